@@ -26,7 +26,9 @@ MAX_KEPT = 768 << 20
 """Bytes of files in packed archives that are kept in memory."""
 MAX_KEPT_FILE = 256 << 20
 _BLOCK = 1 << 20
+# What tarfile and the decompressors raise on damaged bytes.
 _DAMAGED = (tarfile.TarError, EOFError, lzma.LZMAError, zlib.error, ValueError, OverflowError, OSError, RecursionError)
+# What zstd(1) accepts unless told otherwise (--long=27).
 _WINDOW = 128 << 20
 _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
 
@@ -93,6 +95,7 @@ class ArchiveFileSystem:
         new: set[int] = set()
         try:
             # The archive stays open: its files are read later.
+            # Packed ones are read once, forwards ("r|"), because seeking back would unpack everything again.
             archive = tarfile.open(fileobj=packed or base, mode="r:" if packed is None else "r|", errors="surrogateescape")  # noqa: SIM115
             for member in archive:
                 self._entries += 1
@@ -115,6 +118,7 @@ class ArchiveFileSystem:
             return
         entry = self._entry(archive, member, kept=kept)
         before = parent.children.get(parts[-1])
+        # Folders of several layers are merged; anything else replaces what was there.
         if before is not None and entry.stat.kind is before.stat.kind is Kind.DIR:
             before.stat = entry.stat
         else:

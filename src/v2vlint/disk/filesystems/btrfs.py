@@ -30,6 +30,7 @@ from v2vlint.disk.stream import Stream
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
 
+# BTRFS_FS_TREE_OBJECTID, BTRFS_FIRST_FREE_OBJECTID; _ROOT_DIRECTORY is BTRFS_ROOT_TREE_DIR_OBJECTID.
 TOP = 5
 FIRST_FREE = 256
 MAX_SUBVOLUMES = 10_000
@@ -66,6 +67,7 @@ class BtrfsFileSystem:
         self.strict = True
         self.logs = self._read_logs()
         self.default = self.chosen = self._default()
+        # A missing default subvolume is reported here, not by the first file that is read.
         self.tree(self.chosen)
 
     def _read_logs(self) -> dict[int, LogTree]:
@@ -78,6 +80,7 @@ class BtrfsFileSystem:
     def choose(self, subvolume: int) -> BtrfsFileSystem:
         """The same filesystem with another subvolume as its root."""
         other = object.__new__(BtrfsFileSystem)
+        # This shares the caches, whose keys contain the subvolume.
         other.__dict__.update(self.__dict__)
         other.chosen = subvolume
         return other
@@ -88,6 +91,7 @@ class BtrfsFileSystem:
             return self
         other = self.choose(self.chosen)
         other.logs, other.stale, other.strict = {}, "", False
+        # What these cache depends on the log.
         other.inode = functools.lru_cache(maxsize=16384)(other._inode)
         other.directory = functools.lru_cache(maxsize=2048)(other._directory)
         return other
@@ -115,6 +119,7 @@ class BtrfsFileSystem:
         """Whether there is a snapshot of a subvolume with nested ones: only for GRUB do its entries for those lead anywhere."""
         try:
             items = {one.id: self._root_item(one.id) for one in self.subvolumes}
+            # uuid and parent_uuid (struct btrfs_root_item).
             full = {item[247:263] for number, item in items.items() if next(self.volume.items(self.volume.root, number, ROOT_REF), None)}
             return any(any(item[263:279]) and item[263:279] in full for item in items.values())
         except (ImageError, struct.error):
@@ -122,6 +127,7 @@ class BtrfsFileSystem:
 
     def _folder(self, subvolume: int, inode: int) -> str:
         names: list[str] = []
+        # The limit ends a damaged tree's loops.
         while inode != FIRST_FREE and len(names) < 256:
             parent, data = next(self.volume.items(self.tree(subvolume)[0], inode, INODE_REF), (FIRST_FREE, b""))
             names.append(name_of(data[10 : 10 + struct.unpack_from("<H", data, 8)[0]]) if data else "")
@@ -135,6 +141,7 @@ class BtrfsFileSystem:
 
     def _root_item(self, subvolume: int) -> bytes:
         found = next(self.volume.items(self.volume.root, subvolume, ROOT), None)
+        # btrfs_legacy_root_item_size(): the items of old kernels have no UUIDs.
         if found is None or len(found[1]) < 239:
             raise ImageError(f"btrfs subvolume {subvolume} is missing")
         return found[1]

@@ -16,6 +16,7 @@ from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError, Unsupported
 
 MAX_EXTENTS = 1 << 20
+# Plenty: Linux compresses at most 128 KiB into an extent (BTRFS_MAX_UNCOMPRESSED).
 MAX_EXTENT = 1 << 20
 _INLINE, _REGULAR = 0, 1
 _ZLIB, _LZO, _ZSTD = 1, 2, 3
@@ -96,6 +97,7 @@ def _extent(start: int, data: bytes) -> BtrfsExtent:
     if kind == _INLINE:
         return BtrfsExtent(start, plain, compression, plain_size=min(plain, MAX_EXTENT), data=data[21:])
     address, disk_size, skip, size = struct.unpack_from("<QQQQ", data, 21)
+    # BTRFS_FILE_EXTENT_PREALLOC is allocated but not written.
     if kind != _REGULAR or not address:
         return BtrfsExtent(start, size)
     if compression and (disk_size > MAX_EXTENT or plain > MAX_EXTENT):
@@ -106,6 +108,7 @@ def _extent(start: int, data: bytes) -> BtrfsExtent:
 def _overlaid(extents: list[BtrfsExtent], logged: list[BtrfsExtent], sector: int) -> list[BtrfsExtent]:
     """The extents after log replay: each logged extent replaces everything that it covers."""
     for new in logged:
+        # Replaced up to the end of the sector, which inline data need not fill (replay_one_extent()).
         end = -(-(new.start + new.size) // sector) * sector
         extents = [piece for old in extents for piece in _without(old, new.start, end)] + [new]
     return sorted(extents, key=lambda extent: extent.start)
@@ -147,6 +150,7 @@ def _unpack_lzo(packed: bytes, size: int, sector: int) -> bytes:
         parts.append(part)
         total += len(part)
         at += 4 + length
+        # The length of a segment is never split between sectors (fs/btrfs/lzo.c).
         if sector - at % sector < 4:
             at += sector - at % sector
     return b"".join(parts)[:size]

@@ -16,6 +16,7 @@ from v2vlint.disk.filesystems.btrfs_tree import BtrfsVolume
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
 
+# BTRFS_TREE_LOG_OBJECTID and BTRFS_DIR_LOG_INDEX_KEY.
 _TREE_LOG = 2**64 - 6
 _DIR_LOG_INDEX = 72
 _SIZE, _MODE = slice(16, 24), 52
@@ -47,6 +48,7 @@ class LogTree:
         if not struct.unpack_from("<Q", new)[0]:
             sized = _is(new, modes.S_ISREG) and _is(item, modes.S_ISREG) and any(new[_SIZE])
             return item[:16] + new[_SIZE] + item[24:] if sized else item
+        # overwrite_item() keeps the size of a folder: entries that are replayed change it.
         return new[:16] + item[_SIZE] + new[24:] if _is(new, modes.S_ISDIR) else new
 
     def folder(self, number: int, listing: Listing, exists: Callable[[int], bool], refs: Callable[[int], Mapping[int, str]]) -> Listing:
@@ -56,9 +58,11 @@ class LogTree:
         logged = self.entries.get(number, {})
         kept = {at: entry for at, entry in listing.items() if at in logged or not self._covers(number, at)}
         for at, entry in logged.items():
+            # replay_one_name() adds no name for an inode that does not exist.
             if entry.kind == INODE and exists(entry.target):
                 kept = _with(kept, at, entry)
         for (inode, parent), names in self.refs.items():
+            # The top folder refers to itself, as "..".
             if parent == number != inode and exists(inode):
                 kept = _renamed(kept, inode, names, refs(inode))
         return kept

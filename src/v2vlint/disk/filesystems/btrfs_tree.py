@@ -19,8 +19,10 @@ MAX_LEVEL = 8
 MAX_CHUNKS = 1 << 18
 CHUNK_TREE_OBJECT = 256
 CHUNK_ITEM = 228
+# sizeof(struct btrfs_header).
 _HEADER = 101
 _CACHED_NODES = 1024
+# BTRFS_FEATURE_INCOMPAT_MIXED_BACKREF to _ZONED, and _SIMPLE_QUOTA.
 _KNOWN_INCOMPAT = 0x1FFF | 0x10000
 _NAMES = {0x2000: "extent tree v2", 0x4000: "RAID stripe tree"}
 _RAID0, _RAID10, _RAID5, _RAID6 = 8, 0x40, 0x80, 0x100
@@ -51,6 +53,7 @@ class Chunk:
             chosen = self.stripes[index : index + 1]
         elif self.profile & (_RAID5 | _RAID6):
             row, index = divmod(row, max(1, count - (1 if self.profile & _RAID5 else 2)))
+            # Parity rotates, and data with it: each row starts one device further on.
             chosen = (self.stripes[(row + index) % count],)
         else:
             return [(device, at + offset) for device, at in self.stripes], self.size - offset
@@ -75,6 +78,7 @@ class BtrfsVolume:
         if not blocks:
             raise ImageError("no btrfs superblock")
         self._devices = {BTRFS.read(block)["dev_item_devid"]: stream for stream, block in blocks}
+        # A device that was missing for a while has an older superblock.
         newest = max((block for _stream, block in blocks), key=lambda block: BTRFS.read(block)["generation"])
         found = BTRFS.read(newest)
         self.root, self.log_root, self.device_count = found["root"], found["log_root"], found["num_devices"]
@@ -84,6 +88,7 @@ class BtrfsVolume:
         self._starts: list[int] = []
         self._chunks: list[Chunk] = []
         size = min(found["sys_chunk_array_size"], 2048)
+        # These few (at most BTRFS_SYSTEM_CHUNK_ARRAY_SIZE bytes) are what it takes to read the chunk tree, which has the rest.
         for key, data in _system_chunks(newest[811 : 811 + size]):
             self._add(key, data)
         for key, data in list(self.scan(found["chunk_root"], (CHUNK_TREE_OBJECT, CHUNK_ITEM, 0))):
@@ -104,6 +109,7 @@ class BtrfsVolume:
         if not size or not stripe or not stripes or len(self._chunks) >= MAX_CHUNKS:
             raise ImageError("damaged btrfs chunk")
         index = bisect_right(self._starts, key[2])
+        # The chunk tree repeats those of the superblock.
         if index and self._chunks[index - 1].start == key[2]:
             return
         self._starts.insert(index, key[2])
@@ -130,6 +136,7 @@ class BtrfsVolume:
         return b"".join(parts)
 
     def _read_one(self, places: Sequence[tuple[int, int]], count: int) -> bytes:
+        # Checksums are not verified, so the first copy that is present has to do.
         for device, offset in places:
             if device in self._devices:
                 return exactly(self._devices[device], offset, count)
@@ -149,6 +156,7 @@ class BtrfsVolume:
     def scan(self, address: int, start: Key, level: int = -1) -> Iterator[tuple[Key, bytes]]:
         """Items of the tree rooted at ``address``, in order, starting with the first whose key is at least ``start``."""
         node = self.node(address)
+        # The level falls with every step, so a damaged tree cannot lead back to itself.
         if level >= 0 and node.level != level:
             raise ImageError(f"damaged btrfs tree at {address}")
         if node.level == 0:

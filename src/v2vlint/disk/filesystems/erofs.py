@@ -73,6 +73,7 @@ class Erofs:
         return ErofsNode(self, self._root)
 
     def _inode(self, number: int) -> ErofsInode:
+        # erofs_iloc(): a number is that of a slot of 32 bytes, and an extended inode fills two.
         at = self._inodes_at + number * 32
         raw = exactly(self.base, at, 64)
         form, xattrs, mode = struct.unpack_from("<HHH", raw)  # i_format, i_xattr_icount, i_mode
@@ -81,6 +82,7 @@ class Erofs:
         else:  # struct erofs_inode_compact, from i_size on
             size, _reserved, data, _ino, uid, gid = struct.unpack_from("<IIIIHH", raw, 8)
             mtime = self._built  # compact inodes have no time of their own
+        # erofs_xattr_ibody_size(): a header of 12 bytes that includes the first of the counted words.
         place = at + (64 if form & 1 else 32) + (12 + 4 * (xattrs - 1) if xattrs else 0)
         kind = _KINDS.get(mode & 0o170000, Kind.OTHER)
         return ErofsInode(kind, size, mode & 0o7777, uid, gid, float(mtime), form >> 1 & 7, place, data)
@@ -110,6 +112,7 @@ class Erofs:
         raise Unsupported(f"EROFS data of layout {inode.layout} is not supported")
 
     def _flat(self, inode: ErofsInode) -> Stream:
+        # Tail packing: what would not fill a block follows the inode.
         last = (inode.size - 1) // self.block * self.block if inode.size and inode.layout == _INLINE else inode.size
         pieces = [Piece(last, self.base, inode.data * self.block)]
         return Joined([*pieces, Piece(inode.size - last, self.base, inode.place)])
@@ -123,6 +126,7 @@ class Erofs:
         table = exactly(self.base, -(-inode.place // width) * width, count * width)
         pieces = []
         for number in range(count):
+            # struct erofs_inode_chunk_index; without indexes, the table has block numbers alone.
             device = struct.unpack_from("<H", table, number * 8 + 2)[0] if width == 8 else 0
             place = struct.unpack_from("<I", table, number * width + width - 4)[0]
             if device:

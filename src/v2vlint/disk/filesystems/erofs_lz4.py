@@ -40,6 +40,7 @@ class Packed(Stream):
         self._bits: int = block.bit_length() - 1 + (bits & 7)
         if algorithms & 15 or self._advise & (_BIG | _FRAGMENT_OR_TAIL) or bits & 0x80 or size >> self._bits > MAX_CLUSTERS:
             raise Unsupported("EROFS files that are not packed with LZ4, a block at a time, are not supported")
+        # The full form skips eight more bytes (Z_EROFS_FULL_INDEX_ALIGN()).
         self._extents = list(self._compact(at + 8) if compact else self._full(at + 16))
         self._starts = [extent.start for extent in self._extents]
         self._known: OrderedDict[int, bytes] = OrderedDict()
@@ -57,6 +58,7 @@ class Packed(Stream):
     def _compact(self, at: int) -> list[_Extent]:
         """Entries of four bytes up to a multiple of 32, then of two bytes if the file has such entries, then of four again."""
         total, found = self._clusters, list[_Extent]()
+        # As z_erofs_load_compact_lcluster().
         first = (32 - at % 32) // 4 % 8
         middle = (total - first) // 16 * 16 if self._advise & _COMPACTED_2B and total > first else 0
         number = 0

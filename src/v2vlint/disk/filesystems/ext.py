@@ -21,10 +21,12 @@ from v2vlint.model.errors import ImageError, Unsupported
 ROOT = 2
 MAX_DIRECTORY = 64 << 20
 MAX_LINK = 1 << 16
+# EXT4_MAX_EXTENT_DEPTH (fs/ext4/ext4_extents.h).
 MAX_TREE = 5
 _RECOVER = 0x4
 _META_BG, _EXTENTS, _64BIT, _INLINE = 0x10, 0x40, 0x80, 0x8000
 _SPARSE, _SPARSE_2 = 0x1, 0x200
+# Without COMPRESSION (0x1), which Linux does not support, and JOURNAL_DEV (0x8), which holds no files.
 _KNOWN_INCOMPAT = 0x2 | 0x4 | 0x10 | 0x40 | 0x80 | 0x100 | 0x200 | 0x400 | 0x1000 | 0x2000 | 0x4000 | 0x8000 | 0x10000 | 0x20000
 _EXTENT_FLAG, _INLINE_FLAG, _ENCRYPT_FLAG = 0x80000, 0x10000000, 0x800
 _KINDS = {0x8: Kind.FILE, 0x4: Kind.DIR, 0xA: Kind.LINK}
@@ -86,7 +88,9 @@ class Ext:
         """Apply the journal in memory. If it cannot be replayed, the filesystem stays as it is and ``stale`` says why."""
         from v2vlint.disk.filesystems.ext_journal import ExtJournal, Replayed
 
+        # The journal is a file of the same filesystem, and is read as it was before the replay.
         as_is = self._lying = copy.copy(self)
+        # The caches of the copy are still bound to self.
         as_is._forget()
         try:
             if not self._journal_inode:
@@ -126,6 +130,7 @@ class Ext:
     def _group(self, group: int) -> int:
         per_block = self.block_size // self._descriptor
         meta = group // per_block
+        # As descriptor_loc() of fs/ext4/super.c. The first block of descriptors follows the superblock in either case.
         if self._features & _META_BG and meta >= max(1, self._first_meta_bg):
             first = meta * per_block
             block = first * self._per_group + self._first_block + self._has_super(first)
@@ -162,6 +167,7 @@ class Ext:
             raise Unsupported("encrypted directory (fscrypt)" if inode.flags & _ENCRYPT_FLAG else "not a directory")
         if inode.flags & _INLINE_FLAG:
             inline = inode.inline()
+            # The parent's number, then two lists that end on their own: one in i_block, one in the attribute (fs/ext4/inline.c).
             return dict([*_entries(inline[4:60]), *_entries(inline[60:])])
         if inode.size > MAX_DIRECTORY:
             raise ImageError(f"a directory of {inode.size} bytes")
@@ -209,11 +215,13 @@ class ExtInode:
 
     def _system_data(self) -> bytes:
         start = 128 + self.extra
+        # EXT4_XATTR_MAGIC.
         if self.data[start : start + 4] != b"\x00\x00\x02\xea":
             return b""
         first = at = start + 4
         while at + 16 <= len(self.data) and self.data[at : at + 2] != b"\0\0":
             length, index, offset, _inode, size = struct.unpack_from("<BBHII", self.data, at)
+            # EXT4_XATTR_INDEX_SYSTEM.
             if index == 7 and self.data[at + 16 : at + 16 + length] == b"data":
                 return self.data[first + offset : first + offset + size]
             at += 16 + (length + 3) // 4 * 4
@@ -235,6 +243,7 @@ class ExtFile(Stream):
         while length > 0:
             number, inside = divmod(offset, size)
             wanted = (inside + length - 1) // size + 1
+            # Ranges of fast commits hide the inode's own map, so a run of that map ends where the next of them begins.
             block, blocks = self._fs.fast.find(self._inode.number, number, wanted) or self._find(
                 number, self._fs.fast.until(self._inode.number, number, wanted)
             )
@@ -266,11 +275,13 @@ class ExtFile(Stream):
 
     def _by_map(self, number: int, wanted: int) -> tuple[int, int]:
         first, run = self._mapped(number), 1
+        # A hole is a run as well: all of its blocks are 0.
         while run < wanted and self._mapped(number + run) == (first + run if first else 0):
             run += 1
         return first, run
 
     def _mapped(self, number: int) -> int:
+        # EXT4_NDIR_BLOCKS direct blocks, then a single, a double and a triple indirect one.
         if number < 12:
             return int(struct.unpack_from("<I", self._inode.map, number * 4)[0])
         per, number = self._fs.block_size // 4, number - 12
@@ -292,6 +303,7 @@ class ExtFile(Stream):
 def _extent(node: bytes, count: int, number: int, end: int) -> tuple[int, int]:
     for at in range(12, 12 + count * 12, 12):
         first, length, high, low = struct.unpack_from("<IHHI", node, at)
+        # More than EXT_INIT_MAX_LEN marks blocks that were allocated but never written: they read as zeros.
         unwritten = length > 32768
         length = length - 32768 if unwritten else length
         if number < first:
@@ -310,6 +322,7 @@ class ExtNode(NumberedNode["Ext"]):
         inode = self._fs.inode(self._number)
         if inode.flags & _ENCRYPT_FLAG:
             raise Unsupported("encrypted link (fscrypt)")
+        # A short target takes the place of the block map (ext4_inode_is_fast_symlink()).
         if inode.size < 60 and not inode.flags & _EXTENT_FLAG:
             data = inode.map[: inode.size]
         elif inode.size > MAX_LINK:
@@ -336,10 +349,12 @@ def _entries(block: bytes) -> Iterator[tuple[str, int]]:
     at, size = 0, len(block)
     while at + 8 <= size:
         inode, length, name_length = struct.unpack_from("<IHB", block, at)
+        # 64 KiB do not fit into the field (ext4_rec_len_from_disk()).
         length = 65536 if length in (0, 65535) and size == 65536 else length
         if length < 8:
             return
         name = block[at + 8 : at + 8 + name_length]
+        # Index nodes and checksums look like entries with inode 0, so hashed directories can be read from start to end.
         if inode and name not in (b".", b"..", b""):
             yield name.decode("utf-8", "surrogateescape"), inode
         at += length

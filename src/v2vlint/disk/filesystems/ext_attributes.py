@@ -9,6 +9,7 @@ from v2vlint.model.errors import ImageError
 
 MAX_VALUE = 1 << 16
 _MAGIC = b"\x00\x00\x02\xea"
+# EXT4_XATTR_INDEX_USER, _TRUSTED and _SECURITY.
 _SPACES = {1: "user.", 4: "trusted.", 6: "security."}
 _BLOCK_HEADER = 32
 
@@ -32,6 +33,7 @@ def in_block(block: bytes, elsewhere: Elsewhere) -> Iterator[tuple[str, bytes]]:
 
 def _entries(data: bytes, at: int, base: int, elsewhere: Elsewhere) -> Iterator[tuple[str, bytes]]:
     """The entries starting at ``at``; offsets of their values count from ``base``."""
+    # Four zero bytes end the list (IS_LAST_ENTRY()).
     while at + 16 <= len(data) and data[at : at + 4] != b"\0\0\0\0":
         length, space, offset, inode, size = struct.unpack_from("<BBHII", data, at)
         if space in _SPACES:

@@ -55,6 +55,7 @@ class FastCommits:
         if new is None:
             return data
         size = min(len(new), len(data))
+        # As ext4_fc_replay_inode(): the map is left to the tags that add and remove ranges.
         merged = new[:_MAP] + data[_MAP:_GENERATION] + new[_GENERATION:size] + data[size:]
         flags = struct.unpack_from("<I", new, 32)[0]
         tree = merged[_MAP : _MAP + 2] == b"\x0a\xf3"
@@ -77,6 +78,7 @@ class FastCommits:
             if one.first <= block < one.first + one.count:
                 run = min(wanted, one.first + one.count - block)
                 later = (other.first for other in self.ranges[number] if other.first > block)
+                # Another range that begins inside of this one may be newer.
                 run = min([run, *(start - block for start in later)])
                 return (one.block + block - one.first if one.block else 0), run
         return None
@@ -102,6 +104,7 @@ def read_fast_commits(blocks: Iterable[bytes], expected: int) -> FastCommits:
             transaction, stored = struct.unpack_from("<II", value)
             if transaction != expected or crc32c(crc, raw[:8]) != stored:
                 break
+            # Only up to here is the commit known to be whole; the checksum starts anew in the next one.
             complete, crc = len(tags), 0
         else:
             crc = crc32c(crc, raw)
@@ -119,6 +122,7 @@ def _tags(blocks: Iterable[bytes]) -> Iterator[tuple[int, bytes, bytes]]:
         while at + 4 <= len(block):
             tag, length = struct.unpack_from("<HH", block, at)
             value = block[at + 4 : at + 4 + length]
+            # The area is not erased between commits: what is not a tag is the end.
             if not _ADD_RANGE <= tag <= _HEAD or len(value) < max(length, _FIXED_LENGTHS.get(tag, 0)) or count >= MAX_TAGS:
                 return
             yield tag, value, block[at : at + 4 + length]
@@ -135,10 +139,12 @@ def _apply(found: FastCommits, tag: int, value: bytes) -> None:
         elif tag == _CREATE:
             found.created.add(inode)
             found.reused.update({inode} & found.unlinked)
+    # The inode's number and at least EXT4_GOOD_OLD_INODE_SIZE bytes of it.
     elif tag == _INODE and len(value) >= 4 + 128:
         found.inodes[struct.unpack_from("<I", value)[0]] = value[4:]
     elif tag == _ADD_RANGE:
         number, first, length, high, low = struct.unpack_from("<IIHHI", value)
+        # EXT_INIT_MAX_LEN, as in extents on disk.
         unwritten = length > 32768
         block = 0 if unwritten else low | high << 32
         found.ranges.setdefault(number, []).append(FastRange(first, length - 32768 if unwritten else length, block))

@@ -25,9 +25,9 @@ _COMPAT_CHECKSUM = 1
 _64BIT, _CSUM_V2, _CSUM_V3, _FAST = 2, 8, 16, 32
 _KNOWN_INCOMPAT = 0x3F
 _ESCAPED, _SAME_UUID, _LAST = 1, 2, 8
-_DEFAULT_FAST_BLOCKS = 256
-_MIN_BLOCKS = 1024
-_CRC32C = 4
+_DEFAULT_FAST_BLOCKS = 256  # JBD2_DEFAULT_FAST_COMMIT_BLOCKS
+_MIN_BLOCKS = 1024  # JBD2_MIN_JOURNAL_BLOCKS
+_CRC32C = 4  # JBD2_CRC32C_CHKSUM
 # journal_superblock_t (include/linux/jbd2.h). The checksum covers the block with s_checksum set to zero.
 _SUPERBLOCK = Fields(
     ">",
@@ -107,11 +107,13 @@ class ExtJournal:
 
     def _fast_blocks(self) -> int:
         count = struct.unpack_from(">I", self._head, 0x54)[0] or _DEFAULT_FAST_BLOCKS
+        # A journal that would become too small has no such area (fs/jbd2/journal.c).
         return int(count) if self._length - count >= _MIN_BLOCKS else 0
 
     def fast(self) -> Iterator[bytes]:
         """The blocks used for fast commits, in order."""
         if self._incompat & _FAST and self._last < self._length:
+            # j_fc_first is j_last + 1 (fs/jbd2/journal.c): the block in between is unused.
             for number in range(self._last + 1, self._length):
                 yield self.block(number, escaped=False)
 
@@ -123,6 +125,7 @@ class ExtJournal:
     def _replay(self) -> None:
         transactions = list(self._transactions())
         self.expected = self._sequence + len(transactions) & 0xFFFFFFFF
+        # All revocations come first (PASS_REVOKE): each also covers the blocks of earlier transactions.
         revoked: dict[int, int] = {}
         for index, transaction in enumerate(transactions):
             if transaction.damaged:
@@ -149,9 +152,11 @@ class ExtJournal:
         while read < min(self._length, MAX_BLOCKS):
             data = self.block(here, escaped=False)
             magic, kind, number = struct.unpack_from(">III", data, 0)
+            # What follows is from an earlier lap of the ring.
             if magic != MAGIC or number != current.sequence:
                 return
             here, read = self._after(here, 1), read + 1
+            # Damage counts only if a commit follows: what was never committed may be torn.
             if kind == _DESCRIPTOR:
                 current.damaged |= not self._tail_fits(data)
                 here, read = self._described(current, data, here, read)
@@ -187,17 +192,20 @@ class ExtJournal:
         stored = int.from_bytes(data[16:20], "big")
         if self._has_sums:
             return crc32c(self._seed, data[:16] + bytes(4) + data[20:]) == stored
+        # JBD2_CRC32_CHKSUM and JBD2_CRC32_CHKSUM_SIZE.
         if self._summed and data[12] == 1 and data[13] == 4:
             return stored == current.crc
         return True
 
     def _after(self, block: int, count: int) -> int:
         block += count
+        # The ring ends where the area of fast commits begins.
         return block - (self._last - self._first) if block >= self._last else block
 
     def _tags(self, data: bytes) -> Iterator[tuple[int, int, int]]:
         """Block, flags and checksum of each tag (``journal_block_tag3_s``, ``journal_block_tag_s``)."""
         at, end = 12, len(data) - (4 if self._has_sums else 0)
+        # journal_tag_bytes() of fs/jbd2/journal.c.
         size = 16 if self._incompat & _CSUM_V3 else (12 if self._incompat & _64BIT else 8) + (2 if self._incompat & _CSUM_V2 else 0)
         while at + size <= end:
             if size == 16:
@@ -208,6 +216,7 @@ class ExtJournal:
             yield number | (high << 32 if self._incompat & _64BIT else 0), flags, checksum
             if flags & _LAST:
                 return
+            # Usually only the first tag is followed by a UUID.
             at += size + (0 if flags & _SAME_UUID else 16)
 
     def _revoked(self, data: bytes) -> Iterator[int]:

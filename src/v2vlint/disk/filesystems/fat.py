@@ -22,6 +22,7 @@ from v2vlint.disk.stream import Slice, Stream
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
 
+# Twice FAT_MAX_DIR_SIZE of Linux.
 MAX_DIRECTORY = 4 << 20
 MAX_CLUSTERS = 1 << 22
 _LABEL, _DIRECTORY, _LONG = 0x08, 0x10, 0x0F
@@ -162,6 +163,7 @@ def _entries(data: bytes, *, to_the_end: bool) -> Iterator[FatEntry]:
         raw = data[at : at + 32]
         if raw[0] == 0 and not to_the_end:
             return
+        # As in __fat_readdir(): a part of a long name is in use even if its first byte is zero.
         if raw[0] == 0xE5 or (raw[0] == 0 and raw[11] != _LONG):
             long = _LongName()
         elif raw[11] & 0x3F == _LONG:
@@ -202,9 +204,12 @@ class _LongName:
 
 def _entry(raw: bytes, long_name: str) -> FatEntry:
     head, tail = raw[:8].rstrip(b" "), raw[8:11].rstrip(b" ")
+    # 0xE5 would mark a deleted entry, so 0x05 stands for it.
     head = b"\xe5" + head[1:] if head[:1] == b"\x05" else head
+    # CONFIG_FAT_DEFAULT_CODEPAGE of Linux.
     base, extension = head.decode("cp437"), tail.decode("cp437")
     short = f"{base}.{extension}" if extension else base
+    # Windows NT stores the case of a short name in two flags (CASE_LOWER_BASE, CASE_LOWER_EXT) rather than in a long name.
     plain = f"{base.lower() if raw[12] & 8 else base}" + (f".{extension.lower() if raw[12] & 16 else extension}" if extension else "")
     time, date = struct.unpack_from("<HH", raw, 22)
     high, low, size = struct.unpack_from("<H", raw, 20)[0], *struct.unpack_from("<HI", raw, 26)

@@ -12,6 +12,7 @@ from v2vlint.disk.filesystems.node import Kind, Stat
 from v2vlint.disk.stream import MemoryStream, Stream
 from v2vlint.model.errors import ImageError
 
+# Each costs a file descriptor, of which a process usually has 1024.
 MAX_FOLDERS = 256
 MAX_KERNEL_FILE = 4 << 20
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -32,6 +33,7 @@ class FolderFileSystem:
     def __init__(self, path: str, kind: str = "", uuid: str = "", label: str = "") -> None:
         self.type, self.uuid, self.label, self.stale = kind, uuid, label, ""
         try:
+            # The folder itself was named by the user, who may do so through a link.
             self._top = os.open(path, _DIRECTORY & ~os.O_NOFOLLOW)
         except OSError as error:
             raise ImageError(f"{path}: {os.strerror(error.errno or 0).lower()}") from error
@@ -62,6 +64,7 @@ class FolderFileSystem:
 
     def owners(self, found: os.stat_result) -> tuple[int, int]:
         """User and group as the system in the tree sees them."""
+        # The overflow id stands for an owner that has no mapping here.
         if found.st_uid == _NOBODY or found.st_uid < self._owner:
             return found.st_uid, found.st_gid
         return found.st_uid - self._owner, max(0, found.st_gid - self._group)
@@ -81,6 +84,7 @@ class FolderNode:
 
     def names(self) -> Iterator[str]:
         """See :class:`~v2vlint.disk.filesystems.node.Node`."""
+        # A descriptor opened with O_PATH cannot be listed.
         handle = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._system.folder(self._path))
         try:
             with os.scandir(handle) as entries:

@@ -141,6 +141,7 @@ FORMATS: tuple[Format, ...] = (
     Format(
         ("gfs",),
         "GFS",
+        # GFS2 has the same magic number, so its predecessor comes first, with its format (GFS_FORMAT_FS, 1309).
         magics=((65536, b"\x01\x16\x19\x70" + bytes(20) + b"\0\0\x05\x1d"),),
         identity=NamesAt(65536 + 256, 65536 + 160, 64),
     ),

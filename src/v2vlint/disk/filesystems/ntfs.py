@@ -21,6 +21,7 @@ from v2vlint.model.errors import ImageError, Unsupported
 LOG_FILE, ROOT, BITMAP = 2, 5, 6
 MAX_BITMAP = 64 << 20
 _INFORMATION, _DATA, _ENCRYPTED, _IN_USE = 0x10, 0x80, 0x4000, 1
+# IO_REPARSE_TAG_… of winnt.h. IO_REPARSE_TAG_CLOUD_1 to _CLOUD_F differ from _CLOUD in the bits 0xF000.
 _WOF, _CLOUD = 0x80000017, 0x9000001A
 _ELSEWHERE = {
     0x80000013: "a deduplicated file", 0xC0000004: "a file in hierarchical storage", 0x80000006: "a file in hierarchical storage",
@@ -98,6 +99,7 @@ class NtfsFileSystem:
             head = self._fs.mft.get(LOG_FILE).open().read(3 * 4096)
         except Exception:
             return True
+        # There are two restart pages, of which the newer counts.
         areas = [area for at in (0, 4096) if (area := _restart_area(head[at : at + 4096])) is not None]
         _lsn, in_use, flags = max(areas, default=(0, _NO_CLIENT, 0))
         return in_use == _NO_CLIENT or bool(flags & _CLEAN)
@@ -164,6 +166,7 @@ class NtfsNode:
         """See :class:`~v2vlint.disk.filesystems.node.Node`."""
         for entry in self._record.index("$I30").entries():
             attribute = entry.attribute
+            # A file with a long name has a second entry for its short one. $MFT and the like are not files of the guest.
             if attribute.flags != _DOS and not (self._number == ROOT and attribute.file_name.startswith(("$", "."))):
                 yield attribute.file_name
 
@@ -229,6 +232,7 @@ class WrittenPart(Stream):
 def _data(record: Any, name: str = "") -> BinaryIO:
     """The stream ``name`` up to its ``ValidDataLength``, like Windows, ntfs3 and ntfs-3g; dissect only considers its size."""
     stream = cast(BinaryIO, record.open(name))
+    # A file with many runs has several such attributes; the first has the sizes.
     form = next(
         (one.header.header.Form for one in record.attributes.find(name, _DATA) if not one.resident and not one.header.lowest_vcn), None
     )

@@ -21,6 +21,7 @@ def probe(base: Stream) -> Content:
     for one in FORMATS:
         try:
             found = _try(one, base)
+        # Bytes that a probe trips over are of some other kind.
         except (struct.error, IndexError, ValueError, OverflowError):
             continue
         except ImageError as error:

@@ -103,6 +103,7 @@ class FatLayout:
         bits = 32 if not found["FATSz16"] else 16 if clusters >= 4085 else 12
         return cls(
             sector, sector * per_cluster, bits, reserved * sector, length * sector, root * sector, entries * 32, data * sector,
+            # As fat_fill_super(): there are no more clusters than the FAT has entries.
             min(clusters, length * sector * 8 // bits - 2), found["RootClus"] if bits == 32 else 0, total * sector,
         )  # fmt: skip
 
@@ -115,6 +116,7 @@ def probe_fat(base: Stream) -> Content | None:
         return None
     at = 67 if layout.bits == 32 else 39
     known = boot[at - 1] in (0x28, 0x29) or layout.bits == 32
+    # FAT_STATE_DIRTY is in the byte before the extended boot signature.
     more = details(block_size=layout.sector, fs_size=layout.size, fat_bits=str(layout.bits), dirty=bool(boot[at - 2] & 1))
     return Content("vfat", _serial(boot, at) if known else "", _fat_label(base, layout), more)
 
@@ -213,6 +215,7 @@ def _fixed_up(record: bytes, sector: int) -> bytearray:
     found = _RECORD.read(data)
     offset, count = found["usa_ofs"], found["usa_count"]
     for index in range(1, count):
+        # Fixups are applied every 512 bytes, even with larger sectors (NTFS_BLOCK_SIZE of ntfs-3g).
         end = index * min(sector, 512)
         if end <= len(data) and offset + index * 2 + 2 <= len(data):
             data[end - 2 : end] = data[offset + index * 2 : offset + index * 2 + 2]

@@ -33,6 +33,7 @@ def iso(base: Stream) -> Content | None:
         block = base.read_at(32768 + number * 2048, 2048)
         if block[1:6] != b"CD001" or block[0] == 255:
             break
+        # Only the escape sequences of UCS-2 (levels 1 to 3) make a supplementary descriptor one of Joliet.
         if block[0] != 2 or block[88:91] in (b"%/@", b"%/C", b"%/E"):
             found.setdefault(block[0], block)
     if 1 not in found:
@@ -72,6 +73,7 @@ def udf(base: Stream) -> Content | None:
     if not kinds & {b"NSR02", b"NSR03"}:
         return None
     label = uuid = ""
+    # The sector size is stated nowhere: it is the one with which sector 256 holds the anchor.
     for size in (512, 1024, 2048, 4096):
         anchor = base.read_at(256 * size, 24)
         if anchor[:2] != b"\x02\0" or struct.unpack_from("<I", anchor, 12)[0] != 256:

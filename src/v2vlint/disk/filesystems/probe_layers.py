@@ -26,6 +26,7 @@ def luks(base: Stream) -> Content | None:
     """``crypto_LUKS``, version 1 or 2; a LUKS2 volume without its first header is recognised by the second."""
     head = base.read_at(0, 512)
     if head[:6] != _LUKS:
+        # LUKS2_HDR2_OFFSETS of cryptsetup: the header's size is one of these, and the second follows the first.
         places = (1 << power for power in range(14, 23))
         head = next((found for at in places if (found := base.read_at(at, 512))[:8] == _SECOND_LUKS), b"")
     if not head:
@@ -39,6 +40,7 @@ def luks(base: Stream) -> Content | None:
 def bitlocker(base: Stream) -> Content | None:
     """``BitLocker``."""
     head = base.read_at(0, 512)
+    # BitLocker To Go keeps the boot sector of a FAT, for older Windows.
     if head[3:11] not in (b"-FVE-FS-", b"MSWIN4.1"):
         return None
     from v2vlint.disk.crypto.bitlocker_metadata import describe, is_bitlocker

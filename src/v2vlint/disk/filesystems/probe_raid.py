@@ -35,6 +35,7 @@ def _intel(read: Read) -> bool:
 
 
 def _ddf(read: Read) -> bool:
+    # Some controllers leave it 256 sectors earlier (libblkid's ddf_raid.c).
     return any(read(back).startswith(b"\xde\x11\xde\x11") for back in (1, 257))
 
 

@@ -37,6 +37,7 @@ def ext(base: Stream) -> Content | None:
 
 
 def _ext_type(compat: int, incompat: int, read_only: int) -> str:
+    # Features beyond EXT3_FEATURE_INCOMPAT_SUPP and EXT3_FEATURE_RO_COMPAT_SUPP of libblkid's ext.c.
     if incompat & ~0x16 or read_only & ~0x7:
         return "ext4"
     return "ext3" if compat & 4 else "ext2"
@@ -108,6 +109,7 @@ _TUX_ON_ICE = b"\xed\xc3\x02\xe9\x98\x56\xe5\x0c"
 
 def ufs(base: Stream) -> Content | None:
     """``ufs`` of either version (``struct fs`` of BSD), at every possible place of its superblock."""
+    # SBLOCKSEARCH of BSD's fs.h.
     for place in (8192, 65536, 0, 256 << 10):
         block = base.read_at(place, 1376)
         for order, magics in (("<", (b"\x19\x01\x54\x19", b"\x54\x19\x01\x00")), (">", (b"\x19\x54\x01\x19", b"\x00\x01\x19\x54"))):
@@ -151,6 +153,7 @@ def swap(base: Stream) -> Content | None:
         if magic in (b"SWAPSPACE2", b"SWAP-SPACE"):
             head = base.read_at(1024, 44)
             uuid, label = standard_uuid(head[12:28]), text(head[28:44])
+            # TuxOnIce marks its image at the start and leaves the signature of the swap space.
             if base.read_at(0, 8) == _TUX_ON_ICE:
                 return Content("swsuspend", uuid, label, details(hibernated=True))
             return Content("swap", uuid, label, details(block_size=page))

@@ -58,6 +58,7 @@ class RemoteFileSystem:
         told: dict[str, dict[str, tuple[Stat, str]]] = {f"/{folder}" if folder != "." else "": {} for folder in folders}
         for what, folder, name, target in entries:
             known = told.get("" if folder == "/." else folder)
+            # The machine is not trusted: no name may lead into another folder.
             if known is not None and "/" not in name:
                 known[name] = _told(what), target[1:]
         self._folders |= told

@@ -16,6 +16,7 @@ from v2vlint.disk.stream import Stream
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError, Unsupported
 
+# SQUASHFS_FILE_MAX_SIZE.
 MAX_BLOCK = 1 << 20
 MAX_METADATA = 16 << 20
 MAX_BLOCKS = 1 << 22
@@ -121,6 +122,7 @@ class SquashFileSystem:
         inode = self.inode(place)
         if inode.kind is not Kind.DIR:
             raise ImageError("not a directory")
+        # The size counts three bytes for "." and "..", which are not stored.
         data = self.metadata(self._directory_table, (inode.start, inode.offset), max(0, inode.size - 3))[0]
         return dict(_names(data))
 
@@ -164,6 +166,7 @@ def _names(data: bytes) -> Iterator[tuple[str, Place]]:
     while at + 12 <= len(data):
         count, start, _number = struct.unpack_from("<III", data, at)
         at += 12
+        # Counts and name lengths are stored as one less; a header has at most SQUASHFS_DIR_COUNT (256) entries.
         for _entry in range(min(count, 256) + 1):
             if at + 8 > len(data):
                 return
@@ -198,6 +201,7 @@ class SquashFile(Stream):
 
     def _block(self, number: int) -> bytes:
         if number < len(self._sizes):
+            # A size of zero is a hole.
             return self._fs.data_block(self._starts[number], self._sizes[number]) if self._sizes[number] else b""
         return self._fs.fragment(self._inode.fragment)[self._inode.offset :]
 
@@ -266,6 +270,7 @@ def _zstd(data: bytes, size: int) -> bytes:
     return bytes(reader.read(size))
 
 
+# Each is given the size of a block as its limit, so that a damaged or hostile one cannot fill the memory.
 _PACKERS: dict[int, Callable[[bytes, int], bytes]] = {1: _zlib, 2: _lzma, 3: _lzo, 4: _lzma, 5: _lz4, 6: _zstd}
 
 

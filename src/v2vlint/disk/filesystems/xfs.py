@@ -26,7 +26,9 @@ from v2vlint.model.errors import ImageError, Unsupported
 MAX_DIRECTORY = 64 << 20
 MAX_LINK = 1 << 16
 MAX_LEVEL = 9
+# An attribute fork has no size of its own; no block in it lies beyond this.
 _ATTRIBUTE_SPACE = 1 << 48
+# XFS_SB_FEAT_INCOMPAT_FTYPE to _PARENT. Metadata directories (0x100) and zoned devices (0x200) are not supported.
 _KNOWN_INCOMPAT = 0xFF
 _LOCAL, _EXTENTS, _BTREE = 1, 2, 3
 _BIGTIME, _LARGE_COUNTS = 8, 16
@@ -96,6 +98,7 @@ class Xfs:
         if version not in (4, 5) or incompat & ~_KNOWN_INCOMPAT:
             raise Unsupported(f"XFS version {version} with incompatible features {incompat:#x} is not supported")
         self.crc = version == 5
+        # XFS_SB_FEAT_INCOMPAT_FTYPE, or XFS_SB_VERSION2_FTYPE in version 4.
         self.ftype = bool(incompat & 1 if self.crc else found["sb_features2"] & 0x200)
         self.block_size, self._inode_size = found["sb_blocksize"], found["sb_inodesize"]
         self._root, self._group_blocks = found["sb_rootino"], found["sb_agblocks"]
@@ -205,12 +208,14 @@ class Xfs:
 
     def _runs(self, records: bytes) -> Iterator[tuple[int, int | None, int]]:
         for high, low in struct.iter_unpack(">QQ", records[: len(records) // 16 * 16]):
+            # struct xfs_bmbt_rec: 1 bit for unwritten, 54 for the offset in the file, 52 for the block, 21 for the length.
             unwritten, offset = high >> 63, high >> 9 & ((1 << 54) - 1)
             block, count = (high & 0x1FF) << 43 | low >> 21, low & ((1 << 21) - 1)
             yield offset, None if unwritten else self._place(block), count
 
     def _leaves(self, inode: XfsInode) -> Iterator[bytes]:
         level, count = struct.unpack_from(">HH", inode.fork, 0)
+        # Pointers come after the room for all keys that the fork could hold (XFS_BMDR_PTR_ADDR()).
         at = 4 + (len(inode.fork) - 4) // 16 * 8
         pointers = struct.unpack_from(f">{count}Q", inode.fork, at)
         budget = [MAX_RUNS]
@@ -221,6 +226,7 @@ class Xfs:
         data = self.base.read_at(self._place(block) * self.block_size, self.block_size)
         header = 72 if self.crc else 24
         magic, found, count = struct.unpack_from(">4sHH", data, 0)
+        # Shared by the whole tree: a damaged one can lead to the same blocks again and again.
         budget[0] -= max(1, count)
         if magic not in (b"BMAP", b"BMA3") or found != level or level > MAX_LEVEL or budget[0] < 0:
             raise ImageError("damaged extent tree")
@@ -235,6 +241,7 @@ class Xfs:
         """The target of a symbolic link. In version 5, each block of a long one has a header."""
         if inode.format == _LOCAL or not self.crc:
             return self.content(inode).read(inode.size)
+        # 56 bytes: struct xfs_dsymlink_hdr.
         blocks = -(-inode.size // (self.block_size - 56))
         data = self.content(replace(inode, size=blocks * self.block_size)).read()
         parts = (data[at + 56 : at + self.block_size] for at in range(0, len(data), self.block_size))
@@ -251,6 +258,7 @@ class Xfs:
         return dict(entry for at in blocks for entry in self._entries(data[at : at + self.directory_block]))
 
     def _short(self, data: bytes) -> Iterator[tuple[str, int]]:
+        # i8count: if any number needs more than 32 bits, all of them are stored in 64.
         count, wide = data[0], 8 if data[1] else 4
         at = 2 + wide
         for _entry in range(count):
@@ -262,13 +270,17 @@ class Xfs:
 
     def _entries(self, block: bytes) -> Iterator[tuple[str, int]]:
         magic = block[:4]
+        # Freed blocks leave holes, which read as zeros.
         if magic not in _DATA_MAGICS:
             return
         at, end = 64 if self.crc else 16, len(block)
         if magic in (b"XD2B", b"XDB3"):
+            # A directory of a single block ends with its hash index and a tail (struct xfs_dir2_block_tail).
             end -= 8 + 8 * struct.unpack_from(">I", block, len(block) - 8)[0]
+        # Number, length of the name, type if there is one, and tag, rounded up to 8 bytes (xfs_dir2_data_entsize()).
         extra = 12 if self.ftype else 11
         while at + 11 <= end:
+            # XFS_DIR2_DATA_FREE_TAG.
             if block[at : at + 2] == b"\xff\xff":
                 length = struct.unpack_from(">H", block, at + 2)[0]
                 if length < 8:

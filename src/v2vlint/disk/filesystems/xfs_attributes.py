@@ -11,6 +11,7 @@ MAX_VALUE = 1 << 16
 MAX_LEAVES = 1024
 MAX_LEVEL = 5
 _LOCAL, _ROOT, _SECURE, _PARENT, _INCOMPLETE = 0x01, 0x02, 0x04, 0x08, 0x80
+# XFS_ATTR_LEAF_MAGIC, XFS_ATTR3_LEAF_MAGIC; XFS_DA_NODE_MAGIC, XFS_DA3_NODE_MAGIC.
 _LEAF, _NODE = (0xFBEE, 0x3BEE), (0xFEBE, 0x3EBE)
 
 ReadBlocks = Callable[[int, int], bytes]
@@ -27,6 +28,7 @@ def in_inode(fork: bytes) -> Iterator[tuple[str, bytes]]:
         at += 3 + length + size
         if at > len(fork):
             raise ImageError("damaged extended attributes")
+        # The kernel hides values that were not completely written; parent pointers are not attributes.
         if not flags & (_INCOMPLETE | _PARENT):
             yield _name(name, flags), fork[at - size : at]
 
@@ -59,6 +61,7 @@ def _first(read: ReadBlocks, *, crc: bool) -> int:
 
 
 def _leaf(block: bytes, read: ReadBlocks, block_size: int, *, crc: bool) -> Iterator[tuple[str, bytes]]:
+    # Where the count is in the header, and where the header ends (struct xfs_attr3_leaf_hdr, struct xfs_attr_leaf_hdr).
     start, end = (56, 80) if crc else (12, 32)
     count = struct.unpack_from(">H", block, start)[0]
     if _magic(block) not in _LEAF or end + count * 8 > len(block):

@@ -68,6 +68,7 @@ class XfsLog:
     def head(self) -> int:
         """The first sector that was not written in the cycle of sector 0: where the next record would go."""
         cycle, low, high = self.cycle(0), 0, self.sectors - 1
+        # The last record ends with the log, so the next would start at its beginning.
         if self.cycle(high) == cycle:
             return 0
         while high - low > 1:
@@ -104,6 +105,7 @@ class XfsLog:
 
     def is_unmount(self, number: int, header: bytes) -> bool:
         version, operations, size = (struct.unpack_from(">I", header, at)[0] for at in (8, 40, 320))
+        # As xlog_check_unmount_rec(): one operation, whose oh_flags are the tenth byte after the header or headers.
         blocks = -(-size // 32768) if version & 2 and size > 32768 else 1
         data = self.sector((number + blocks) % self.sectors)
         return operations == 1 and len(data) == SECTOR and bool(data[9] & _UNMOUNT)

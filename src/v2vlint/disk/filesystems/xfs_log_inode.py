@@ -35,6 +35,7 @@ class InodeChange:
 
     def applied(self, data: bytes) -> bytes:
         """The inode on disk after the change. An inode that was written later than it was logged stays as it is."""
+        # di_lsn, compared as in xlog_recover_inode_commit_pass2().
         written = int.from_bytes(data[112:120], "big") if data[:2] == b"IN" and data[4] >= 3 else 0
         if written not in (0, 2**64 - 1) and written > self.lsn:
             return data
@@ -55,6 +56,7 @@ def inode_change(regions: Sequence[bytes], lsn: int) -> InodeChange:
     if len(head) < 52 or len(regions) < 2:
         raise ImageError("its log holds a damaged inode")
     fields = struct.unpack_from("<I", head, 4)[0]
+    # 32-bit kernels left out the padding before ilf_ino (struct xfs_inode_log_format_32).
     number = struct.unpack_from("<Q", head, 16 if len(head) >= 56 else 12)[0]
     if len(regions[1]) < 96:
         raise ImageError("its log holds a damaged inode")

@@ -20,12 +20,13 @@ from v2vlint.disk.stream import Stream
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
 
-CHUNK = 128
+CHUNK = 128  # XFS_BLF_CHUNK
 MAX_LOG = 1 << 31
-_BLOCK_OF_CYCLES = 32768
+_BLOCK_OF_CYCLES = 32768  # XLOG_HEADER_CYCLE_SIZE
 _LITTLE_ENDIAN = 1
 _START, _COMMIT, _CONTINUE, _WAS_CONTINUED, _END = 1, 2, 4, 8, 16
 _INODE, _BUFFER = 0x123B, 0x123C
+# XFS_LI_BUI and XFS_LI_XMI, and below what marks each as done (XFS_LI_BUD, XFS_LI_XMD).
 _MOVES = {0x1244: "extents", 0x1248: "ranges of files"}
 _MOVED = {0x1245: 0x1244, 0x1249: 0x1248}
 _INODE_BUFFER, _CANCEL = 1, 2
@@ -54,11 +55,13 @@ class _Transaction:
     def add(self, data: bytes) -> None:
         """The next region."""
         if not self.begun:
+            # The first region is the transaction's header (struct xfs_trans_header).
             self.begun, self.last = True, None
             return
         if not self.items or len(self.items[-1].regions) >= self.items[-1].total:
             if len(data) < 4:
                 raise ImageError("its log holds a damaged item")
+            # Every kind of item starts with its type and the number of its regions.
             self.items.append(_Item(int.from_bytes(data[2:4], "little"), []))
         self.items[-1].regions.append(data)
         self.last = self.items[-1].regions
@@ -84,11 +87,13 @@ def replay(base: Stream, superblock: bytes) -> Changes:
     if log is None:
         raise ImageError("its log lies on another device")
     transactions = [one for one in _transactions(log, has_crc=superblock[101] & 0xF == 5) if one.items]
+    # As in XLOG_RECOVER_PASS1: a block that was freed later may since hold file data, which must not be overwritten.
     cancelled = Counter(key for one in transactions for item in one.items if (key := _cancelled(item)))
     changes = Changes()
     pending: Counter[int] = Counter()
     for transaction in transactions:
         for item in transaction.items:
+            # Buffers come before inodes, whatever their order in the log (xlog_recover_reorder_trans()).
             if item.kind == _BUFFER:
                 _buffer(item, changes, cancelled)
         for item in transaction.items:
@@ -111,6 +116,7 @@ def _transactions(log: XfsLog, *, has_crc: bool) -> Iterator[_Transaction]:
                 running[number] = _Transaction(lsn)
                 continue
             transaction = running.get(number)
+            # xlog_recover_ophdr_to_trans() skips operations without a start, too.
             if transaction is None:
                 continue
             if flags & _WAS_CONTINUED:
@@ -137,6 +143,7 @@ def _records(log: XfsLog, *, has_crc: bool) -> Iterator[tuple[bytes, bytes]]:
     last = _last(log)
     if last is None:
         return
+    # The lower half of h_tail_lsn is a sector number.
     here, left = int.from_bytes(last.header[28:32], "big"), log.sectors
     while left > 0:
         record = last if here == last.number else _Record(log, here)
@@ -226,8 +233,10 @@ def _buffer(item: _Item, changes: Changes, cancelled: Counter[tuple[int, int]]) 
     """Record the dirty chunks of a buffer. Each run of bits in its map is a region, or several where a page ends."""
     flags, length, sector, bitmap = _head_of_buffer(item)
     if flags & _CANCEL:
+        # As xlog_put_buffer_cancelled(): what is logged for this place from here on counts again.
         cancelled[(sector, length)] -= 1
         return
+    # Of such buffers only the list of unlinked inodes is replayed (xlog_recover_do_inode_buffer()), which no reader needs.
     if flags & _INODE_BUFFER or cancelled[(sector, length)] > 0:
         return
     dirty = [word * 32 + bit for word, bits in enumerate(bitmap) for bit in range(32) if bits >> bit & 1]
@@ -245,6 +254,7 @@ class Patched(Stream):
     def __init__(self, base: Stream, chunks: Mapping[int, bytes]) -> None:
         super().__init__(base.size)
         self._base, self._chunks = base, chunks
+        # Blocks of 4 KiB with a changed chunk, so that most reads need no look at single chunks.
         self._blocks = {number >> 5 for number in chunks}
 
     def read_at(self, offset: int, length: int) -> bytes:
