@@ -17,6 +17,7 @@ def disk_table(disk: Stream, stated: int = 0) -> Table:
         from v2vlint.disk.volumes.md import read_member
 
         member = read_member(disk)
+        # A superblock beyond the last partition is that of the whole disk, not of a member in that partition.
         if member and member.place > max(part.start + part.size for part in table.partitions) - 1:
             return Table()
     return table

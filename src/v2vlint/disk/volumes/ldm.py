@@ -18,6 +18,7 @@ SECTOR = 512
 MAX_DATABASE = 4 << 20
 MAX_RECORDS = 20_000
 MAX_FRAGMENTS = 64
+# OFF_PRIV1 and OFF_VMDB of block/partitions/ldm.h, and its types of records (VBLK_CMP3, _PRT3, _DSK3, _DSK4, _VOL5).
 _PRIVHEAD_AT = 6 * SECTOR
 _VMDB_AT = 17 * SECTOR
 _COMPONENT, _PARTITION, _DISK3, _DISK4, _VOLUME = 0x32, 0x33, 0x34, 0x44, 0x51
@@ -97,6 +98,7 @@ def read_member(disk: Stream, metadata: Stream | None) -> LdmMember:
     head = disk.read_at(_PRIVHEAD_AT, SECTOR) if metadata is None else metadata.read_at(metadata.size - SECTOR, SECTOR)
     if head[:8] != b"PRIVHEAD" or len(head) < SECTOR:
         raise ImageError("a dynamic disk without its private header")
+    # logical_disk_start, logical_disk_size, config_start and config_size (ldm_parse_privhead()).
     start, _size, config, config_size = struct.unpack_from(">4Q", head, 0x11B)
     database = disk.read_at(config * SECTOR, min(config_size * SECTOR, MAX_DATABASE))
     sequence, size, offset = struct.unpack_from(">3I", database, _VMDB_AT + 4) if len(database) > _VMDB_AT + 16 else (0, 0, 0)
@@ -165,6 +167,7 @@ def _part(found: tuple[int, bytes]) -> LdmPart:
     fields.number(), fields.text(), fields.take(12)
     start, offset = struct.unpack(">2Q", fields.take(16))
     size, component, disk = fields.number(), fields.number(), fields.number()
+    # VBLK_FLAG_PART_INDEX.
     column = fields.number() if flags & 0x08 else 0
     return LdmPart(component, disk, start * SECTOR, offset * SECTOR, size * SECTOR, column)
 
@@ -185,6 +188,7 @@ def _component(flags: int, raw: bytes) -> _Component:
     fields.take(4), fields.number(), fields.take(16)
     volume = fields.number()
     fields.take(1)
+    # VBLK_FLAG_COMP_STRIPE.
     return _Component(number, volume, kind, fields.number() * SECTOR if flags & 0x10 else 0)
 
 
@@ -202,6 +206,7 @@ def _volume(
     size = fields.number() * SECTOR
     fields.take(5)
     guid = str(UUID(bytes=fields.take(16)))
+    # VBLK_FLAG_VOLU_ID1, _ID2 and _SIZE; 0x02 is _DRIVE.
     for optional in (0x08, 0x20, 0x80):
         if flags & optional:
             fields.variable()

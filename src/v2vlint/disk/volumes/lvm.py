@@ -55,8 +55,10 @@ def read_physical(base: Stream) -> Physical:
         raise ImageError("no LVM label")
     offset = label + struct.unpack_from("<I", head, label + 20)[0]
     header = base.read_at(offset, 512)
+    # struct pv_header: a UUID, a size, and two lists that end with an empty entry, of data and of metadata areas.
     areas = _areas(header, 40)
     metadata = _areas(header, 40 + 16 * (len(areas) + 1))
+    # pvcreate(8) makes at most two, one at either end.
     texts = [found for start, size in metadata[:2] if (found := _metadata(base, start, size))]
     return Physical(lvm_uuid(text(header[:32])), max(texts, key=_seqno, default=""))
 
@@ -81,6 +83,7 @@ def _metadata(base: Stream, start: int, size: int) -> str:
         return ""
     data = base.read_at(start + offset, min(length, size - offset))
     if len(data) < length:
+        # The area is a ring after the sector of its header (MDA_HEADER_SIZE).
         data += base.read_at(start + 512, length - len(data))
     return data.split(b"\0", 1)[0].decode("utf-8", "replace")
 
@@ -96,11 +99,13 @@ def volumes(group: Group, present: Mapping[str, Stream]) -> list[Logical]:
     return [
         _volume(group, name, tree, present, snapshots)
         for name, tree in group.logical.items()
+        # A snapshot has the name of its store of changes; the segment of type snapshot is in a hidden volume.
         if name in snapshots or ("VISIBLE" in words(tree, "status") and not _kinds(tree) & (_POOLS | {"snapshot"}))
     ]
 
 
 def _kinds(tree: Mapping[str, Value]) -> set[str]:
+    # Flags may follow the type, so that versions of LVM that do not know them leave the volume alone.
     return {str(segment.get("type", "")).split("+")[0] for segment in segments_of(tree)}
 
 

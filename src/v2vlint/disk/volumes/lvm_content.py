@@ -111,6 +111,7 @@ class LvmContents:
         chunk = number(segment, "stripe_size") * 512
         if kind in ("raid0", "raid0_meta"):
             pairs = words(segment, "raid0_lvs") or words(segment, "raids")
+            # Each image comes after its metadata volume.
             images = pairs if kind == "raid0" else pairs[1::2]
             return Striped(tuple(self.volume(str(name)) for name in images), _checked(chunk))
         legs, disks = self._legs(segment)
@@ -121,6 +122,7 @@ class LvmContents:
             return legs[min(legs)]
         size = min(leg.size for leg in legs.values())
         if kind in ("raid10", "raid10_near"):
+            # So many near copies and one far copy, in the layout word of MD.
             return Raid10((number(segment, "data_copies") or 2) | 1 << 8, disks, _checked(chunk), legs, size)
         if kind not in _LEVELS:
             raise Unsupported(f"LVM {kind} volume is not supported")
@@ -135,6 +137,7 @@ class LvmContents:
         for slot in range(len(names) // 2):
             try:
                 head, image = self.volume(names[2 * slot]).read_at(0, 512), self.volume(names[2 * slot + 1])
+            # This leg is not missing: reading the volume without it would only hide what is not supported.
             except Unsupported:
                 raise
             except ImageError:
@@ -153,10 +156,12 @@ class LvmContents:
     def _cache(self, segment: Segment, size: int) -> Stream:
         origin, name = self.volume(str(segment.get("origin", ""))), str(segment.get("cache_pool"))
         pool = next(iter(segments_of(self.group.logical.get(name, {}))), {})
+        # lvmcache(7): all reads go to the origin.
         if "passthrough" in (segment.get("cache_mode"), pool.get("cache_mode")):
             return origin
         if "metadata_len" not in segment:
             return LvmCache(self.volume(str(pool.get("metadata", ""))), self.volume(str(pool.get("data", ""))), origin, size)
+        # A cachevol has metadata and data in one volume.
         whole = self.volume(name)
         metadata, data = (Slice(whole, number(segment, f"{one}_start") * 512, number(segment, f"{one}_len") * 512) for one in _PARTS)
         return LvmCache(metadata, data, origin, size)
@@ -175,5 +180,6 @@ def _in_sync(slot: int, head: bytes, newest: bytes) -> bool:
     """Whether a leg is in sync with the volume, according to dm-raid's superblocks; without superblocks, all legs are."""
     if not newest:
         return True
+    # failed_devices and disk_recovery_offset of struct dm_raid_superblock; the latter is MaxSector in a leg that is complete.
     failed = struct.unpack_from("<Q", newest, 24)[0] >> slot & 1 if slot < 64 else 0
     return not failed and head[:4] == b"DmRd" and struct.unpack_from("<Q", head, 32)[0] == _ALL

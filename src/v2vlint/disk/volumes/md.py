@@ -97,9 +97,11 @@ class MdMember:
 
 def read_member(base: Stream) -> MdMember | None:
     """The MD superblock of ``base``, or None."""
+    # Versions 1.1, 1.2 and 1.0: the last lies at least 8 KiB before the end, on a multiple of 4 KiB (super_1_load()).
     for offset in (0, 4096, (base.size // 512 - 16) // 8 * 4096):
         if offset >= 0 and base.read_at(offset, 4) == MAGIC and (member := _version1(base, offset)):
             return member
+    # Version 0.90 lies in the last whole 64 KiB (MD_NEW_SIZE_SECTORS()).
     offset = base.size // 65536 * 65536 - 65536
     return _version0(base, offset) if offset >= 0 and base.read_at(offset, 4) == MAGIC else None
 
@@ -122,6 +124,7 @@ def _version1(base: Stream, offset: int) -> MdMember | None:
         layout=found["layout"],
         disks=disks,
         chunk=found["chunksize"] * 512,
+        # MD_DISK_ROLE_JOURNAL, _FAULTY and _SPARE are no slots, and a member that is being rebuilt lacks data.
         role=-1 if role >= _SPARE - 1 or features & _RECOVERY else role,
         events=found["events"],
         data_offset=data_offset,
@@ -130,6 +133,7 @@ def _version1(base: Stream, offset: int) -> MdMember | None:
         features=features,
         place=offset,
         active=frozenset(slot for slot in struct.unpack_from(f"<{min(roles, MAX_DISKS)}H", block, _ROLES) if slot < disks),
+        # MaxSector: no resync is due.
         dirty=found["resync_offset"] != _ALL,
     )
 
@@ -255,6 +259,7 @@ def _raid0(parts: Sequence[Stream], reference: MdMember) -> Stream:
     if reference.chunk < 512 or reference.chunk % 512:
         raise ImageError(f"damaged MD superblock (chunk size {reference.chunk})")
     sizes = {part.size // reference.chunk for part in parts}
+    # Linux refuses it, too: two layouts exist, and old superblocks do not say which (create_strip_zones() of raid0.c).
     if len(sizes) > 1 and reference.layout not in (1, 2):
         raise Unsupported("MD raid0 over devices of different sizes without a stated layout")
     return Raid0(parts, reference.chunk, absolute=reference.layout == 1)

@@ -121,13 +121,16 @@ class Parity(Chunked):
         others = [(index, slot) for index, slot in enumerate(row.data) if slot in self._parts]
         rest = _sum((read(slot) for _index, slot in others), count)
         also = next((index for index, slot in enumerate(row.data) if slot not in self._parts and index != lost), None)
+        # One block of data is missing: P without the others is that block.
         if also is None and row.p in self._parts:
             return _sum((rest, read(row.p)), count)
         weighted = _sum((_times(read(slot), _power(row.weights[index])) for index, slot in others), count)
         q = _sum((weighted, read(row.q)), count)
         if also is None:
+            # P is missing as well: what remains of Q is the block times its weight.
             return _times(q, _inverse(_power(row.weights[lost])))
         p = _sum((rest, read(row.p)), count)
+        # Two blocks of data are missing: P is their sum, Q their weighted sum.
         mine, other = _power(row.weights[lost]), _power(row.weights[also])
         return _times(_sum((q, _times(p, other)), count), _inverse(mine ^ other))
 

@@ -82,10 +82,13 @@ class Thin(Chunked):
         head = metadata.read_at(0, BLOCK)
         if len(head) < BLOCK or struct.unpack_from("<Q", head, 32)[0] != THIN_MAGIC:
             raise ImageError("damaged LVM thin pool (no superblock)")
+        # data_mapping_root, device_details_root and data_block_size (struct thin_disk_superblock).
         root, _details, sectors = struct.unpack_from("<QQI", head, 320)
+        # DATA_DEV_BLOCK_SIZE_MIN_SECTORS and _MAX_SECTORS of dm-thin.c.
         if not 128 <= sectors <= 1 << 21 or sectors % 128:
             raise ImageError(f"damaged LVM thin pool (blocks of {sectors} sectors)")
         self._tree, self._data, self._origin = MetadataTrees(metadata), data, origin
+        # The top tree leads from devices to the trees of their blocks.
         self._root = self._tree.lookup(root, device)
         if self._root is None:
             raise ImageError(f"the LVM thin pool has no device {device}")
@@ -97,6 +100,7 @@ class Thin(Chunked):
         found = self._tree.lookup(self._root, number)
         if found is None:
             return exactly(self._origin, number * self._chunk + inside, count)
+        # The lower 24 bits are the time of the mapping (unpack_block_time()).
         return exactly(self._data, (found >> 24) * self._chunk + inside, count)
 
 
@@ -112,6 +116,7 @@ class LvmCache(Chunked):
             raise ImageError(f"damaged LVM cache (blocks of {sectors} sectors)")
         super().__init__(size, sectors * 512)
         self._data, self._origin = data, origin
+        # Flags are in the lower 16 bits, of which the first is M_VALID (unpack_value() of dm-cache-metadata.c).
         self._mapped = {value >> 16: block for block, value in _array(metadata, root) if value & 1}
 
     def piece(self, number: int, inside: int, count: int) -> bytes:

@@ -55,6 +55,7 @@ class Raid10(Chunked):
     def copies(self, number: int) -> Iterator[tuple[int, int]]:
         """Slot and row (in chunks) of every copy of chunk ``number``."""
         shape = self._shape
+        # As __raid10_find_phys().
         stripe, slot = divmod(number * shape.near, shape.disks)
         row = stripe * shape.far if shape.offset else stripe
         for _copy in range(shape.near):

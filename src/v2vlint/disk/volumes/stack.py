@@ -237,6 +237,7 @@ class Stack:
                     arrays.setdefault(member.uuid, []).append((member, layer))
         for uuid, members in arrays.items():
             first = members[0][0]
+            # The missing members may still turn up inside of an encrypted device or a volume group.
             if uuid in self._done or (len(members) < first.disks and not final):
                 continue
             self._done.add(uuid)
@@ -337,6 +338,7 @@ class Stack:
                 metadata = lvm.read_physical(layer.stream).metadata
                 if metadata:
                     self._groups[layer.device.name] = lvm_text.read_group(metadata)
+        # The newest description comes first, and marks the group as done: others are from before a change.
         for name, group in sorted(self._groups.items(), key=lambda one: -one[1].seqno):
             if group.uuid not in self._done:
                 with self._guard(name):

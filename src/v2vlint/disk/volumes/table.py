@@ -10,6 +10,7 @@ from v2vlint.disk.fields import Fields
 from v2vlint.disk.stream import Stream
 from v2vlint.model.dataclass import dataclass
 
+# DISK_MAX_PARTS of Linux.
 MAX_PARTITIONS = 256
 MAX_GPT_TABLE = 1 << 20
 SECTORS = (512, 4096)
@@ -74,6 +75,7 @@ def read_table(disk: Stream, sector: int = 512) -> Table:
     if len(first) < 512 or first[510:512] != b"\x55\xaa":
         return Table()
     entries = [_mbr_entry(first, index) for index in range(4)]
+    # Boot sectors of filesystems have the same signature; msdos_partition() tells them apart by this byte.
     if any(first[_MBR_ENTRIES + 16 * index] not in (0, 0x80) for index in range(4)):
         return Table()
     if any(kind == 0xEE for kind, _start, _count, _boot in entries):
@@ -125,6 +127,7 @@ def _logical(disk: Stream, extended: Partition, signature: int, unit: int) -> It
         for index in range(4):
             kind, start, count, boot = _mbr_entry(sector, index)
             if kind in _EXTENDED:
+                # Links count from the start of the extended partition, data from the sector of its entry (parse_extended()).
                 following = following or base + start
             elif kind and count and (here + start) * unit < disk.size:
                 size = min(count * unit, disk.size - (here + start) * unit)
@@ -179,6 +182,7 @@ def _gpt_entry(entry: bytes, number: int, sector: int, disk_size: int) -> Partit
         type=str(uuid.UUID(bytes_le=entry[:16])),
         uuid=str(uuid.UUID(bytes_le=entry[16:32])),
         name=entry[56:128].decode("utf-16-le", "replace").split("\0", 1)[0],
+        # "Legacy BIOS Bootable" (UEFI specification).
         bootable=bool(attributes >> 2 & 1),
         no_auto=bool(attributes >> 63 & 1),
     )
