@@ -13,6 +13,7 @@ from v2vlint.files.remote import pread
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
 
+# A size in a damaged structure must not become an allocation.
 MAX_READ = 1 << 30
 
 
@@ -122,6 +123,7 @@ class HostFile(Stream):
         if self._remote:
             return pread(self._fd, length, self._offset + offset)
         data = os.pread(self._fd, length, self._offset + offset)
+        # Reads are also short before the end of a file, on FUSE or above 2 GiB.
         while len(data) < length:
             more = os.pread(self._fd, length - len(data), self._offset + offset + len(data))
             if not more:

@@ -60,6 +60,7 @@ def _names(texts: list[str]) -> tuple[str, ...]:
 def vhd_link(base: Stream, header: bytes) -> ParentLink:
     """The parent according to the dynamic header of a VHD: its locators, and its name."""
     texts: dict[bytes, str] = {}
+    # The header has room for eight locators.
     for at in range(576, 576 + 8 * 24, 24):
         code, _space, length, _reserved, offset = struct.unpack_from(">4sIIIQ", header, at)
         if code in (_RELATIVE, _ABSOLUTE):

@@ -187,6 +187,7 @@ def open_image(file: DiskFile, files: FileOpener | None = None) -> Image:
 def detect(name: str, base: Stream) -> str:
     """The image format by magic; ``raw`` when there is none. Unsupported for compressed and foreign formats."""
     head = base.read_at(0, 4096)
+    # Before the foreign formats, one of which is any other tar archive.
     if holds_disk(base):
         return "tar"
     for place, magic, foreign, hint in _FOREIGN:
@@ -202,6 +203,7 @@ def detect(name: str, base: Stream) -> str:
 
 
 def _has_vhd_footer(base: Stream) -> bool:
+    # Versions before Virtual PC 2004 wrote footers of 511 bytes (VHD specification).
     return base.size >= 1024 and b"conectix" in (base.read_at(base.size - 512, 8), base.read_at(base.size - 511, 8))
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from zlib import _Decompress
 
 BLOCK = 1 << 18
+# A saved state takes some 40 KiB, most of it the window.
 MAX_POINTS = 512
 FIRST_SPACING = 4 << 20
 _WITH_HEADER = 16 + zlib.MAX_WBITS
@@ -66,6 +67,7 @@ class Gzipped(Stream):
             if produced - self._points[-1].produced >= self._spacing:
                 self._points.append(_Point(produced, consumed, state.copy()))
                 if len(self._points) > MAX_POINTS:
+                    # Every other one goes, so that memory stays bounded whatever the size.
                     self._points = self._points[::2]
                     self._spacing *= 2
         return produced
@@ -87,6 +89,7 @@ class Gzipped(Stream):
         """Plain bytes, at most a few blocks; the state after them; the number of compressed bytes consumed."""
         try:
             if state.eof:
+                # Zeros may follow the last member, as on a tape; gzip(1) accepts them.
                 if not packed.strip(b"\0"):
                     return b"", state, len(packed)
                 state = zlib.decompressobj(_WITH_HEADER)

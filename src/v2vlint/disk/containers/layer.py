@@ -51,6 +51,7 @@ def in_layer(name: str, base: Stream, member: str) -> Stream:
     place.
     """
     if base.read_at(0, 4) == b"\x28\xb5\x2f\xfd":
+        # zlib's decompressors can be copied, and reading resumes from the copies; zstandard's cannot.
         raise Unsupported(f"{name}: a layer packed with zstd", hint="copy the image with skopeo copy --dest-compress-format gzip")
     plain = Gzipped(name, base) if base.read_at(0, 3) == b"\x1f\x8b\x08" else base
     try:

@@ -21,6 +21,7 @@ MAX_VHD = 65535 * 255 * 255 * 512
 MAX_VDI_BLOCKS = 0x3FFFFFFF
 _UNUSED = 0xFFFFFFFF
 ZEROS = -1
+# PAYLOAD_BLOCK_NOT_PRESENT, _FULLY_PRESENT and _PARTIALLY_PRESENT.
 _ABSENT, _WHOLE, _PARTLY = 0, 6, 7
 _FIXED, _DYNAMIC, _DIFFERENCING = 2, 3, 4
 _BAT = uuid.UUID("2dc27766-f623-4200-9d64-115e9bfd4a08").bytes_le
@@ -139,6 +140,7 @@ class DynamicVhd(Blocks):
             raise ImageError(f"{name}: damaged VHD ({self._entries} blocks of {block} bytes)")
         if self._entries * block < size:
             raise ImageError(f"{name}: damaged VHD (its block table is too small)")
+        # Every block follows a bitmap of its sectors, padded to whole sectors.
         self._bitmap = -(-block // 512 // 8 // 512) * 512
         self.link = vhd_link(base, header) if linked else None
         if (used := self._used()) > base.size:
@@ -178,6 +180,7 @@ class Vdi(Blocks):
         size, block, self._count = header.disk_size, header.block_size, header.block_count
         if header.sector_size != 512:
             raise ImageError(f"{name}: damaged VDI (sector size {header.sector_size})")
+        # No other size is written, and QEMU reads no other (vdi_open()).
         if block != _MIB or self._map % 512 or self._data % 512:
             raise Unsupported(f"{name}: a VDI with blocks of {block} bytes, or parts that begin no sector, is not supported")
         if self._count * block < size or self._count > MAX_VDI_BLOCKS:
@@ -188,6 +191,7 @@ class Vdi(Blocks):
 
     def _find(self, number: int) -> int | None:
         entry = self._entry("<I", self._map + number * 4)
+        # VDI_IMAGE_BLOCK_FREE and VDI_IMAGE_BLOCK_ZERO of VDICore.h.
         return None if entry == _UNUSED else ZEROS if entry == _UNUSED - 1 else self._data + entry * self._block
 
     def _changed(self, number: int) -> Changed | None:
@@ -213,6 +217,7 @@ class Vhdx(Blocks):
             raise self._damaged("no signature")
         self._taken = [(0, _MIB)]
         current = self._header(base)
+        # LogGuid is zero when there is nothing to replay.
         self.dirty = any(current[48:64])
         log_size, log_at = struct.unpack_from("<IQ", current, 68)
         self._take(log_at, log_size, "log")
@@ -222,6 +227,7 @@ class Vhdx(Blocks):
         if self._locator:
             self.link = vhdx_link(name, base.read_at(*self._locator))
         self._bat, length = regions[_BAT]
+        # The chunk ratio ([MS-VHDX] 2.5): after so many blocks, the table has an entry for the bitmap of their sectors.
         self._ratio = (1 << 23) * self.sector // block
         blocks = -(-size // block)
         if (blocks + (blocks - 1) // self._ratio) * 8 > length:
@@ -236,6 +242,7 @@ class Vhdx(Blocks):
         found = [data for at in (64 << 10, 128 << 10) if _is_whole(data := base.read_at(at, 4096), b"head", 4096)]
         headers = [data for data in found if struct.unpack_from("<H", data, 66)[0] == 1]
         written = [struct.unpack_from("<Q", data, 8)[0] for data in headers]
+        # Two different headers with one sequence number: neither is the newer.
         if not headers or (len(set(written)) < len(set(headers))):
             raise self._damaged("no valid header")
         return headers[written.index(max(written))]
@@ -259,6 +266,7 @@ class Vhdx(Blocks):
         for at in range(16, 16 + 32 * count, 32):
             guid, (place, length, required) = table[at : at + 16], struct.unpack_from("<QII", table, at + 16)
             self._take(place, length, "region")
+            # Required regions that are not known make the file unreadable ([MS-VHDX] 2.2.3).
             if guid in found or (guid not in (_BAT, _METADATA) and required & 1):
                 raise self._damaged("its region table")
             found[guid] = (place, length)
@@ -283,6 +291,7 @@ class Vhdx(Blocks):
         if not set(_ITEMS[:5]) <= set(found):
             raise self._damaged("metadata is missing")
         block, flags = struct.unpack("<II", found[_PARAMETERS])
+        # HasParent.
         if (flags & 2 == 2) is not (_PARENT in found):
             raise self._damaged("the place of a parent, but none is used" if _PARENT in found else "no place of its parent")
         (size,), (sector, _more) = struct.unpack("<Q", found[_SIZE]), struct.unpack("<II", found[_SECTOR])

@@ -17,6 +17,7 @@ from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError, Unsupported
 
 MAGIC = b"QFI\xfb"
+# QCOW_MAX_L1_SIZE, and below QCOW_MAX_REFTABLE_SIZE.
 MAX_L1_BYTES = 32 << 20
 MAX_HEADER = 1 << 16
 MAX_REFCOUNT_TABLE = 8 << 20
@@ -87,6 +88,7 @@ def read_header(name: str, base: Stream) -> Header:
         raise Unsupported(
             f"{name}: encrypted qcow2 ({_CIPHERS.get(crypt, crypt)}) is not supported", hint="decrypt it with qemu-img convert"
         )
+    # MIN_CLUSTER_BITS and MAX_CLUSTER_BITS.
     if not 9 <= cluster_bits <= 21:
         raise ImageError(f"{name}: damaged qcow2 header (cluster size 2^{cluster_bits})")
     more = _HEADER_V3.read(head) if version > 2 else _DEFAULTS_V2
@@ -221,6 +223,7 @@ class Qcow2(Stream):
     """The virtual disk of a qcow2 file. ``data`` is the external data file, ``backing`` the opened backing disk."""
 
     def __init__(self, name: str, base: Stream, header: Header, data: Stream | None = None, backing: Stream | None = None) -> None:
+        # QEMU counts sectors, and ignores the rest of an incomplete one.
         super().__init__(header.size // 512 * 512)
         self.header = header
         self._name, self._base, self._data, self._backing = name, base, data or base, backing
@@ -272,8 +275,10 @@ class Qcow2(Stream):
             bitmap = struct.unpack_from(">Q", table, second * 16 + 8)[0] if table else 0
             place = host if host or (self._raw_data and entry >> 63) else None
             return self._read_subclusters(number, place, bitmap, inside, count)
+        # QCOW_OFLAG_ZERO, which version 2 does not have.
         if entry & 1 and self.header.version > 2:
             return bytes(count)
+        # In a data file, 0 is a valid place: there, QCOW_OFLAG_COPIED tells an allocated cluster.
         if host or (self._raw_data and entry >> 63):
             return self._read_host(host + inside, count)
         return exactly(self._backing, number * self._cluster + inside, count)
@@ -322,6 +327,7 @@ class Qcow2(Stream):
         if entry in clusters:
             clusters.move_to_end(entry)
             return clusters[entry]
+        # "Compressed Clusters Descriptor": the number of further sectors is above the offset, which is in bytes.
         shift = 62 - (self.header.cluster_bits - 8)
         offset = entry & ((1 << shift) - 1)
         sectors = (entry >> shift & ((1 << (self.header.cluster_bits - 8)) - 1)) + 1
@@ -336,6 +342,7 @@ class Qcow2(Stream):
     def _decompress(self, packed: bytes) -> bytes:
         try:
             if self.header.compression == 0:
+                # Without a header, and with a window of 4 KiB, as qcow2_zlib_compress() writes it.
                 return zlib.decompressobj(-12).decompress(packed, self._cluster)
             import zstandard
 

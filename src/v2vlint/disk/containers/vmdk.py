@@ -16,6 +16,7 @@ from v2vlint.model.errors import ImageError, Unsupported
 SECTOR = 512
 MAX_DESCRIPTOR = 1 << 20
 MAX_EXTENTS = 4096
+# The limit of vmdk_open_vmdk4() in QEMU's block/vmdk.c.
 MAX_PER_TABLE = 512
 MAX_COUNTED = 1 << 14
 NO_PARENT = "ffffffff"
@@ -228,6 +229,7 @@ class Sparse(_Grains):
         return self._plain[place][inside : inside + count]
 
     def _inflate(self, place: int) -> bytes:
+        # A marker has the grain's number before the size.
         skip = 12 if self._flags & _MARKERS else 4
         size = struct.unpack_from("<I", self._base.read_at(place, skip).ljust(skip, b"\0"), skip - 4)[0]
         if not 0 < size <= 2 * self._grain:
@@ -251,6 +253,7 @@ class Cowd(_Grains):
         super().__init__(name, base, parent, offset, found["capacity"], found["granularity"])
 
     def _find(self, number: int) -> int | None:
+        # COWD tables always have 4,096 entries.
         table, index = divmod(number, 4096)
         start = self._number("<I", self._directory * SECTOR + table * 4)
         return self._number("<I", start * SECTOR + index * 4) * SECTOR or None if start else None
@@ -279,7 +282,9 @@ class SeSparse(_Grains):
         start = self._tables_at + (entry & 0xFFFFFFFF) * 64
         grain = self._number("<Q", start * SECTOR + index * 8)
         kind = grain >> 60
+        # 0 is not allocated, 1 unmapped, 2 zeros, 3 data (get_cluster_offset() of block/vmdk.c).
         if kind != 3:
             return None if kind == 0 else 0
+        # The lower 12 bits of the number come before the upper ones.
         place: int = (grain >> 48 & 0xFFF) | (grain & 0xFFFF_FFFF_FFFF) << 12
         return int(self._grains_at + place * 8) * SECTOR
