@@ -15,6 +15,7 @@ from v2vlint.model.boot_chain import TITLES, BootChain
 from v2vlint.model.dataclass import dataclass
 
 MAX_STEPS = 4
+# altmbr.bin of SYSLINUX boots the partition whose number follows its 439 bytes of code.
 _NUMBER_AT = 439
 _ACTIVE = 7
 
@@ -69,11 +70,13 @@ class _Walker:
         found = _choose(code, self.disks, disk, sector)
         if not found:
             return BootChain(disk, name, False, f"{told}, which starts the active partition, and none is active")
+        # parted's code and install-mbr(8)'s start the first one, the others refuse to choose.
         if len(found) > 1 and code not in ("parted", "mbr"):
             return BootChain(disk, name, False, f"{told}, and several partitions are active")
         chosen = found[0]
         inner = self.disks.read(disk, chosen.sector)
         signed = inner[SIZE - 2 :] == SIGNATURE
+        # parted's code starts a sector without looking for the signature.
         if not signed and (code != "parted" or not any(inner)):
             return BootChain(disk, name, False, f"{told}, and the boot sector of {chosen.name}, which it starts, is empty or none at all")
         step = self._sector(disk, chosen.sector, inner, chosen.name, depth + 1)
@@ -98,6 +101,7 @@ def _choose(code: str, disks: Disks, disk: int, sector: bytes) -> list[_Boot]:
     active = []
     chosen = mbr_choice(sector) if code == "mbr" else _ACTIVE
     for number, at in enumerate(range(446, 510, 16)):
+        # These two take any value except zero for a mark.
         marked = sector[at] & 0x80 or (code in ("parted", "mbr") and sector[at])
         if marked if chosen == _ACTIVE else number == chosen:
             start = struct.unpack_from("<I", sector, at + 8)[0]

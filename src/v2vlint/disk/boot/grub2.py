@@ -11,6 +11,7 @@ from v2vlint.disk.boot.sector import SIZE
 from v2vlint.model.boot_chain import BootChain, GrubImage
 from v2vlint.model.errors import ImageError
 
+# GRUB_BOOT_MACHINE_KERNEL_SECTOR and GRUB_BOOT_MACHINE_BOOT_DRIVE (include/grub/i386/pc/boot.h).
 _CORE_AT, _DRIVE = 0x5C, 0x64
 _FIRST_DISK, _BOOTED_FROM = 0x80, 0xFF
 
@@ -49,6 +50,7 @@ def _judged(disk: int, place: str, told: str, core: bytes) -> BootChain:
     if not damage:
         return BootChain(disk, "grub2", True, _good(place, image), "grub2", image=image)
     spare = redundancy(core)
+    # Repair needs twice as many bytes of code as are damaged, and whether it succeeds is not known without doing it.
     if spare and empty * 2 <= spare:
         return BootChain(disk, "grub2", None, f"{told}, where core.img is damaged ({damage}): GRUB may be able to repair it", "grub2")
     return BootChain(disk, "grub2", False, f"{told}, where core.img is damaged: {damage}")

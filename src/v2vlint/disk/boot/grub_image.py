@@ -20,6 +20,7 @@ _MAGIC = b"mimg"
 ELF, MEMDISK, CONFIG, PREFIX = range(4)
 """The types of embedded objects."""
 _LAYOUTS = {1: (40, 0x20, 0x2E), 2: (64, 0x28, 0x3A)}
+# As grub-mkimage compresses (compress_kernel_lzma() of util/mkimage.c).
 _LZMA = [{"id": lzma.FILTER_LZMA1, "lc": 3, "lp": 0, "pb": 2, "dict_size": 1 << 16}]
 
 
@@ -27,6 +28,7 @@ def read_core(core: bytes) -> GrubImage | None:
     """core.img without its first sector; None when its layout is unknown. ImageError when it is damaged."""
     if len(core) < 0x400:
         return None
+    # GRUB_DECOMPRESSOR_I386_PC_COMPRESSED_SIZE and _UNCOMPRESSED_SIZE, counted without the first sector.
     packed, plain = struct.unpack_from("<II", core, 8)
     starts = [number - _LOADED_AT for number in _loads(core[:0x2000]) if 0x300 < number - _LOADED_AT < 0x2000]
     if not starts or not 0 < packed <= plain <= MAX_KERNEL:

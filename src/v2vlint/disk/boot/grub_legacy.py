@@ -34,6 +34,7 @@ def follow(disks: Disks, disk: int, sector: bytes, place: str, read: ReadFile) -
     first = disks.read(home, start)
     blocks = blocklist.blocks_of(first, "<IHH") if b"Geom\0" in first else ()
     stage = blocklist.load(disks, home, blocks)
+    # COMPAT_VERSION 3.2, which stage1 and stage2 share.
     if not stage or stage[_VERSION_AT : _VERSION_AT + 2] != b"\x03\x02":
         what = "is beyond the end of the disk" if len(first) < SIZE else "has nothing in it" if not any(first) else "has no stage of it"
         return BootChain(disk, "grub-legacy", False, f"{told}, which {what}")
@@ -59,6 +60,7 @@ def _by_filesystem(disks: Disks, disk: int, home: int, stage: bytes, place: str,
     if found is None:
         return BootChain(disk, "grub-legacy", False, f"{told}, where it is not")
     reason = f"{place} has the boot code of GRUB legacy"
+    # The file starts with start.S, which is no part of stage2 once loaded.
     return BootChain(disk, "grub-legacy", True, reason, "grub-legacy", part, config=_configured(found[SIZE:]))
 
 

@@ -12,8 +12,10 @@ from v2vlint.disk.boot.disks import Disks
 from v2vlint.disk.boot.sector import SIZE
 from v2vlint.model.boot_chain import BootChain
 
+# mov eax, …; mov edx, …; mov bx, 8000h: the installer writes the sector's number into the code.
 _LOADS = re.compile(rb"\x66\xb8(.{4})\x66\xba(.{4})\xbb\x00\x80", re.DOTALL)
 _MAGIC = 0x3EB202FE
+# lea esi, […]: where the loaded code finds the table of extents.
 _EXTENTS = re.compile(rb"\x66\x8d\x36(.{2})", re.DOTALL)
 _LOADED_AT = 0x8000
 _MAX_EXTENTS = 256
@@ -41,6 +43,7 @@ def _checked(disks: Disks, disk: int, base: int, start: int, told: str, place: s
     dwords, more = struct.unpack_from("<I4xxxH", first, at + 12)
     body = _body(disks, disk, base, first, struct.unpack("<H", table[1])[0] - _LOADED_AT)
     total = sum(struct.unpack_from(f"<{dwords}I", body)) & 0xFFFFFFFF if len(body) >= dwords * 4 else 0
+    # The installer sets a dword so that all of them add up to LDLINUX_MAGIC.
     if total != _MAGIC:
         return BootChain(disk, "syslinux", False, f"{told}, where ldlinux.sys is damaged: its checksum is wrong")
     reason = f"{place} has the boot code of SYSLINUX"

@@ -45,6 +45,7 @@ def _volume_keys(found: Metadata, secrets: tuple[bytes, ...]) -> Iterator[Any]:
 
 def _open(protector: Protector, key: Callable[[], Any]) -> Iterator[Any]:
     try:
+        # With a key that does not fit, dissect raises anything.
         yield protector.record.decrypt(key())
     except MemoryError:
         raise
@@ -71,6 +72,7 @@ def _with_password(found: Metadata, secret: bytes) -> Iterator[Any]:
     from dissect.fve.bde.key import derive_user_key
 
     text = secret.decode("utf-8", "replace")
+    # A key file may end in a line break, or in blanks that are not part of the password.
     for password in dict.fromkeys((text.rstrip("\r\n"), text.strip())):
         if password and len(password) <= 256:
             yield from _stretched(found.of_kind("password"), derive_user_key(password))

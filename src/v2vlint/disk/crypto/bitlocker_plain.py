@@ -74,6 +74,7 @@ def _beginning(base: Stream, mixed: Stream, found: Metadata) -> Iterator[Piece]:
 def _areas(found: Metadata) -> list[tuple[int, int]]:
     """The offset and size of BitLocker's own areas, in order."""
     header = found.information.header
+    # 16 KiB in Vista, 64 KiB later, rounded up to whole units.
     unit, room = (found.cluster, 0x3FFF) if found.version == 1 else (found.sector, 0xFFFF)
     size = (unit + room) // unit * unit
     areas = [(int(offset), size) for offset in header.InformationOffset]

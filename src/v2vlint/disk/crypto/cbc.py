@@ -49,6 +49,7 @@ def undiffuse(data: bytes, sector: int) -> bytes:
     per, words = sector // 4, array("I", data)
     mask = int.from_bytes(_LANE * (len(data) // sector), "little")
     lanes = [_wide(words[index::per]) for index in range(per)]
+    # Diffuser B runs three times and A five times, in both directions.
     for index in [*range(per)] * 3:
         other = _turned(lanes[(index + 5) % per], _B[index % 4], mask)
         lanes[index] = (lanes[index] + (lanes[(index + 2) % per] ^ other)) & mask

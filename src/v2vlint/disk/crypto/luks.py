@@ -27,6 +27,7 @@ def describe(base: Stream, version: int) -> Details:
     """``version``, ``keyslots`` (the number in use), ``cipher``, ``kdf`` and ``tokens`` (types, comma-separated)."""
     head = base.read_at(0, 592)
     if version == 1:
+        # LUKS_KEY_ENABLED.
         slots = sum(struct.unpack_from(">I", head, 208 + 48 * slot)[0] == 0x00AC71F3 for slot in range(8))
         cipher = f"{_text(head[8:40])}-{_text(head[40:72])}"
         return (("version", "1"), ("keyslots", str(slots)), ("cipher", cipher), ("kdf", "pbkdf2"))
@@ -57,6 +58,7 @@ def read_header(base: Stream) -> bytes:
     second = next((found for at in ((size,) if first else PLACES) if at in PLACES and (found := _header(base, at, SECONDARY))), b"")
     if not first and not second:
         raise ImageError("damaged LUKS2 header")
+    # seqid is big-endian, so its bytes compare like the number; ties go to the first header.
     return max(first, second, key=lambda one: (len(one) > 0, one[16:24]))
 
 
@@ -70,7 +72,9 @@ def _header(base: Stream, at: int, magic: bytes) -> bytes:
     if size not in PLACES or place != at or algorithm not in hashlib.algorithms_available:
         return b""
     whole = base.read_at(at, size)
+    # csum itself, of 64 bytes, counts as zero.
     digest = hashlib.new(algorithm, whole[:448] + bytes(64) + whole[512:])
+    # The SHAKE functions have no size of their own.
     return whole if digest.digest_size and digest.digest() == whole[448 : 448 + digest.digest_size] and _is_text(whole[_BINARY:]) else b""
 
 

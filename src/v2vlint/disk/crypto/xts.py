@@ -26,6 +26,7 @@ class DecryptedSectors(Stream):
         """See :class:`~v2vlint.disk.stream.Stream`."""
         length, sector = self.clip(offset, length), self._sector
         start, end = offset // sector * sector, -(-(offset + length) // sector) * sector
+        # In parts, since decrypting takes several times the memory of what is decrypted.
         parts = (self._part(at, min(_MAX, end - at)) for at in range(start, end, _MAX))
         return b"".join(parts)[offset - start : offset - start + length]
 
@@ -69,6 +70,7 @@ def spread(firsts: bytes, blocks: int) -> bytes:
         out[2 * block :: 2 * blocks] = words[0::2]
         out[2 * block + 1 :: 2 * blocks] = words[1::2]
         carry = lanes & tops
+        # x^128 = x^7 + x^2 + x + 1; without their top bits, the lanes cannot run into one another.
         lanes = ((lanes ^ carry) << 1) ^ (carry >> 127) * 0x87
     return out.tobytes()
 

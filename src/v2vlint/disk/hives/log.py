@@ -19,6 +19,7 @@ SECTOR = 512
 BINS_AT = 4096
 _NEW = 6
 _OLD = (1, 2)
+# The seed is the same in every log (82EF4D887A4E55C5 in the specification).
 _SEED = (0x7A4E55C5, 0x82EF4D88)
 _MASK = 0xFFFFFFFF
 
@@ -88,6 +89,7 @@ def replay(head: bytes, logs: Sequence[bytes]) -> tuple[bytes, dict[int, bytes]]
     new = [log for log in usable if BaseBlock(log).type == _NEW]
     entries = list(_in_order(hive, new))
     if not entries:
+        # A log of the old format belongs to the hive whose time it bears.
         old = (log for log in usable if BaseBlock(log).type in _OLD and (not hive.intact or BaseBlock(log).written == hive.written))
         entries = [entry for entry in map(_bitmap, old) if entry is not None][:1]
     if not entries:
@@ -106,6 +108,7 @@ def _in_order(hive: BaseBlock, logs: Sequence[bytes]) -> Iterator[_Entry]:
     logs = sorted(logs, key=lambda log: BaseBlock(log).sequence[0])
     expected = hive.sequence[1] if hive.intact else 0
     last = None
+    # Without an intact base block, nothing says where to start: only the newer log is used.
     for log in logs if hive.intact else logs[-1:]:
         first = BaseBlock(log).sequence[0]
         if first < expected or (last is not None and first != last + 1):

@@ -34,6 +34,7 @@ class HiveValue:
         """The number in a DWORD or QWORD; None for other types."""
         if self.type not in _NUMBERS or len(self.data) < 4:
             return None
+        # Type 5 is REG_DWORD_BIG_ENDIAN.
         return int.from_bytes(self.data[:8] if self.type == _QWORD else self.data[:4], "big" if self.type == 5 else "little")
 
     @property
