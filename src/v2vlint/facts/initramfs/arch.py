@@ -36,6 +36,7 @@ def mkinitcpio(fs: GuestFS) -> GeneratorConfig:
 def _autodetect(settings: ConfVars) -> HostOnly | None:
     hooks = settings.words("HOOKS")
     position = next((index for index, hook in enumerate(hooks) if hook.value == "autodetect"), None)
+    # Only hooks after autodetect are limited, and block is the one with the drivers of disks.
     if position is None or all(hook.value != "block" for hook in hooks[position:]):
         return None
     return HostOnly("the hook autodetect before block", hooks[position].where)

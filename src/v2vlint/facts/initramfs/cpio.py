@@ -9,7 +9,7 @@ from v2vlint.facts.initramfs.decompress import Damaged, Source
 from v2vlint.model.dataclass import dataclass
 
 HEADER = 110
-MAX_NAME = 4096
+MAX_NAME = 4096  # PATH_MAX, as in do_header() of init/initramfs.c
 TRAILER = b"TRAILER!!!"
 KINDS = (b"070701", b"070702")
 _STEP = 1 << 16
@@ -142,6 +142,7 @@ def members(data: Input, wanted: Wanted) -> Iterator[CpioMember]:
         if len(head) < HEADER:
             raise Damaged("the archive ends early")
         mode, size, name_size = _fields(head)
+        # Header and name are padded together, the content on its own, each to four bytes.
         raw = data.take(name_size + (-(HEADER + name_size) % 4))
         name = raw[:name_size].rstrip(b"\0")
         if name == TRAILER:

@@ -84,6 +84,7 @@ class _Inflate:
     """zlib's decompressor with the interface of bz2's and lzma's."""
 
     def __init__(self) -> None:
+        # 15 bits of window, with a header of gzip (16).
         self._inner = zlib.decompressobj(31)
         self._tail = b""
         self.needs_input = True
@@ -178,10 +179,12 @@ def _lz4(stream: CompressedStream) -> Iterator[bytes]:
     stream.end += 4
     while True:
         head = source.at(stream.end, 4)
+        # unlz4.c skips the magic number of another frame.
         if head == MAGICS[5][0]:
             stream.end += 4
             continue
         size = int.from_bytes(head, "little")
+        # LZ4_compressBound(): what is larger is no block, but the start of the next segment.
         if len(head) < 4 or not 0 < size <= block_size + block_size // 255 + 16:
             return
         data = source.at(stream.end + 4, size)
@@ -194,6 +197,7 @@ def _lz4(stream: CompressedStream) -> Iterator[bytes]:
         stream.end += 4 + size
 
 
+# F_H_FILTER; F_ADLER32_D and F_CRC32_D, F_ADLER32_C and F_CRC32_C.
 _LZO_FILTER, _LZO_CHECKS = 0x800, ((0x001, 0x100), (0x002, 0x200))
 
 
@@ -211,6 +215,7 @@ def _lzo(stream: CompressedStream) -> Iterator[bytes]:
         size = int.from_bytes(head[4:], "big")
         if len(head) < 8 or not 0 < size <= unpacked <= MAX_BLOCK:
             raise Damaged("the compressed data is damaged or ends early")
+        # A block that did not shrink is stored, without a checksum of its packed form.
         start = stream.end + 8 + plain + (packed if size < unpacked else 0)
         data = source.at(start, size)
         stream.end = start + size
@@ -227,6 +232,7 @@ def _lzo_block(data: bytes, unpacked: int) -> bytes:
 def _lzo_header(source: Source, start: int) -> tuple[int, int]:
     head = source.at(start + 9, 300)
     try:
+        # From lzop 0.94 on, the header has the version needed to extract and the level.
         modern = struct.unpack_from(">H", head)[0] >= 0x940
         position = 4 + (2 if modern else 0) + 1 + (1 if modern else 0)
         flags = struct.unpack_from(">I", head, position)[0]

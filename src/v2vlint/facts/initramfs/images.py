@@ -31,6 +31,7 @@ class Initramfses:
                 with spending():
                     self._known[path] = self._read(path)
             except FactUnavailable as reason:
+                # Kept as well: a large image is not read again only to fail at the same limit.
                 self._known[path] = reason
         found = self._known[path]
         if isinstance(found, FactUnavailable):

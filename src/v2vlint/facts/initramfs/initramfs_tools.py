@@ -12,6 +12,7 @@ from v2vlint.model.place import Token
 MAIN, NAMES = "/etc/initramfs-tools/initramfs.conf", "/etc/initramfs-tools/modules"
 _SHIPPED, DROP_INS = "/usr/share/initramfs-tools/conf.d", "/etc/initramfs-tools/conf.d"
 _PROGRAMS = ("/usr/sbin/mkinitramfs", "/sbin/mkinitramfs")
+# mkinitramfs: grep '^[[:alnum:]][[:alnum:]\._-]*$' | grep -v '\.dpkg-.*$'.
 _READ = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 

@@ -21,6 +21,7 @@ from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import WholeFile
 
 MAX_UNPACKED = 1 << 30
+# Small images may legitimately unpack to many times their size: padding packs to next to nothing.
 MAX_RATIO, RATIO_FREE = 200, 64 << 20
 MAX_MEMBERS = 200_000
 MAX_NAMES = 32 << 20
@@ -42,6 +43,7 @@ _KEPT = re.compile(
     re.VERBOSE,
 )
 _NESTED = re.compile(r"(?:squash/)?(?:squash(?:fs)?|erofs)-?(?:root)?\.(?:img|squashfs|erofs)")
+# Among what identify_ramdisk_image() of init/do_mounts_rd.c recognises.
 _OLD = ((1080, b"\x53\xef", "an ext2 filesystem"), (0, b"\x45\x3d\xcd\x28", "a cramfs filesystem"), (0, b"-rom1fs-", "a romfs filesystem"))
 
 
@@ -110,6 +112,7 @@ def _segments(source: Source, tally: _Tally) -> None:
         try:
             end = _compressed(source, start, compression, tally) if compression else _plain(cursor, tally)
         finally:
+            # Also when it is damaged: what precedes the damage is in the kernel's root filesystem.
             tally.segments.append(Segment(compression or "none", start, end - start, tally.members - before))
         cursor.position = end
     if not tally.segments and source.size:

@@ -25,6 +25,7 @@ class CompileFlags:
     @property
     def native(self) -> tuple[Token, ...]:
         """The words that mean the CPU of the building machine."""
+        # -mtune only arranges instructions; the result still runs on other CPUs.
         return tuple(token for token in self.march if token.value.endswith("=native") and not token.value.startswith("-mtune"))
 
 

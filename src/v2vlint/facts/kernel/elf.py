@@ -14,6 +14,7 @@ from v2vlint.model.dataclass import dataclass
 MAX_SEGMENTS, MAX_NOTES, MAX_NOTE, MAX_OFFSET = 512, 4096, 1 << 20, 1 << 40
 MACHINES = {3: "i386", 62: "x86_64", 183: "aarch64"}
 _PT_NOTE, _PROPERTY_0 = 4, 5
+# GNU_PROPERTY_X86_ISA_1_NEEDED; NT_GNU_PROPERTY_TYPE_0 is 5.
 _ISA_NEEDED = 0xC0008002
 
 

@@ -15,7 +15,7 @@ _KEYS = ("vm/nr_hugepages", "vm/nr_hugepages_mempolicy")
 _NUMBER = re.compile(r"\d{1,12}")
 _SIZE = re.compile(r"(\d{1,6})([KMG])", re.IGNORECASE)
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-DEFAULT = 2 << 20
+DEFAULT = 2 << 20  # on x86-64
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,7 @@ def _command_line(choice: BootChoice | None) -> tuple[int, Iterable[HugePageRese
         if arg.name == "default_hugepagesz":
             default = _bytes(value) or default
         elif arg.name == "hugepagesz":
+            # hugepages= refers to the hugepagesz= before it (hugetlbpage.rst).
             size = _bytes(value)
         elif arg.name == "hugepages" and value.isdecimal() and len(value) <= 12:
             reserves.append(HugePageReserve(int(value), size or default, arg.where))

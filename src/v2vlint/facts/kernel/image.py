@@ -65,8 +65,10 @@ def _arm_problem(fs: GuestFS, path: str, head: bytes) -> str:
 
 
 def _bzimage(fs: GuestFS, path: str, head: bytes, size: int) -> KernelImage:
+    # setup_sects: for old kernels, zero means four.
     setup = head[0x1F1] or 4
     paragraphs, protocol = struct.unpack_from("<I", head, 0x1F4)[0], struct.unpack_from("<H", head, 0x206)[0]
+    # syssize has 32 bits from protocol 2.04 on.
     paragraphs &= 0xFFFFFFFF if protocol >= 0x204 else 0xFFFF
     wanted = (setup + 1) * 512 + paragraphs * 16
     problem = f"is truncated: {size} bytes of {wanted}" if size < wanted else ""
@@ -74,6 +76,7 @@ def _bzimage(fs: GuestFS, path: str, head: bytes, size: int) -> KernelImage:
 
 
 def _version(fs: GuestFS, path: str, head: bytes, pointer: int) -> str:
+    # kernel_version counts from 0x200, and may lie anywhere in the setup code.
     start = pointer + 0x200
     if not pointer or start > 0x8000:
         return ""

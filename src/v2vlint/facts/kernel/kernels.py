@@ -94,6 +94,7 @@ class Kernel:
     def is_xen_pv_only(self) -> bool:
         """Whether it runs only as a Xen paravirtual guest, according to its configuration or, for old kernels, its name."""
         if self.config is not None:
+            # The options of kernels patched for Xen, before paravirtualisation was merged into Linux.
             return self.config.is_set("X86_XEN") or self.config.is_set("X86_64_XEN")
         return self.flavour == "xen" and re.match(r"2\.6|[34]\.", self.version) is not None
 
@@ -121,6 +122,7 @@ class Kernel:
             return Presence.UNKNOWN
         if self.config.get(symbol) == "y":
             return Presence.BUILTIN
+        # With a folder of modules, what was built as one but is not there was not installed.
         return Presence.MODULE if self.config.get(symbol) == "m" and not installed else Presence.ABSENT
 
     def initrd_names(self) -> tuple[str, ...]:
@@ -174,6 +176,7 @@ def parse_kernels(fs: GuestFS) -> Kernels:
     found: dict[tuple[str, str], Kernel] = {}
     for path in _image_paths(fs.as_it_lies()):
         for kernel in _kernel(fs, path):
+            # Images without a known version are told apart by their paths.
             found.setdefault((kernel.version, kernel.version or path), kernel)
     held = {kernel.version for kernel in found.values()}
     for folder, version in _known_folders(fs)[0]:
@@ -225,6 +228,7 @@ def _version(folders: Folders, path: str, content: KernelImage) -> str:
     known = {version for _, version in folders}
     candidates = (content.version, named[1] if named else "", parent)
     for candidate in candidates:
+        # A file may have any name; a version that has modules is the most likely one.
         if candidate in known:
             return candidate
     if content.version:
@@ -253,6 +257,7 @@ def _module_folders(fs: GuestFS) -> Folders:
 
 def _is_tree(fs: GuestFS, folder: str) -> bool:
     names = fs.listdir(folder)
+    # A kernel that was removed may leave a folder with modules of DKMS only.
     return any(name in names for name in ("kernel", "modules.dep", "modules.builtin", "modules.order", "vmlinuz"))
 
 

@@ -30,6 +30,7 @@ _KMOD = ("/bin/kmod", "/usr/bin/kmod", "/sbin/kmod", "/usr/sbin/kmod")
 _BACKUP = re.compile(r"\.(?:dpkg-\w+|rpm(?:save|new|orig)|bak|orig|old|disabled|swp)$|~$")
 _COMMANDS = frozenset({"alias", "blacklist", "install", "remove", "options", "softdep", "weakdep", "config", "include"})
 _WORD = re.compile(r"(?:[^\s\\]|\\(?!\r?\n))+")
+# Possessive quantifiers: no line, however made, causes backtracking.
 _LINE = re.compile(r"(?:[^\n\\]++|\\(?:\r?\n|.)|\\)*+", re.DOTALL)
 _LOADS = re.compile(r"\b(?:modprobe|insmod|kmod)\b")
 

@@ -73,6 +73,7 @@ def parse_sysctl(fs: GuestFS, services: Services) -> Sysctl:
     seen: set[str | None] = set()
     found: list[SysctlSetting] = []
     for path in paths:
+        # sysctl.d usually has a link to /etc/sysctl.conf.
         real = fs.resolve(path)
         text = fs.text(path) if real not in seen else None
         seen.add(real)
