@@ -28,9 +28,11 @@ class AheadFileSystem:
         holes, start = _words(head, start)
         folders, start = _words(head, start)
         entries, start = _words(head, start)
+        # Four words for each entry.
         far.know(folders, zip(*(iter(entries),) * 4, strict=False))
         self.far = far
         self._whole = frozenset(f"/{word}" for word in words)
+        # The folder of what is lacking has to be listed, too.
         self._lacking = {f"/{hole}" for hole in holes} | {posixpath.dirname(f"/{hole}") for hole in holes}
         self._near = ArchiveFileSystem()
         self._near.add("the archive that was sent", Slice(packed, start, packed.size - start))

@@ -63,6 +63,7 @@ class Packed(Stream):
         middle = (total - first) // 16 * 16 if self._advise & _COMPACTED_2B and total > first else 0
         number = 0
         for count, width in ((first, 4), (middle, 2), (total - first - middle, 4)):
+            # A group of 32 or 8 bytes ends with the block that its entries count from.
             group = 16 if width == 2 else 2
             for start in range(0, min(count, total - number) if count > 0 else 0, group):
                 found += self._pack(number + start, exactly(self._base, at + start * width, group * width), group, total)

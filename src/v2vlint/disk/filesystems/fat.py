@@ -104,12 +104,14 @@ class Fat:
         value = raw & last
         if 2 <= value < self._clusters + 2:
             return value
+        # …F7 is a bad cluster, …F8 and above are the end.
         return _END if value >= last - 8 else _BROKEN
 
     def content(self, first: int, size: int) -> Stream:
         """The data of a chain; with ``size`` -1, all of it. A chain longer than the file is cut off; a loop is an ImageError."""
         clusters: list[int] = []
         wanted = MAX_CLUSTERS if size < 0 else -(-size // self.cluster_size)
+        # Clusters count from 2.
         cluster = first if 2 <= first < self._clusters + 2 else _END if not first else _BROKEN
         while cluster >= 0 and len(clusters) < wanted:
             clusters.append(cluster)

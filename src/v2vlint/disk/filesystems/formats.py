@@ -74,6 +74,7 @@ FORMATS: tuple[Format, ...] = (
         roots=_LINUX,
         clean="clean",
         dirty=("needs_recovery",),
+        # ext4 mounts the other two as well (CONFIG_EXT4_USE_FOR_EXT2).
         modules=(("ext4",), ("{type}",)),
     ),
     Format(("squashfs",), "SquashFS", "probe_images:squashfs", reader="squashfs:open_squashfs"),
@@ -132,6 +133,7 @@ FORMATS: tuple[Format, ...] = (
         roots=_LINUX,
         identity=NamesAt(65536 + 84, 65536 + 100, 16),
     ),
+    # Version 3.5 has neither UUID nor label.
     Format(("reiserfs",), "ReiserFS", magics=((65536 + 52, b"ReIsErFs"), (8192 + 52, b"ReIsErFs"), (8192 + 20, b"ReIsErFs")), roots=_LINUX),
     Format(("reiser4",), "Reiser4", magics=((65536, b"ReIsEr4"),), roots=_LINUX, identity=NamesAt(65536 + 20, 65536 + 36, 16)),
     Format(("apfs",), "APFS", magics=((32, b"NXSB"),), identity=NamesAt(uuid=72)),

@@ -80,6 +80,7 @@ class IsoNode:
         if self._record.get_data_length() > MAX_FILE:
             raise ImageError("too large")
         iso, kind = self._fs.iso, self._fs.kind
+        # pycdlib copies a file as a whole.
         content = io.BytesIO()
         iso.get_file_from_iso_fp(content, **{kind: iso.full_path_from_dirrecord(self._record, kind == "rr_path")})
         content.seek(0)

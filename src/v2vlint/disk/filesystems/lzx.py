@@ -12,6 +12,7 @@ import struct
 from v2vlint.disk.filesystems.huffman import Codes, codes, symbol
 
 WINDOW = 1 << 15
+# Slots for a window of 32 KiB; the size of a file that the translation of calls assumes is LZX_WIM_MAGIC_FILESIZE of wimlib.
 _SLOTS, _LENGTHS, _SIGNATURE = 30, 249, 12_000_000
 _EXTRA = (0, 0, *(slot // 2 - 1 if slot > 3 else 0 for slot in range(2, _SLOTS)))
 _BASE = tuple(sum(1 << bits for bits in _EXTRA[:slot]) for slot in range(_SLOTS))
@@ -81,6 +82,7 @@ class _Chunk:
 
     def _block(self) -> None:
         kind = self.bits.take(3)
+        # A bit stands for the usual size.
         size = WINDOW if self.bits.take(1) else self.bits.take(16)
         if kind not in (1, 2, 3) or not 0 < size <= self.size - len(self.out):
             raise ValueError("LZX data has no such block")
@@ -93,6 +95,7 @@ class _Chunk:
         self.bits.align()
         self.recent = list(struct.unpack("<3I", self.bits.raw(12)))
         self.out += self.bits.raw(size)
+        # Bits continue at a whole word.
         if size % 2:
             self.bits.raw(1)
 
@@ -113,9 +116,11 @@ class _Chunk:
 
     def _offset(self, slot: int, low: Codes) -> int:
         if slot < 3:
+            # A repeated offset trades places with the latest one; it does not push the others back.
             self.recent[0], self.recent[slot] = self.recent[slot], self.recent[0]
             return self.recent[0]
         extra = _EXTRA[slot]
+        # In aligned blocks, the lowest three bits have a code of their own.
         if low and extra >= 3:
             rest = self.bits.take(extra - 3) << 3
             rest |= self.bits.symbol(low)
@@ -142,6 +147,7 @@ def unpack(data: bytes, size: int) -> bytes:
 
 def _relative(data: bytearray) -> bytearray:
     """Reverse the translation of x86 call targets (E8)."""
+    # The last ten bytes are never translated.
     at, end = 0, len(data) - 10
     while at < end:
         at = data.find(0xE8, at, end)

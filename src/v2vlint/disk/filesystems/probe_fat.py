@@ -115,6 +115,7 @@ def probe_fat(base: Stream) -> Content | None:
     if layout is None or boot[510:512] != b"\x55\xaa" or boot[0] not in (0xEB, 0xE9):
         return None
     at = 67 if layout.bits == 32 else 39
+    # Older boot sectors have no serial number, and other bytes in its place.
     known = boot[at - 1] in (0x28, 0x29) or layout.bits == 32
     # FAT_STATE_DIRTY is in the byte before the extended boot signature.
     more = details(block_size=layout.sector, fs_size=layout.size, fat_bits=str(layout.bits), dirty=bool(boot[at - 2] & 1))
@@ -131,6 +132,7 @@ def _fat_label(base: Stream, layout: FatLayout) -> str:
         if label is not None:
             return label
         raw = base.read_at(layout.fat_at + cluster * 4, 4)
+        # The upper four bits are reserved.
         cluster, seen = int.from_bytes(raw, "little") & 0x0FFF_FFFF, seen + 1
     return ""
 
@@ -164,6 +166,7 @@ def _exfat_label(base: Stream, boot: bytes) -> str:
             return ""
         folder = base.read_at(heap * sector + (cluster - 2) * size, min(size, MAX_ROOT))
         for at in range(0, len(folder) - 31, 32):
+            # 0x83 is the entry of the volume label, 0 the end of the folder.
             if folder[at] == 0x83:
                 return folder[at + 2 : at + 2 + 2 * min(folder[at + 1], 11)].decode("utf-16-le", "replace")
             if folder[at] == 0:

@@ -28,6 +28,7 @@ def ext(base: Stream) -> Content | None:
         free=free * (1024 << log_size),
         free_inodes=found["s_free_inodes_count"],
         inodes=found["s_inodes_count"],
+        # EXT4_VALID_FS and EXT4_ERROR_FS.
         clean=bool(state & 1),
         errors=bool(state & 2),
         needs_recovery=bool(incompat & 4),
@@ -148,6 +149,7 @@ def hfs(base: Stream) -> Content | None:
 
 def swap(base: Stream) -> Content | None:
     """``swap``, or ``swsuspend`` when a hibernated system lies in it (include/linux/swap.h, kernel/power/swap.c)."""
+    # The signature ends the first page, whose size is that of the machine that made it.
     for page in (4096, 8192, 16384, 65536):
         magic = base.read_at(page - 10, 10)
         if magic in (b"SWAPSPACE2", b"SWAP-SPACE"):

@@ -73,6 +73,7 @@ class SquashFileSystem:
     @property
     def root(self) -> SquashNode:
         """The top directory."""
+        # A reference is the block of an inode and the offset in it (SQUASHFS_INODE_BLK(), SQUASHFS_INODE_OFFSET()).
         return SquashNode(self, (self._root >> 16, self._root & 0xFFFF))
 
     def _metadata_block(self, at: int) -> tuple[bytes, int]:
@@ -142,6 +143,7 @@ class SquashFileSystem:
         return data if size & _PLAIN_DATA else self._unpack(data, self.block_size)
 
 
+# What follows struct squashfs_base_inode in a directory, file and link, and in the extended forms of these.
 _LAYOUTS = {1: "<IIHHI", 2: "<IIII", 3: "<II", 8: "<IIIIHHI", 9: "<QQQIIII", 10: "<II"}
 
 
@@ -182,6 +184,7 @@ class SquashFile(Stream):
         super().__init__(inode.size)
         self._fs, self._inode = fs, inode
         whole = inode.fragment != _NO_FRAGMENT
+        # The tail of a file with a fragment is not among its blocks.
         count = inode.size // fs.block_size if whole else -(-inode.size // fs.block_size)
         if count > MAX_BLOCKS:
             raise ImageError(f"a file of {inode.size} bytes")

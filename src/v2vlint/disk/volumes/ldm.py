@@ -136,6 +136,7 @@ def volumes(members: Mapping[str, tuple[LdmMember, Stream]]) -> list[LdmVolume]:
     disks = dict(_disks(newest))
     parts = tuple(map(_part, _of_type(newest, _PARTITION)))
     components = [_component(flags, raw) for kind, flags, raw in newest.records if kind == _COMPONENT]
+    # Extents count from the start of the area for volumes.
     streams = {number: Slice(disk, member.start, disk.size - member.start) for number, (member, disk) in _present(disks, members).items()}
     return [_volume(flags, raw, components, parts, disks, streams) for kind, flags, raw in newest.records if kind == _VOLUME]
 
@@ -243,6 +244,7 @@ def _content(components: Sequence[_Component], extents: Sequence[Sequence[LdmPar
 
 
 def _assembled(component: _Component, parts: Sequence[LdmPart], streams: Mapping[int, Stream]) -> Stream:
+    # A simple volume is a spanned one with a single extent.
     if component.type == _SPANNED:
         ordered = sorted(parts, key=lambda part: part.offset)
         return Joined(Piece(part.size, _extent(part, streams)) for part in ordered)

@@ -81,6 +81,7 @@ def _scalar(token: tuple[str, str]) -> Value:
     kind, word = token
     if kind == "text":
         return re.sub(r"\\(.)", r"\1", word[1:-1])
+    # LVM's numbers have 64 bits; longer ones are left as text.
     return int(word) if word.lstrip("-").isdecimal() and len(word) < 20 else word
 
 

@@ -237,6 +237,7 @@ def assemble(members: Sequence[tuple[MdMember, Stream]]) -> Stream:
 
 def _content(array: MdMember, parts: Mapping[int, Stream]) -> Stream:
     if array.level == 1:
+        # All of them have the same content.
         data = parts[min(parts)]
         return Slice(data, 0, min(array.array_size, data.size) or data.size)
     if array.level in (4, 5, 6):

@@ -100,6 +100,7 @@ class Parity(Chunked):
             raise ImageError(f"damaged RAID superblock ({disks} members, chunk size {chunk})")
         if len(parts) < disks - spare:
             raise ImageError(f"{disks - len(parts)} of {disks} members are missing")
+        # An unknown layout is reported here, not by the first read.
         row_of(level, layout, disks, 0)
         self._level, self._layout, self._disks, self._parts, self._width = level, layout, disks, parts, disks - spare
         super().__init__(size // chunk * chunk * self._width, chunk)
