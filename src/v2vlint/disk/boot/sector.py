@@ -8,9 +8,13 @@ SIZE = 512
 CODE_SIZE = 440
 SIGNATURE = b"\x55\xaa"
 
+# MBR_BOOT_CODE of libparted's labels/dos.c.
 _PARTED = bytes.fromhex("fab800108ed0bc00b0b800008ed88ec0fbbe007cbf0006b90002f3a4ea21060000bebe07")
+# mbr.S and altmbr.S, and in its first 27 bytes gptmbr.S.
 _SYSLINUX_MBR = bytes.fromhex("33c0fa8ed88ed0bc007c89e606578ec0fbfcbf0006b90001f3a5ea1f060000")
+# xor ax, ax; mov ss, ax; mov sp, …
 _WINDOWS_MBR = bytes.fromhex("33c08ed0bc")
+# install-mbr(8) of Debian's package mbr.
 _MBR = bytes.fromhex("fc31c08ed031e48ed88ec0be007cbf0006b90001f3a5beee07b008ea20060000")
 _MBR_PARTITIONS = (0, 1, 2, 3, 7)
 _STACK = b"\x00\x7c"
@@ -39,6 +43,7 @@ def family(code: str) -> str:
 
 def _grub2(sector: bytes) -> bool:
     """boot.img of GRUB 1.97 and later: the address of core.img's first sector, the drive, and GRUB's messages."""
+    # The length of the first jump differs between versions.
     return sector[0] == 0xEB and sector[0x5A:0x5C] == b"\x00\x80" and sector[1] in (0x4C, 0x63, 0x5E) and b"GRUB \0Geom\0" in sector
 
 

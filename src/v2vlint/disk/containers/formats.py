@@ -149,11 +149,12 @@ class Opener:
 
     def found(self, file: DiskFile, names: Sequence[str], what: str, kind: str = "") -> tuple[DiskFile, HostFile]:
         """The first of ``names`` that exists, relative to ``file``, opened. Refused when the policy forbids it."""
+        # Files that the machine's description names come before those that merely have the name.
         known = next((one for one in file.siblings if one.name.rpartition("/")[2] == names[0].rpartition("/")[2]), None)
         if known:
             known = replace(known, siblings=file.siblings)
             return known, self.host(known)
-        if file.offset:
+        if file.offset:  # an image inside another file has no folder of its own
             raise ImageError(f"{file.name}: its {what} {names[0]!r} is missing")
         paths = [beside(file.path, name) for name in names]
         for path in paths:

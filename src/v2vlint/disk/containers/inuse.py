@@ -20,6 +20,7 @@ def user_of(file: HostFile) -> str:
         request = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0)
         try:
             answer = fcntl.fcntl(file.fileno(), fcntl.F_OFD_GETLK, request)
+        # Not every filesystem has such locks.
         except OSError:
             break
         if struct.unpack(_FLOCK, answer)[0] != fcntl.F_UNLCK:

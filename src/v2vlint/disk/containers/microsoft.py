@@ -174,6 +174,7 @@ class Vdi(Blocks):
             raise ImageError(f"{name}: " + ("truncated VDI header" if len(data) < 512 else "no VDI header"))
         linkage, kind = header.uuid_linkage, header.type
         self.link = ParentLink((str(uuid.UUID(bytes_le=linkage)),), linkage) if kind == 4 else None
+        # VDI_IMAGE_TYPE_NORMAL, _FIXED and _DIFF.
         if header.version != 0x10001 or kind not in (1, 2, 4) or (self.link is None and any(linkage + header.uuid_parent_modify)):
             raise Unsupported(f"{name}: VDI version {header.version:#x}, type {kind}, is not supported")
         self._map, self._data = header.blocks_offset, header.data_offset
@@ -283,6 +284,7 @@ class Vhdx(Blocks):
         found: dict[bytes, bytes] = {}
         for at in range(32, 32 + 32 * count, 32):
             guid, (offset, length, flags) = table[at : at + 16], struct.unpack_from("<III", table, at + 16)
+            # IsRequired.
             if guid in found or (guid not in _ITEMS and flags & 4):
                 raise self._damaged("its metadata table")
             found[guid] = base.read_at(region + offset, 8).ljust(8, b"\0") if guid in _ITEMS else b""

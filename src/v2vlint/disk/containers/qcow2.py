@@ -25,8 +25,8 @@ _DIRTY, _CORRUPT, _DATA_FILE, _COMPRESSION, _EXTENDED_L2 = 1, 2, 4, 8, 16
 _KNOWN = _DIRTY | _CORRUPT | _DATA_FILE | _COMPRESSION | _EXTENDED_L2
 _HAS_BITMAPS, _RAW_DATA = 1, 2
 _BACKING_FORMAT, _FEATURE_NAMES, _DATA_NAME, _CRYPTO, _BITMAPS = 0xE2792ACA, 0x6803F857, 0x44415441, 0x0537BE77, 0x23852875
-_OFFSET_MASK = 0x00FF_FFFF_FFFF_FE00
-_COMPRESSED = 1 << 62
+_OFFSET_MASK = 0x00FF_FFFF_FFFF_FE00  # L2E_OFFSET_MASK
+_COMPRESSED = 1 << 62  # QCOW_OFLAG_COMPRESSED
 _CIPHERS = {1: "AES", 2: "LUKS"}
 
 _HEADER = Fields(
@@ -172,6 +172,7 @@ def _check_features(name: str, features: int, table: bytes) -> None:
     unknown = features & ~_KNOWN
     if not unknown:
         return
+    # Type 0: incompatible features.
     names = {table[at + 1]: _text(table[at + 2 : at + 48]) for at in range(0, len(table) - 47, 48) if table[at] == 0}
     bits = [bit for bit in range(64) if unknown >> bit & 1]
     listed = ", ".join(f"bit {bit}" + (f" ({names[bit]})" if names.get(bit) else "") for bit in bits)
@@ -194,6 +195,7 @@ def _extensions(name: str, head: bytes, offset: int, end: int) -> dict[int, byte
 def _backing(name: str, head: bytes, offset: int, size: int, cluster: int) -> str:
     if not offset:
         return ""
+    # The limit of qcow2_do_open().
     if size > min(1023, cluster - offset) or offset + size > len(head):
         raise ImageError(f"{name}: damaged qcow2 header (backing file name)")
     return _text(head[offset : offset + size])
@@ -210,6 +212,7 @@ def used_bytes(base: Stream, header: Header) -> int:
     blocks = struct.unpack(f">{-(-len(table) // 8)}Q", table.ljust(-(-len(table) // 8) * 8, b"\0"))
     if header.external or not blocks:
         return 0
+    # The last count in use belongs to the last cluster in use.
     place = blocks[-1] & _OFFSET_MASK
     counts = base.read_at(place, cluster)
     if len(counts) < cluster:

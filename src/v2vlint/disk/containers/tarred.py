@@ -63,6 +63,7 @@ def _number(name: str, field: bytes) -> int:
 
 def _pieces(name: str, base: Stream, at: int, header: bytes) -> Iterator[Piece]:
     """Data and holes in order. GNU tar's map gives the offset and size of each part; the parts are stored back to back."""
+    # struct oldgnu_header: four entries, whether more follow, and the size with holes. A further block has 21 entries.
     real, entries, end = _number(name, header[483:495]), header[386:482], header[482]
     data = at + _BLOCK
     while end:

@@ -21,7 +21,7 @@ MAX_PER_TABLE = 512
 MAX_COUNTED = 1 << 14
 NO_PARENT = "ffffffff"
 _COMPRESSED, _MARKERS, _ZERO_GRAIN, _REDUNDANT = 1 << 16, 1 << 17, 1 << 2, 1 << 1
-_AT_END = (1 << 64) - 1
+_AT_END = (1 << 64) - 1  # GD_AT_END
 _EXTENT = re.compile(r'^(RW|RDONLY|NOACCESS)\s+(\d+)\s+(\w+)(?:\s+"([^"]*)"(?:\s+(\d+))?)?')
 _SETTING = re.compile(r'^\s*([\w.]+)\s*=\s*"?(.*?)"?\s*$')
 
@@ -89,6 +89,7 @@ def read_descriptor(name: str, data: bytes) -> Descriptor:
     )
     if not extents or len(extents) > MAX_EXTENTS:
         raise ImageError(f"{name}: damaged VMDK descriptor ({len(extents)} extents)")
+    # The id decides: a parent that is not named must not pass for none.
     parented = settings.get("parentcid", NO_PARENT).lower() != NO_PARENT
     ids = settings.get("cid", ""), settings.get("parentcid", NO_PARENT)
     return Descriptor(settings.get("createtype", ""), settings.get("parentfilenamehint", "?") if parented else "", extents, ids)
@@ -268,6 +269,7 @@ class SeSparse(_Grains):
         self._directory, self._tables_at = found["grain_dir_offset"], found["grain_tables_offset"]
         self._grains_at = found["grains_offset"]
         super().__init__(name, base, parent, offset, found["capacity"], found["grain_size"])
+        # The only kind that vmdk_open_se_sparse() of QEMU reads.
         if found["version"] != 0x0000_0002_0000_0001 or found["grain_size"] != 8 or found["grain_table_size"] != 64:
             raise Unsupported(f"{name}: this kind of SESparse VMDK is not supported")
         if self._number("<Q", found["volatile_header_offset"] * SECTOR + _REPLAY_JOURNAL):

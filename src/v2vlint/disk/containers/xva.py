@@ -47,6 +47,7 @@ def _places(name: str, base: Stream) -> Places:
     found: Places = {}
     for folder, number, place in _chunks(name, base):
         found.setdefault(folder, {})[number] = place
+    # One archive is enough: the disks of a machine are opened one after another.
     _last.clear()
     _last[key] = found
     return found
@@ -72,6 +73,7 @@ def _chunks(name: str, base: Stream) -> Iterator[tuple[bytes, int, tuple[int, in
 
 def _size(name: str, header: bytes) -> int:
     field = header[124:136].strip(b" \0")
+    # Archives of the old format have no magic number.
     if header[257:262] not in (b"ustar", bytes(5)) or not field or set(field) - set(b"01234567"):
         raise ImageError(f"{name}: damaged (no header of an archive where one should be)")
     return int(field, 8)

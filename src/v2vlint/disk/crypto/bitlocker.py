@@ -40,6 +40,7 @@ def _volume_keys(found: Metadata, secrets: tuple[bytes, ...]) -> Iterator[Any]:
         yield from _with_recovery(found, secret)
         yield from _with_file(found, secret)
     for secret in secrets:
+        # Last, because every secret may be a password, and a try takes about a second for each protector.
         yield from _with_password(found, secret)
 
 

@@ -166,6 +166,7 @@ def _state(current: int, planned: int, kinds: list[str], on_write: bool) -> str:
     if current == planned == _ENCRYPTED and not on_write:
         if "clear key" not in kinds:
             return "on"
+        # Suspending adds a clear key. A volume that waits for activation has nothing else yet.
         return "suspended" if len(kinds) > 1 else "waiting for activation"
     if current == planned == _PAUSED:
         return "paused"

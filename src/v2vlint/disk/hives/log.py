@@ -99,6 +99,7 @@ def replay(head: bytes, logs: Sequence[bytes]) -> tuple[bytes, dict[int, bytes]]
         for offset, data in entry.pages.items():
             first = (BINS_AT + offset) // SECTOR
             sectors.update((first + at // SECTOR, data[at : at + SECTOR]) for at in range(0, len(data), SECTOR))
+    # A log begins with a copy of the base block.
     base = head if hive.intact else usable[0][:SECTOR]
     return _closed(base, entries[-1]), sectors
 
@@ -128,6 +129,7 @@ def _entries(log: bytes) -> Iterator[_Entry]:
         raw = log[offset : offset + size]
         first, second = struct.unpack_from("<2Q", log, offset + 24)
         sane = size % SECTOR == 0 and 40 + 8 * count <= size == len(raw) and bins % 4096 == 0 and bins <= MAX_BINS
+        # Hash 2 covers the first 32 bytes, hash 1 what follows the header.
         if not sane or marvin32(raw[:32]) != second or marvin32(raw[40:]) != first:
             return
         pages = _pages(raw, count, bins)

@@ -100,6 +100,7 @@ class HiveKey:
         for count, value in enumerate(self._node.values()):
             if count >= MAX_CHILDREN:
                 return
+            # dissect calls the default value "(Default)", which another value may be called as well.
             name = "" if value.cell.NameLength == 0 else str(value.name)
             yield HiveValue(name, int(value.type), bytes(value.data) if value.size <= MAX_DATA else b"")
 
