@@ -49,6 +49,7 @@ def parse_initramfs_config(fs: GuestFS) -> InitramfsConfig:
     """Read the configuration of all generators. Missing files count as empty."""
     found = [initramfs_tools(fs), dracut(fs), mkinitcpio(fs), booster(fs), _mkinitrd(fs)]
     found += [GeneratorConfig(name, any(fs.exists(path) for path in paths)) for name, paths in _OTHERS.items()]
+    # A stable sort: of several installed ones, the order above decides.
     return InitramfsConfig(tuple(sorted(found, key=lambda generator: not generator.installed)))
 
 

@@ -99,6 +99,7 @@ class Initramfs:
     @property
     def compression(self) -> str:
         """The compression of the last segment (``none`` when there is none)."""
+        # Not the first one: microcode may precede the rest, and is not compressed.
         outer = [s for s in self.segments if s.compression not in ("squashfs", "erofs")]
         return outer[-1].compression if outer else "none"
 
@@ -120,6 +121,7 @@ def merged(images: tuple[Initramfs, ...]) -> Initramfs:
         links=MappingProxyType({path: target for image in images for path, target in image.links.items()}),
         damage=next((f"{image.where}: {image.damage}" for image in images if image.damage), ""),
         remark=next((f"{image.where}: {image.remark}" for image in images if image.remark), ""),
+        # The first one may have nothing but microcode.
         generator=next((image.generator for image in reversed(images) if image.generator), ""),
         modules=MappingProxyType(modules),
         versions=frozenset().union(*(image.versions for image in images)),
@@ -131,6 +133,7 @@ def modules_in(files: frozenset[str]) -> tuple[Mapping[str, tuple[str, ...]], fr
     found: dict[str, list[str]] = {}
     versions: set[str] = set()
     for path in files:
+        # Modules of Linux 2.4 end in .o.
         if path.endswith((".ko", ".ko.gz", ".ko.xz", ".ko.zst", ".o", ".ko.lzma", ".ko.bz2")):
             found.setdefault(module_name(path), []).append(path)
             versions.add(tree_version(path))

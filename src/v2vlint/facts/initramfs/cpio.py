@@ -151,6 +151,7 @@ def members(data: Input, wanted: Wanted) -> Iterator[CpioMember]:
         keep = wanted(path, mode, size)
         content = data.take(size) if keep else None
         passed = (len(content) if content is not None else 0) + data.skip((0 if keep else size) + (-size % 4))
+        # Only the content counts: the last padding may be missing.
         if passed < size:
             raise Damaged(f"the archive ends inside {path}")
         yield CpioMember(path, mode, size, content)
@@ -160,6 +161,7 @@ def _fields(head: bytes) -> tuple[int, int, int]:
     if head[:6] not in KINDS:
         raise Damaged("is not a newc archive, or is damaged inside")
     try:
+        # c_mode, c_filesize and c_namesize, in eight hexadecimal digits each.
         mode, size, name_size = int(head[14:22], 16), int(head[54:62], 16), int(head[94:102], 16)
     except ValueError as error:
         raise Damaged("has a damaged member header") from error

@@ -51,6 +51,7 @@ def embedded_root(image: Initramfs) -> str:
     args = [arg.value for arg in embedded_args(image) if arg.name == "root" and arg.value]
     settings = (line.strip().partition("=") for text in image.under(_SCRIPT_CONF).values() for line in text.splitlines())
     words = [value.strip("\"'") for name, equals, value in settings if name.removeprefix("export ").strip() == "ROOT" and equals and value]
+    # root=block:DEVICE is a form of dracut's own.
     return next(reversed(args or words), "").removeprefix("block:")
 
 

@@ -51,6 +51,7 @@ def early_mappings(image: Initramfs) -> tuple[EarlyMapping, ...]:
 def key_of_arguments(image: Initramfs, args: tuple[KernelArg, ...]) -> str:
     """The key file in ``image`` for the command line or the encrypt hook; empty when there is none."""
     named = [(arg.value or "").removeprefix("rootfs:") for arg in args if arg.name in ("rd.luks.key", "cryptkey", "luks.key")]
+    # systemd also accepts a key for one device only, UUID=PATH (systemd-cryptsetup-generator(8)).
     paths = [value.partition("=")[2] if value.count("=") == 1 else value for value in named] or ["/crypto_keyfile.bin"]
     return next((f"the key file {path}" for path in paths if path.lstrip("/") in image.files), "")
 

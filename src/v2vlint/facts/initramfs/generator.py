@@ -58,6 +58,7 @@ class GeneratorConfig:
 
     def missing(self, modules: Iterable[str]) -> tuple[str, ...]:
         """Those of ``modules`` that no setting includes."""
+        # In mkinitcpio.conf, a question mark makes a module optional.
         named = {normal(token.value.rstrip("?").removesuffix(".ko")) for token in (*self.added, *self.forced)} | self.always
         return tuple(module for module in dict.fromkeys(map(normal, modules)) if module not in named)
 

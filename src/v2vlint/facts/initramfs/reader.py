@@ -143,6 +143,7 @@ def _plain(cursor: SourceInput, tally: _Tally) -> int:
 def _compressed(source: Source, start: int, compression: str, tally: _Tally) -> int:
     stream = CompressedStream(source, start, compression)
     data = PieceInput(_counted(stream, source.size - start, tally))
+    # One stream may hold several archives, padded like those that are not compressed.
     while data.skip_zeros():
         _archive(data, tally)
     return stream.end
@@ -172,7 +173,7 @@ def _archive(data: Input, tally: _Tally) -> None:
 def _wanted(path: str, mode: int, size: int, tally: _Tally) -> bool:
     kind = mode & 0o170000
     if kind == 0o120000:
-        return size <= 4096
+        return size <= 4096  # PATH_MAX
     if kind != 0o100000 or not size:
         return False
     if _NESTED.fullmatch(path):

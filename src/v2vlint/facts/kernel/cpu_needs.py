@@ -69,6 +69,7 @@ def _binaries(fs: GuestFS) -> Iterator[tuple[str, ElfNeeds]]:
             needs = _needs(fs, path)
             if needs is not None:
                 yield path, needs
+                # The first that exists is the one in use.
                 break
 
 

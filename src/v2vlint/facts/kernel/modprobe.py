@@ -93,6 +93,7 @@ class LateModprobe:
     def get(self) -> Modprobe:
         """The configuration. FactUnavailable when it is not known."""
         if isinstance(self._known, FactUnavailable):
+            # The same object is raised every time, and would gather the tracebacks of all.
             raise self._known.with_traceback(None)
         return self._known
 

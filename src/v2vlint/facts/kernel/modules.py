@@ -76,6 +76,7 @@ class ModuleTree:
     def folder(self) -> str:
         """The folder, empty when there is none."""
         if self.unknown is not None:
+            # The same object is raised every time, and would gather the tracebacks of all.
             raise self.unknown.with_traceback(None)
         return self.at
 
@@ -107,6 +108,7 @@ class ModuleTree:
         found = listed.get(normal(module))
         if found is None:
             return None
+        # Old versions of depmod write absolute paths.
         return found if found.startswith("/") else f"{self.folder}/{found}"
 
     def exists(self, path: str) -> bool:
@@ -128,6 +130,7 @@ class ModuleTree:
                 continue
             found[name] = None
             pending.extend(self.requires(name))
+            # Others are built in, or do not exist in this kernel.
             pending.extend(soft for soft in self.softdeps.get(name, ()) if soft in known)
         return tuple(sorted(found))
 
