@@ -15,7 +15,7 @@ from v2vlint.model.errors import ImageError
 
 MAX_KERNEL = 8 << 20
 MAX_MODULES = 500
-_LOADED_AT = 0x8200
+_LOADED_AT = 0x8200  # GRUB_BOOT_MACHINE_KERNEL_ADDR, and the first sector
 _MAGIC = b"mimg"
 ELF, MEMDISK, CONFIG, PREFIX = range(4)
 """The types of embedded objects."""
@@ -57,6 +57,7 @@ def _unpacked(packed: bytes, size: int) -> bytes:
     try:
         data = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_LZMA).decompress(packed, size)
     except (lzma.LZMAError, EOFError):
+        # Not the start of the packed part; there may be other candidates.
         return b""
     return data if len(data) == size else b""
 

@@ -40,6 +40,7 @@ def _checked(disks: Disks, disk: int, base: int, start: int, told: str, place: s
     at, table = first.find(struct.pack("<I", _MAGIC)), _EXTENTS.search(first)
     if table is None or at + 24 > SIZE:
         return BootChain(disk, "syslinux", None, f"{told}, where ldlinux.sys is of a make that is not known here", "syslinux")
+    # dwords and epaoffset of struct patch_area.
     dwords, more = struct.unpack_from("<I4xxxH", first, at + 12)
     body = _body(disks, disk, base, first, struct.unpack("<H", table[1])[0] - _LOADED_AT)
     total = sum(struct.unpack_from(f"<{dwords}I", body)) & 0xFFFFFFFF if len(body) >= dwords * 4 else 0
@@ -68,5 +69,6 @@ def _folder(body: bytes, more: int) -> str:
     """The folder that SYSLINUX is installed in, as recorded by its installer."""
     if more + 6 > len(body):
         return ""
+    # diroffset and dirlen of struct ext_patch_area.
     at, room = struct.unpack_from("<HH", body, more + 2)
     return body[at : at + room].split(b"\0", 1)[0].decode("utf-8", "replace")

@@ -20,8 +20,8 @@ def user_of(file: HostFile) -> str:
         request = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0)
         try:
             answer = fcntl.fcntl(file.fileno(), fcntl.F_OFD_GETLK, request)
-        # Not every filesystem has such locks.
         except OSError:
+            # Not every filesystem has such locks.
             break
         if struct.unpack(_FLOCK, answer)[0] != fcntl.F_UNLCK:
             return "QEMU has it open for writing"

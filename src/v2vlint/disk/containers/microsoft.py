@@ -13,7 +13,7 @@ from v2vlint.disk.containers.headers import VHD_DYNAMIC_CHECKSUM, VHD_FOOTER_CHE
 from v2vlint.disk.stream import Cached, Slice, Stream, exactly
 from v2vlint.model.errors import ImageError, Unsupported
 
-MAX_BLOCK = 256 << 20
+MAX_BLOCK = 256 << 20  # the largest of [MS-VHDX], whose blocks are the largest here
 MAX_COUNTED = 1 << 16
 _MIB = 1 << 20
 MAX_ENTRIES = 1 << 24
@@ -108,6 +108,7 @@ def open_vhd(name: str, base: Stream) -> Stream:
     size, kind = fields.current_size, fields.disk_type
     if not _sums_up(footer, VHD_FOOTER_CHECKSUM):
         raise ImageError(f"{name}: damaged VHD (the checksum of its footer is wrong)")
+    # The copy at the start is for dynamic disks only.
     if first is (kind == _FIXED):
         raise ImageError(f"{name}: damaged VHD (a copy of its footer is " + ("" if first else "not ") + "at its start)")
     if kind == _FIXED:

@@ -105,6 +105,7 @@ def read_header(name: str, base: Stream) -> Header:
             "subclusters smaller than a sector": not features & _EXTENDED_L2 or cluster_bits >= 14,
         },
     )
+    # The name of the backing file follows the extensions, as QEMU writes them.
     extensions = _extensions(name, head, length, backing_at or cluster)
     _check_features(name, features, extensions.get(_FEATURE_NAMES, b""))
     _check_parts(name, {"compression type": bool(compression) is bool(features & _COMPRESSION)})

@@ -14,7 +14,7 @@ from v2vlint.disk.stream import Stream
 from v2vlint.model.errors import ImageError
 
 _RECOVERY = re.compile(r"(?<!\d)(?:\d{6}-){7}\d{6}(?!\d)")
-MAX_TRIES = 8
+MAX_TRIES = 8  # each takes about a second
 MAX_BEK = 1 << 16
 
 
@@ -55,6 +55,7 @@ def _open(protector: Protector, key: Callable[[], Any]) -> Iterator[Any]:
 
 
 def _text(secret: bytes) -> str:
+    # Windows saves recovery passwords in UTF-16.
     return secret.decode("utf-16" if secret[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "replace")
 
 
@@ -102,6 +103,7 @@ def _with_file(found: Metadata, secret: bytes) -> Iterator[Any]:
     if len(secret) > MAX_BEK or not (ours := found.of_kind("startup key")):
         return
     try:
+        # Most secrets are no .bek files, and make dissect raise anything.
         start: Any = Dataset(io.BytesIO(secret)).find_startup_key()
     except Exception:
         return

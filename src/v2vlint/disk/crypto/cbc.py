@@ -34,6 +34,7 @@ class CbcStream(DecryptedSectors):
         places = range(offset, offset + len(data), self._sector)
         offsets = [place.to_bytes(16, "little") for place in places]
         vectors, before = self._cipher.encrypt(b"".join(offsets)), bytearray(16) + data[:-16]
+        # Only the first block of a sector is not chained to the one before.
         for index in range(len(offsets)):
             before[index * self._sector : index * self._sector + 16] = vectors[index * 16 : index * 16 + 16]
         plain = xor(self._cipher.decrypt(data), bytes(before))

@@ -107,6 +107,7 @@ class ArchiveFileSystem:
 
     def _lay(self, archive: tarfile.TarFile, member: tarfile.TarInfo, new: set[int], *, kept: bool) -> None:
         parts = [part for part in member.name.split("/") if part not in ("", ".")]
+        # A name that leads out of the tree, or deeper than anything real.
         if ".." in parts or len(parts) > MAX_DEPTH:
             return
         if not parts:
@@ -206,6 +207,7 @@ def unpacked(base: Stream) -> BinaryIO | None:
     elif head.startswith(b"\x28\xb5\x2f\xfd"):
         import zstandard
 
+        # What several threads have packed (pzstd) consists of several frames.
         found = zstandard.ZstdDecompressor(max_window_size=_WINDOW).stream_reader(packed, read_across_frames=True)
     plain: BinaryIO | None = found
     return plain

@@ -203,6 +203,7 @@ class BtrfsFileSystem:
         try:
             return entry.target, self.tree(entry.target)[1]
         except ImageError:
+            # As btrfs_lookup_dentry() (new_simple_dir()): an entry whose subvolume is gone is an empty folder.
             return entry.target, 0
 
 

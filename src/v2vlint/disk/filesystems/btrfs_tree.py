@@ -14,8 +14,8 @@ from v2vlint.model.errors import ImageError, Unsupported
 
 Key = tuple[int, int, int]
 
-MAX_NODE = 65536
-MAX_LEVEL = 8
+MAX_NODE = 65536  # BTRFS_MAX_METADATA_BLOCKSIZE
+MAX_LEVEL = 8  # BTRFS_MAX_LEVEL
 MAX_CHUNKS = 1 << 18
 CHUNK_TREE_OBJECT = 256
 CHUNK_ITEM = 228

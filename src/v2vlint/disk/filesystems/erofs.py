@@ -16,7 +16,7 @@ from v2vlint.disk.stream import Joined, Piece, Stream, exactly
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError, Unsupported
 
-MAX_LINK = 4096
+MAX_LINK = 4096  # PATH_MAX
 MAX_DIRECTORY = 64 << 20
 MAX_CHUNKS = 1 << 20
 _PLAIN, _FULL, _INLINE, _COMPACT, _CHUNKS = range(5)

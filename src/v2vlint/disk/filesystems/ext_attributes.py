@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from v2vlint.model.errors import ImageError
 
-MAX_VALUE = 1 << 16
+MAX_VALUE = 1 << 16  # XATTR_SIZE_MAX
 _MAGIC = b"\x00\x00\x02\xea"
 # EXT4_XATTR_INDEX_USER, _TRUSTED and _SECURITY.
 _SPACES = {1: "user.", 4: "trusted.", 6: "security."}

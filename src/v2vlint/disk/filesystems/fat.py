@@ -26,7 +26,7 @@ from v2vlint.model.errors import ImageError
 MAX_DIRECTORY = 4 << 20
 MAX_CLUSTERS = 1 << 22
 _LABEL, _DIRECTORY, _LONG = 0x08, 0x10, 0x0F
-_MAX_SLOTS = 20
+_MAX_SLOTS = 20  # MSDOS_SLOTS, without the slot of the short name
 _ROOT = -1
 """Stands for the root folder of FAT12 and FAT16, which is in no cluster."""
 _END, _BROKEN = -1, -2

@@ -27,9 +27,9 @@ _ELSEWHERE = {
     0x80000013: "a deduplicated file", 0xC0000004: "a file in hierarchical storage", 0x80000006: "a file in hierarchical storage",
     0x80000008: "a file of an image (WIM)", 0x80000021: "a file in the cloud", 0x8000001E: "a file in the cloud",
 }  # fmt: skip
-_DOS, _HEADER, _ENTRY = 2, 72, 16
+_DOS, _HEADER, _ENTRY = 2, 72, 16  # FILE_NAME_DOS; the sizes of the longest header of an attribute, and of an index entry's
 _DEEPEST = 64
-_NO_CLIENT, _CLEAN = 0xFFFF, 2
+_NO_CLIENT, _CLEAN = 0xFFFF, 2  # LFS_NO_CLIENT, RESTART_VOLUME_IS_CLEAN
 
 
 class IndexEntry(index.IndexEntry):  # type: ignore[misc]
@@ -189,6 +189,7 @@ class NtfsNode:
         """The target with slashes, with ``C:`` as the top."""
         record = self._record
         target = str(record.reparse_point_substitute_name or record.reparse_point_name).replace("\\", "/")
+        # Absolute targets lead through \??\, the names of devices in Windows' kernel.
         target = target.removeprefix("/??/")
         return target[2:] or "/" if target[1:2] == ":" else target
 

@@ -21,8 +21,8 @@ def probe(base: Stream) -> Content:
     for one in FORMATS:
         try:
             found = _try(one, base)
-        # Bytes that a probe trips over are of some other kind.
         except (struct.error, IndexError, ValueError, OverflowError):
+            # Bytes that a probe trips over are of some other kind.
             continue
         except ImageError as error:
             unreadable = unreadable or error

@@ -10,7 +10,7 @@ from v2vlint.disk.stream import Stream
 from v2vlint.model.dataclass import dataclass
 
 MAX_ROOT = 1 << 20
-MAX_LABEL_CLUSTERS = 100
+MAX_LABEL_CLUSTERS = 100  # maxloop in libblkid's vfat.c
 
 SECTORS = (512, 1024, 2048, 4096)
 _BPB = Fields(

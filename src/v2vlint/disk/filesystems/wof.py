@@ -17,7 +17,7 @@ from v2vlint.disk.stream import Chunked
 from v2vlint.model.errors import ImageError, Unsupported
 
 STREAM = "WofCompressedData"
-_FILE_PROVIDER, _LZX = 2, 1
+_FILE_PROVIDER, _LZX = 2, 1  # WOF_PROVIDER_FILE, FILE_PROVIDER_COMPRESSION_LZX
 _CHUNKS = {0: 4 << 10, _LZX: lzx.WINDOW, 2: 8 << 10, 3: 16 << 10}
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 
 from v2vlint.model.errors import ImageError
 
-MAX_VALUE = 1 << 16
+MAX_VALUE = 1 << 16  # XATTR_SIZE_MAX
 MAX_LEAVES = 1024
-MAX_LEVEL = 5
+MAX_LEVEL = 5  # XFS_DA_NODE_MAXDEPTH
 _LOCAL, _ROOT, _SECURE, _PARENT, _INCOMPLETE = 0x01, 0x02, 0x04, 0x08, 0x80
 # XFS_ATTR_LEAF_MAGIC, XFS_ATTR3_LEAF_MAGIC; XFS_DA_NODE_MAGIC, XFS_DA3_NODE_MAGIC.
 _LEAF, _NODE = (0xFBEE, 0x3BEE), (0xFEBE, 0x3EBE)

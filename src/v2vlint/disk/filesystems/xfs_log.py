@@ -13,8 +13,8 @@ MAX_RECORD = 2048
 SECTOR = 512
 IN_FLIGHT = 8
 """So many records may be on their way to the disk at once (``XLOG_MAX_ICLOGS``), and arrive in any order."""
-_LARGEST = 256 << 10
-_UNMOUNT = 0x20
+_LARGEST = 256 << 10  # XLOG_MAX_RECORD_BSIZE
+_UNMOUNT = 0x20  # XLOG_UNMOUNT_TRANS
 
 
 def is_dirty(base: Stream, superblock: bytes) -> bool:
@@ -99,6 +99,7 @@ class XfsLog:
         seen, at = 0, head
         while (number := self.last_record(at)) is not None:
             seen, at = seen + ((at - number) % self.sectors or self.sectors), number
+            # Once around the ring.
             if seen > self.sectors:
                 return
             yield number

@@ -21,15 +21,15 @@ from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
 
 CHUNK = 128  # XFS_BLF_CHUNK
-MAX_LOG = 1 << 31
+MAX_LOG = 1 << 31  # more than XFS_MAX_LOG_BYTES
 _BLOCK_OF_CYCLES = 32768  # XLOG_HEADER_CYCLE_SIZE
 _LITTLE_ENDIAN = 1
 _START, _COMMIT, _CONTINUE, _WAS_CONTINUED, _END = 1, 2, 4, 8, 16
-_INODE, _BUFFER = 0x123B, 0x123C
+_INODE, _BUFFER = 0x123B, 0x123C  # XFS_LI_INODE, XFS_LI_BUF
 # XFS_LI_BUI and XFS_LI_XMI, and below what marks each as done (XFS_LI_BUD, XFS_LI_XMD).
 _MOVES = {0x1244: "extents", 0x1248: "ranges of files"}
 _MOVED = {0x1245: 0x1244, 0x1249: 0x1248}
-_INODE_BUFFER, _CANCEL = 1, 2
+_INODE_BUFFER, _CANCEL = 1, 2  # XFS_BLF_INODE_BUF, XFS_BLF_CANCEL
 _TRANSACTION = b"NART"
 
 

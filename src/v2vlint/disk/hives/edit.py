@@ -16,7 +16,7 @@ from v2vlint.model.registry import CURRENT, RegistryData, quoted
 from v2vlint.model.rewrite import StaleEdit
 
 MAX_KEYS = 100_000
-MAX_DEPTH = 512
+MAX_DEPTH = 512  # Windows' own limit
 
 T = TypeVar("T")
 Values = dict[str, RegistryData]

@@ -15,7 +15,7 @@ from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError, Unsupported
 
 SECTOR = 512
-MAX_DATABASE = 4 << 20
+MAX_DATABASE = 4 << 20  # usually 1 MiB (LDM_DB_SIZE)
 MAX_RECORDS = 20_000
 MAX_FRAGMENTS = 64
 # OFF_PRIV1 and OFF_VMDB of block/partitions/ldm.h, and its types of records (VBLK_CMP3, _PRT3, _DSK3, _DSK4, _VOL5).

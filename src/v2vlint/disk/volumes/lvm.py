@@ -126,6 +126,7 @@ def _volume(group: Group, name: str, tree: Mapping[str, Value], present: Mapping
 
 def _is_plain(group: Group, name: str, tree: Mapping[str, Value]) -> bool:
     parts = segments_of(tree)
+    # Each name is followed by a start.
     areas = [area for segment in parts for area in words(segment, "stripes")[::2]]
     watched = {str(segment.get("origin", "")) for other in group.logical.values() for segment in segments_of(other)}
     return _kinds(tree) <= {"striped", "linear"} and all(area in group.physical for area in areas) and name not in watched

@@ -50,6 +50,7 @@ class LvmContents:
         tree = self.group.logical.get(name)
         if tree is None:
             raise ImageError(f"damaged LVM metadata (no volume {name})")
+        # Damaged metadata may lead a volume back to itself.
         if len(self._open) > MAX_DEPTH or name in self._open:
             raise ImageError(f"damaged LVM metadata (volume {name} lies on itself)")
         self._open.append(name)
@@ -137,10 +138,11 @@ class LvmContents:
         for slot in range(len(names) // 2):
             try:
                 head, image = self.volume(names[2 * slot]).read_at(0, 512), self.volume(names[2 * slot + 1])
-            # This leg is not missing: reading the volume without it would only hide what is not supported.
             except Unsupported:
+                # This leg is not missing: reading the volume without it would only hide what is not supported.
                 raise
             except ImageError:
+                # The other legs may be enough.
                 continue
             found[slot] = (Slice(image, offset, image.size - offset), head)
         stated = {slot: head for slot, (_image, head) in found.items() if head[:4] == b"DmRd"}

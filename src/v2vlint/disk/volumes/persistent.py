@@ -63,10 +63,12 @@ class MetadataTrees:
             return self._nodes[number]
         data = exactly(self._base, number * BLOCK, BLOCK)
         flags, place, count, room, size = struct.unpack_from("<4xIQIII", data)
+        # INTERNAL_NODE or LEAF_NODE (dm-btree-internal.h).
         if flags not in (1, 2) or place != number or not count <= room or (flags == 1 and size != 8) or 32 + room * (8 + size) > BLOCK:
             raise ImageError(f"damaged device-mapper metadata (block {number})")
         keys = struct.unpack_from(f"<{count}Q", data, 32)
         values = struct.unpack_from(f"<{count}Q", data, 32 + room * 8) if size == 8 else ()
+        # Keys out of order would be missed by the search.
         if size != 8 or any(one >= other for one, other in pairwise(keys)):
             raise ImageError(f"damaged device-mapper metadata (block {number})")
         node = self._nodes[number] = _Node(flags == 2, keys, values)

@@ -44,6 +44,7 @@ class Raid10(Chunked):
         if chunk < 512 or chunk % 512:
             raise ImageError(f"damaged RAID superblock (chunk size {chunk})")
         self._parts = parts
+        # As raid10_size().
         chunks = size // chunk // shape.far * disks // shape.near
         used = -(-chunks * shape.near * shape.far // disks)
         self._stride = 1 if shape.offset else used // shape.far

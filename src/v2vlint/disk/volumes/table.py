@@ -158,6 +158,7 @@ def _gpt_at(disk: Stream, offset: int, sector: int) -> Table | None:
     size, count, length = read["header_size"], read["num_partition_entries"], read["sizeof_partition_entry"]
     if not 92 <= size <= 512 or not 128 <= length <= 4096 or count * length > MAX_GPT_TABLE:
         return None
+    # The checksum itself counts as zero.
     blank = header[:16] + bytes(4) + header[20:size]
     entries = disk.read_at(read["partition_entry_lba"] * sector, count * length)
     if zlib.crc32(blank) != read["header_crc32"] or zlib.crc32(entries) != read["partition_entry_array_crc32"]:
