@@ -27,6 +27,7 @@ def mkinitcpio(fs: GuestFS) -> GeneratorConfig:
         installed=any(fs.exists(f"/usr/{folder}/mkinitcpio") for folder in ("bin", "sbin")),
         host_only=_autodetect(settings),
         added=names,
+        # These are loaded as well, before any hook runs (mkinitcpio.conf(5)).
         forced=names,
         insertion=_insertion(settings),
         files=settings.files,
@@ -64,6 +65,7 @@ def booster(fs: GuestFS) -> GeneratorConfig:
         host_only=HostOnly("universal is not true", WholeFile(BOOSTER)) if limited else None,
         added=tuple(name for name in lists.get(False, ()) if not name.value.startswith("-")),
         forced=lists.get(True, ()),
+        # A minus takes a module out (booster(1)).
         omitted=tuple(name for name in lists.get(False, ()) if name.value.startswith("-")),
         insertion=_booster_insertion(text),
         files=(BOOSTER,) if text else (),

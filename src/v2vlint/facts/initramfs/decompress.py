@@ -109,6 +109,7 @@ def _pump(make: Callable[[], Any]) -> Callable[[CompressedStream], Iterator[byte
         decoder: _Bounded = make()
         fed = stream.end
         while not decoder.eof:
+            # Otherwise it still has input that did not fit into the last piece.
             data = stream.source.at(fed, _FEED) if decoder.needs_input else b""
             if decoder.needs_input and not data:
                 raise Damaged("the compressed data ends early")
@@ -158,6 +159,7 @@ def _zstd_end(source: Source, start: int) -> tuple[int, bool]:
         return source.size, False
     flags = head[4]
     single = flags >> 5 & 1
+    # The descriptor tells whether and how long window, dictionary and size are.
     position = start + 5 + (1 - single) + (0, 1, 2, 4)[flags & 3] + (single, 2, 4, 8)[flags >> 6]
     last = False
     while not last:
@@ -166,7 +168,9 @@ def _zstd_end(source: Source, start: int) -> tuple[int, bool]:
             return source.size, False
         value = int.from_bytes(block, "little")
         last, kind, size = bool(value & 1), value >> 1 & 3, value >> 3
+        # An RLE block has one byte, whatever it unpacks to.
         position += 3 + (1 if kind == 1 else size)
+    # Content_Checksum_flag.
     position += 4 if flags >> 2 & 1 else 0
     return min(position, source.size), position <= source.size
 

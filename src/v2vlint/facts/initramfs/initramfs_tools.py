@@ -27,6 +27,7 @@ def initramfs_tools(fs: GuestFS) -> GeneratorConfig:
         installed=any(fs.exists(path) for path in _PROGRAMS),
         host_only=HostOnly(f"MODULES={chosen.value}", chosen.where) if limited and chosen else None,
         added=names,
+        # Those in the list are loaded as well (initramfs-tools(7)).
         forced=names,
         insertion=_insertion(fs),
         files=(*settings.files, *((NAMES,) if fs.is_file(NAMES) else ())),

@@ -38,6 +38,7 @@ def find_dkms(fs: GuestFS) -> Dkms:
         for version in fs.listdir(top):
             for folder in _FOLDERS:
                 for name in fs.listdir(f"{top}/{version}/{folder}"):
+                    # weak-updates has links to modules that were built for another kernel.
                     path = fs.resolve(f"{top}/{version}/{folder}/{name}")
                     if path and is_module_path(name) and len(found) < MAX_MODULES:
                         found[path] = DkmsModule(module_name(name), version, path)
