@@ -13,7 +13,7 @@ from v2vlint.model.errors import ImageError
 
 # GRUB_BOOT_MACHINE_KERNEL_SECTOR and GRUB_BOOT_MACHINE_BOOT_DRIVE (include/grub/i386/pc/boot.h).
 _CORE_AT, _DRIVE = 0x5C, 0x64
-_FIRST_DISK, _BOOTED_FROM = 0x80, 0xFF
+_FIRST_DISK, _BOOTED_FROM = 0x80, 0xFF  # the BIOS's number of the first disk; the disk that was started
 
 
 def follow(disks: Disks, disk: int, sector: bytes, place: str) -> BootChain:

@@ -14,7 +14,7 @@ from v2vlint.disk.boot.sector import SIZE
 from v2vlint.model.boot_chain import BootChain
 
 _DRIVE, _NEXT_AT, _VERSION_AT = 0x40, 0x44, 6
-_FIRST_DISK, _BOOTED_FROM = 0x80, 0xFF
+_FIRST_DISK, _BOOTED_FROM = 0x80, 0xFF  # the BIOS's number of the first disk; the disk that was started
 _PARTITION_AT, _KIND_AT, _NUMBER_AT, _TEXT_AT = 8, 0x10, 0x0A, 0x12
 _STAGE2 = 0
 _WHOLE = 0xFF

@@ -289,6 +289,7 @@ class Qcow2(Stream):
 
     def _read_subclusters(self, number: int, host: int | None, bitmap: int, inside: int, count: int) -> bytes:
         """Read from a cluster at ``host`` (None: unallocated). A subcluster is data or zeros, not both; an unallocated one is not data."""
+        # The lower half says which subclusters are allocated, the upper one which read as zeros.
         allocated, zeros = bitmap & 0xFFFFFFFF, bitmap >> 32
         if allocated & zeros or (allocated and host is None):
             raise ImageError(f"{self._name}: damaged qcow2 (the subclusters of cluster {number})")

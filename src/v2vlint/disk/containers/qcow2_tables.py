@@ -60,9 +60,11 @@ def check_bitmaps(name: str, base: Stream, extension: bytes, cluster: int, size:
         right = 0 < entries <= _MAX_TABLE and 0 < table < 1 << 62 and table % cluster == 0 and 9 <= bits <= 31 and not flags & ~_FLAGS
         if at > length or extra or not right or not 0 < label <= 1023 or kind != _TRACKING or found > count:
             raise _damaged(name, f"entry {found - 1} of its bitmap directory")
+        # A bit for every 2^bits bytes, in words of 64.
         needed = -(-(-(-size // (64 << bits)) * 8) // cluster)
         if entries * cluster > _MAX_BYTES or (not flags & _IN_USE and entries != needed):
             raise _damaged(name, f"entry {found - 1} of its bitmap directory does not fit the disk")
+        # The content of a bitmap that was in use when QEMU stopped is not loaded.
         if not flags & _IN_USE and looked_at < MAX_LOOKED_AT:
             looked_at += entries
             _check_table(name, base.read_at(table, entries * 8), cluster)

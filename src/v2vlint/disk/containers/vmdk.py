@@ -178,6 +178,7 @@ class Sparse(_Grains):
         overhead, algorithm = found["overHead"], found["compressAlgorithm"]
         if overhead * SECTOR > base.size:
             raise ImageError(f"{name}: truncated (its grains begin at sector {overhead}, beyond the end of the file)")
+        # COMPRESSION_DEFLATE, the only one there is.
         if bool(self._flags & _COMPRESSED) is not (algorithm == 1):
             raise Unsupported(f"{name}: unknown VMDK compression (type {algorithm}, flags {self._flags:#x})")
         self._plain: OrderedDict[int, bytes] = OrderedDict()

@@ -118,6 +118,7 @@ def unlock(base: Stream, secrets: Iterable[bytes]) -> Stream | None:
         try:
             volume.unlock_with_passphrase(secret)
         except ValueError as error:
+            # dissect raises the same for a wrong key; slots that it could not even try are listed after this word.
             broken = str(error).partition("keyslots:")[2].strip()
             continue
         return _plain(base, volume)

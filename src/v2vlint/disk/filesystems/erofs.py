@@ -63,6 +63,7 @@ class Erofs:
         self._inodes_at = found["meta_blkaddr"] * self.block
         if features & ~_KNOWN:
             raise Unsupported(f"EROFS with incompatible features {features & ~_KNOWN:#x} is not supported")
+        # EROFS_FEATURE_INCOMPAT_ZERO_PADDING.
         self._padded = bool(features & 1)
         self.inode = functools.lru_cache(maxsize=4096)(self._inode)
         self.directory = functools.lru_cache(maxsize=512)(self._directory)

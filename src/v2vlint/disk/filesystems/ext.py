@@ -257,6 +257,7 @@ class ExtFile(Stream):
         node, end = self._inode.map, number + wanted
         for _level in range(MAX_TREE + 1):
             magic, count, _most, depth = struct.unpack_from("<HHHH", node, 0)
+            # EXT4_EXT_MAGIC.
             if magic != 0xF30A or 12 + count * 12 > len(node):
                 raise ImageError(f"damaged extent tree of inode {self._inode.number}")
             if depth == 0:
@@ -268,6 +269,7 @@ class ExtFile(Stream):
                     end = min(end, first)
                     break
                 child = low | high << 32
+            # A hole before the first extent.
             if not child:
                 return 0, end - number
             node = self._fs.block(child)

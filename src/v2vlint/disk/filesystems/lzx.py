@@ -59,6 +59,7 @@ def _read_lengths(bits: _Bits, lengths: list[int], first: int, last: int) -> Non
     while at < last:
         found = bits.symbol(table)
         if found < 17:
+            # 0 to 16 are a difference, 17 and 18 begin a run of zeros, 19 one of the same length.
             new, run = (lengths[at] - found) % 17, 1
         elif found < 19:
             new, run = 0, 4 + bits.take(4) if found == 17 else 20 + bits.take(5)

@@ -204,10 +204,12 @@ def _volume(record: bytes, sector: int) -> tuple[str, str, bool]:
         if found["type"] == _END or found["length"] < 24:
             break
         begin = at + found["value_offset"]
+        # Both attributes are always resident.
         value = data[begin : begin + found["value_length"]] if not found["non_resident"] else b""
         if found["type"] == _VOLUME_NAME:
             label = value.decode("utf-16-le", "replace")
         elif found["type"] == _VOLUME_INFORMATION and len(value) >= 12:
+            # VOLUME_IS_DIRTY.
             version, dirty = f"{value[8]}.{value[9]}", bool(value[10] & 1)
         at += found["length"]
     return label, version, dirty

@@ -73,6 +73,7 @@ def xfs(base: Stream) -> Content | None:
         inodes=found["sb_icount"],
         free_inodes=found["sb_ifree"],
         dirty_log=is_dirty(base, block),
+        # XFS_SB_FEAT_INCOMPAT_NEEDSREPAIR, with which Linux refuses to mount.
         needs_repair=version == 5 and bool(found["sb_features_incompat"] & 0x10),
         features=" ".join(_xfs_features(found["sb_features_ro_compat"], found["sb_features_incompat"])) if version == 5 else "",
     )

@@ -23,7 +23,7 @@ from v2vlint.model.errors import ImageError
 CHUNK = 128  # XFS_BLF_CHUNK
 MAX_LOG = 1 << 31  # more than XFS_MAX_LOG_BYTES
 _BLOCK_OF_CYCLES = 32768  # XLOG_HEADER_CYCLE_SIZE
-_LITTLE_ENDIAN = 1
+_LITTLE_ENDIAN = 1  # XLOG_FMT_LINUX_LE
 _START, _COMMIT, _CONTINUE, _WAS_CONTINUED, _END = 1, 2, 4, 8, 16
 _INODE, _BUFFER = 0x123B, 0x123C  # XFS_LI_INODE, XFS_LI_BUF
 # XFS_LI_BUI and XFS_LI_XMI, and below what marks each as done (XFS_LI_BUD, XFS_LI_XMD).
@@ -162,6 +162,7 @@ def _last(log: XfsLog) -> _Record | None:
     """
     head = log.whole_head()
     found = [_Record(log, number) for number in islice(log.newest(head), IN_FLIGHT + 1)]
+    # It does not end at the head, so part of it is missing.
     if found and (head - found[0].number) % log.sectors != found[0].sectors:
         del found[0]
     bad = max((index for index, record in enumerate(found[:IN_FLIGHT]) if not record.is_whole()), default=-1)

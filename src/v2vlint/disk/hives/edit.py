@@ -67,6 +67,7 @@ class HiveDraft:
         folded = {key.lower(): key for key in keys}
         for edit in edits:
             key = self.resolve(edit.key)
+            # What is there keeps its spelling.
             key = folded.setdefault(key.lower(), key)
             if isinstance(edit, RegistrySet):
                 values = keys.setdefault(key, {})

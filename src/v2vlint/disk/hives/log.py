@@ -225,6 +225,7 @@ class ReplayedHive(io.RawIOBase):
         for number in range(first, first + count):
             if (sector := self._sectors.get(number)) is not None:
                 at = (number - first) * SECTOR
+                # The log may make the hive longer than its file.
                 data.extend(bytes(max(0, at + SECTOR - len(data))))
                 data[at : at + SECTOR] = sector
         found = data[inside : inside + len(buffer)]

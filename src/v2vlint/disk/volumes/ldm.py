@@ -120,6 +120,7 @@ def _records(table: bytes, size: int) -> Iterator[tuple[int, int, bytes]]:
         raw = table[at : at + size]
         if raw[:4] != b"VBLK" or len(raw) < size:
             continue
+        # As ldm_frag_add(); each later fragment repeats these first 16 bytes.
         group, number, count = struct.unpack_from(">IHH", raw, 8)
         if 0 < count <= MAX_FRAGMENTS and number < count:
             groups.setdefault(group, {})[number] = raw

@@ -88,6 +88,7 @@ def _scalar(token: tuple[str, str]) -> Value:
 def read_group(metadata: str) -> Group:
     """The volume group of a metadata text."""
     tree = parse(metadata)
+    # The group is the only section; its neighbours are the version, a description and the host.
     name, body = next(((key, value) for key, value in tree.items() if isinstance(value, dict)), ("", None))
     if body is None:
         raise ImageError("damaged LVM metadata (no volume group)")

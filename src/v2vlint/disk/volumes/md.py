@@ -207,6 +207,7 @@ def condition(members: Sequence[tuple[MdMember, str]]) -> tuple[tuple[str, str],
     missing = newest.disks - len(slots)
     facts = {
         "degraded": str(missing) if redundant and missing > 0 else "",
+        # These worked when the array was last written, and are not among the disks here.
         "not_copied": str(len(newest.active - set(slots)) or ""),
         "left_behind": ",".join(stale),
         "dirty": "yes" if newest.dirty and newest.level in (4, 5, 6) else "",

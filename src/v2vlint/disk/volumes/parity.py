@@ -68,6 +68,7 @@ def _six(layout: int, disks: int, stripe: int) -> ParityRow:
     else:
         raise Unsupported(f"MD RAID 6 of layout {layout} is not supported")
     if layout == _DDF_N_CONTINUE:
+        # Here alone, Q precedes P.
         q, first = (p + disks - 1) % disks, p + 1
     else:
         q, first = (p + 1) % disks, p + 2

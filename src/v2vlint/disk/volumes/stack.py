@@ -156,6 +156,7 @@ class Stack:
             return
         table = Table()
         if layer.device.kind in ("disk", "md") and layer.stream is not None:
+            # Linux looks for none on other devices, such as those of device-mapper.
             table = disk_table(layer.stream, int(layer.device.detail("stated_sector") or 0))
         if table.problem:
             self.fail(layer.device.name, table.problem)
@@ -169,6 +170,7 @@ class Stack:
         layer.device = replace(layer.device, details=layer.device.details + facts)
         separator = "p" if layer.device.name[-1:].isdigit() else "-part"
         for part in table.partitions:
+            # Of an extended partition, Linux shows only the beginning; the logical ones are partitions of their own.
             stream = None if part.is_extended or layer.stream is None else Slice(layer.stream, part.start, part.size)
             device = BlockDevice(
                 name=f"{layer.device.name}{separator}{part.number}",

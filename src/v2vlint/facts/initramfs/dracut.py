@@ -25,6 +25,7 @@ def dracut(fs: GuestFS) -> GeneratorConfig:
     paths = [*(path for path in (MAIN,) if fs.is_file(path)), *layered(fs, FOLDERS, ".conf")]
     settings = conf_vars(fs.text(path) for path in paths)
     mode = settings.last("hostonly_mode")
+    # sloppy is the default of hostonly_mode (dracut.conf(5)).
     sloppy = mode is None or mode.value != "strict"
     return GeneratorConfig(
         "dracut",

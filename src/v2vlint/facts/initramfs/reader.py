@@ -74,6 +74,7 @@ def read_initramfs(source: Source, where: WholeFile) -> Initramfs:
     try:
         _segments(source, tally)
     except _Junk as error:
+        # Without an init so far, the junk may be all that is left of the archive that has it.
         damage, remark = ("", str(error)) if "init" in tally.files or "init" in tally.links else (str(error), "")
     except Damaged as error:
         damage = str(error)
