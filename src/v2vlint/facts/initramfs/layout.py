@@ -12,6 +12,7 @@ _MARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("dracut", ("usr/lib/dracut-lib.sh",)),
     ("dracut", ("lib/dracut-lib.sh",)),
     ("dracut", ("usr/bin/dracut-util",)),
+    # With dracut's modules for such images, its other marks are inside of them.
     ("dracut", ("squash-root.img",)),
     ("dracut", ("squashfs-root.img",)),
     ("dracut", ("erofs-root.img",)),
@@ -36,6 +37,7 @@ def generator_of(files: frozenset[str], contents: Mapping[str, bytes]) -> str:
     init = contents.get("init", b"")
     if b"nlplug-findfs" in init or b"ALPINE_MNT" in init or b"mkinitfs" in init:
         return "mkinitfs"
+    # Red Hat's shell for such scripts, in the first line.
     if b"nash" in init[:64]:
         return "mkinitrd"
     return "systemd" if "etc/initrd-release" in files else ""

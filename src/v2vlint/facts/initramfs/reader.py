@@ -42,6 +42,7 @@ _KEPT = re.compile(
     """,
     re.VERBOSE,
 )
+# What dracut's modules squash, squash-squashfs and squash-erofs write.
 _NESTED = re.compile(r"(?:squash/)?(?:squash(?:fs)?|erofs)-?(?:root)?\.(?:img|squashfs|erofs)")
 # Among what identify_ramdisk_image() of init/do_mounts_rd.c recognises.
 _OLD = ((1080, b"\x53\xef", "an ext2 filesystem"), (0, b"\x45\x3d\xcd\x28", "a cramfs filesystem"), (0, b"-rom1fs-", "a romfs filesystem"))

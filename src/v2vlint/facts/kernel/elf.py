@@ -29,6 +29,7 @@ class ElfNeeds:
 def read_elf_needs(stream: BinaryIO) -> ElfNeeds | None:
     """The needs of the ELF file in ``stream``; None when it is not ELF. Damaged notes are ignored."""
     head = stream.read(64)
+    # EI_CLASS (32 or 64 bits) and EI_DATA (byte order).
     if len(head) < 52 or head[:4] != b"\x7fELF" or head[4] not in (1, 2) or head[5] not in (1, 2):
         return None
     order, wide = "<" if head[5] == 1 else ">", head[4] == 2
@@ -56,6 +57,7 @@ def _note_segments(stream: BinaryIO, head: bytes, order: str, wide: bool) -> Ite
     for offset in range(0, len(data) - size + 1, size):
         if struct.unpack_from(f"{order}I", data, offset)[0] != _PT_NOTE:
             continue
+        # p_offset and p_filesz.
         start, length = (
             struct.unpack_from(f"{order}Q16xQ", data, offset + 8) if wide else struct.unpack_from(f"{order}I8xI", data, offset + 4)
         )
@@ -71,6 +73,7 @@ def _read(stream: BinaryIO, start: int, length: int) -> bytes:
 
 
 def _program_headers(head: bytes, order: str, wide: bool) -> tuple[int, int, int]:
+    # e_phoff, e_phentsize and e_phnum.
     table = struct.unpack_from(f"{order}Q", head, 32)[0] if wide else struct.unpack_from(f"{order}I", head, 28)[0]
     size, count = struct.unpack_from(f"{order}HH", head, 54 if wide else 42)
     return table, size, count

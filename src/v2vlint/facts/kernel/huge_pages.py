@@ -50,6 +50,7 @@ def find_huge_pages(sysctl: Sysctl, choices: BootChoices) -> HugePages:
     default_size, reserves = _command_line(choices.default)
     found = {reserve.page_size: reserve for reserve in reserves}
     for pages, where in _set(sysctl):
+        # vm.nr_hugepages counts pages of the default size.
         found[default_size] = HugePageReserve(pages, default_size, where)
     return HugePages(tuple(reserve for reserve in found.values() if reserve.pages))
 

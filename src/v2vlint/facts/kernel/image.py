@@ -50,6 +50,7 @@ def read_kernel_image(fs: GuestFS, path: str) -> KernelImage | None:
 def _other(head: bytes) -> str:
     if head[56:60] == b"ARM\x64":
         return "arm64"
+    # drivers/firmware/efi/libstub/zboot-header.S.
     if head[:2] == b"MZ" and head[4:8] == b"zimg":
         return "zboot"
     kinds = ((b"MZ", "pe"), (b"\x7fELF", "elf"), (b"\x1f\x8b", "gzip"))

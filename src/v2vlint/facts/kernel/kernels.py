@@ -24,12 +24,14 @@ MAX_KERNELS = 200
 MODULE_FOLDERS = ("/lib/modules", "/usr/lib/modules")
 # NixOS: each generation of the system links to the modules of its kernel in /nix/store.
 _GENERATIONS = "/nix/var/nix/profiles/system*/kernel-modules/lib/modules"
+# kernel-install(8) writes MACHINE-ID/VERSION/linux, and unified kernel images to EFI/Linux; NixOS writes …-bzImage.
 _IMAGES = (
     "/boot/vmlinuz*", "/boot/vmlinux*", "/boot/kernel-*", "/boot/bzImage*", "/boot/Image*", "/boot/linux-*", "/boot/kernel*", "/vmlinuz*",
     "/lib/modules/*/vmlinuz", "/usr/lib/modules/*/vmlinuz", "/boot/*/*/linux", "/efi/*/*/linux", "/boot/efi/*/*/linux",
     "/boot/efi/*/*/linux-*", "/efi/*/*/linux-*", "/boot/*/*/linux-*", "/boot/kernels/*-bzImage", "/boot/EFI/nixos/*-bzImage.efi",
     "/boot/EFI/Linux/*.efi", "/efi/EFI/Linux/*.efi", "/boot/efi/EFI/Linux/*.efi",
 )  # fmt: skip
+# Backups, and the checksums and signatures that lie beside kernels.
 _NOT_LIVE = re.compile(r"\.(?:dpkg-\w+|rpm(?:save|new|orig)|old|bak|orig|hmac|sig|sha512hmac|fallback|pre-v2v)$|~$|\.sys$")
 _NAMED = re.compile(r"^(?:vmlinu[xz]|bzImage|Image|linux|kernel(?:-genkernel-\w+)?)-(.+?)(?:\.(?:gz|img|efi))?$")
 _FLAVOURS = (

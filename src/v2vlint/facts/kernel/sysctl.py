@@ -47,6 +47,7 @@ class Sysctl:
         key = path_of(name)
         own = [one for one in self.settings if one.key == key]
         if own:
+            # A key with a minus and no value is one that patterns leave alone (sysctl.d(5)).
             return own[-1] if own[-1].value is not None else None
         fitting = [one for one in self.settings if one.value is not None and _fits(key, one.key)]
         return fitting[-1] if fitting else None
