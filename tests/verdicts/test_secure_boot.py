@@ -188,6 +188,8 @@ def test_modules(tmp_path: Path) -> None:
     for pack in (bytes, gzip.compress, lambda data: lzma.compress(data, check=lzma.CHECK_CRC32), zstandard.compress):
         fs: GuestFS = memory_guest({"/a": pack(b"\x7fELF" + bytes(99) + MAGIC), "/b": pack(b"\x7fELF" + bytes(99))})
         assert (is_signed(fs, "/a"), is_signed(fs, "/b"), is_signed(fs, "/c")) == (True, False, None)
+    for cut in (gzip.compress(bytes(999)), lzma.compress(bytes(999), check=lzma.CHECK_CRC32)):
+        assert is_signed(memory_guest({"/a": cut[:-8]}), "/a") is None
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,16 @@ def test_the_second_header_of_luks2(tmp_path: Path, lost: str) -> None:
     assert subprocess.run(["cryptsetup", "luksDump", image], capture_output=True, check=False).returncode
 
 
+@pytest.mark.parametrize("place", [0, 448, 4100])
+def test_a_damaged_second_header_of_luks2(tmp_path: Path, place: int) -> None:
+    image = luks2(tmp_path, ext(tmp_path / "fs", make_tree(tmp_path / "tree", odd=False), size=8 << 20))
+    with image.open("r+b") as file:
+        size = int.from_bytes(file.read(16)[8:], "big")
+        file.seek(size + place)
+        file.write(b"\0")
+    assert len(open_paths(image, keys=(KEY,)).roots) == 1
+
+
 def test_no_key_and_wrong_key(luks1: Path) -> None:
     assert problems(open_paths(luks1))[0] == "disk1: encrypted (crypto_LUKS), and no key was given"
     wrong = open_paths(luks1, keys=(b"wrong",))

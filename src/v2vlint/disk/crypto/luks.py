@@ -98,11 +98,12 @@ def read_json(base: Stream) -> dict[str, list[JsonObject]]:
 
 
 def _with_header(base: Stream) -> Stream:
-    """The volume with the header in use copied to where the first one belongs."""
+    """The volume with the header in use in both places: dissect always prefers the second one, which may be older, or damaged."""
     if base.read_at(6, 2) == b"\0\1" and base.read_at(0, 6) == PRIMARY:
         return base
-    header = PRIMARY + read_header(base)[6:]
-    return Joined([Piece(len(header), MemoryStream(header)), Piece(base.size - len(header), base, len(header))])
+    header = read_header(base)
+    both = PRIMARY + header[6:] + SECONDARY + header[6:]
+    return Joined([Piece(len(both), MemoryStream(both)), Piece(base.size - len(both), base, len(both))])
 
 
 def unlock(base: Stream, secrets: Iterable[bytes]) -> Stream | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import lzma
 import zlib
+from typing import Any
 
 import zstandard
 
@@ -27,11 +28,17 @@ def is_signed(fs: GuestFS, path: str) -> bool | None:
 def _unpacked(data: bytes) -> bytes | None:
     try:
         if data[:6] == b"\xfd7zXZ\0":
-            return lzma.LZMADecompressor(memlimit=256 << 20).decompress(data, MAX_MODULE)
+            return _all_of(lzma.LZMADecompressor(memlimit=256 << 20), data)
         if data[:2] == b"\x1f\x8b":
-            return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(data, MAX_MODULE)
+            return _all_of(zlib.decompressobj(zlib.MAX_WBITS | 16), data)
         if data[:4] == b"\x28\xb5\x2f\xfd":
-            return zstandard.ZstdDecompressor().decompressobj().decompress(data)
+            return zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(data).read(MAX_MODULE)
     except (lzma.LZMAError, zlib.error, zstandard.ZstdError, EOFError):
         return None
     return data
+
+
+def _all_of(unpacker: Any, data: bytes) -> bytes | None:
+    """What ``data`` unpacks to; None when it is cut off, or longer than MAX_MODULE: the signature is at the end."""
+    found: bytes = unpacker.decompress(data, MAX_MODULE)
+    return found if unpacker.eof else None
