@@ -62,12 +62,14 @@ def confine(grant: Grant) -> None:
         os.close(rules)
     # Landlock needs no capability once no_new_privs is set, so they can go.
     capabilities.keep(capabilities.WRITING if grant.write else capabilities.READING)
+    # Last: the filter denies what the steps above need (prctl, capset, Landlock's calls).
     if program := seccomp.reader(os.getpid(), writes=bool(grant.write)):
         seccomp.install(program)
 
 
 def _python() -> Iterator[str]:
     """The directories of this interpreter's modules and their libraries."""
+    # An entry "/" would grant every file of the host.
     yield from (entry for entry in sys.path if entry and entry != "/")
     yield from (str(Path(prefix) / "lib") for prefix in dict.fromkeys((sys.base_prefix, sys.prefix)))
     yield from filter(None, os.environ.get("LD_LIBRARY_PATH", "").split(":"))
@@ -86,6 +88,7 @@ def preparation(program: str, grant: Grant, bounds: Bounds = NO_BOUNDS, *, filte
 
     def apply() -> None:
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        # Before everything else: the supervisor stays outside of the confinement, as it reads /proc and kills what is left.
         if filtered and supervise.needed():
             supervise.supervise()
         prctl(PR_SET_NO_NEW_PRIVS, 1)

@@ -26,6 +26,7 @@ def keep(kept: int) -> None:
     numbers = _NUMBERS.get(table())
     if numbers is None:
         return
+    # The bounding set first: CAP_SETPCAP, which this needs, goes with the others below.
     for capability in range(_LAST + 1):
         with contextlib.suppress(OSError):
             if not kept >> capability & 1:
@@ -35,6 +36,7 @@ def keep(kept: int) -> None:
     header = ctypes.create_string_buffer(struct.pack("=Ii", _VERSION_3, 0), 8)
     data = ctypes.create_string_buffer(24)
     syscall(numbers[0], address(header), address(data))
+    # Two of struct __user_cap_data_struct (linux/capability.h): effective, permitted, inheritable, first for capabilities 0 to 31.
     permitted = struct.unpack("=6I", data.raw)
     low, high = permitted[1] & kept & 0xFFFFFFFF, permitted[4] & kept >> 32
     wanted = ctypes.create_string_buffer(struct.pack("=6I", low, low, 0, high, high, 0), 24)

@@ -90,7 +90,9 @@ class _Server:
     def __init__(self, state: tuple[object, ...], environment: dict[str, str]) -> None:
         self.state, self.owner = state, os.getpid()
         self._lock = threading.Lock()
+        # SEQPACKET keeps the bounds of messages, and an end that is gone reads as an empty one.
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        # -I leaves the current folder out of the module path; a relative entry would bring it in again.
         path = [entry for entry in sys.path if os.path.isabs(entry)]  # noqa: PTH117
         with theirs, contextlib.ExitStack() as started:
             started.callback(self._control.close)
@@ -181,6 +183,7 @@ def serve(control: int, child: Callable[[int], NoReturn]) -> NoReturn:
                 child(_COUNTER)
             # Both sides set the group, so that neither depends on which of them runs first (setpgid(2), as in shells).
             os.setpgid(answer, answer)
+            # As long as the server held them, too, the parent would not see the end of the child's answer.
             for handle in handles:
                 os.close(handle)
         else:

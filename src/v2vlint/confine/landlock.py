@@ -20,6 +20,7 @@ _PATH_BENEATH = 1
 
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 REFER, TRUNCATE, IOCTL_DEV = 1 << 13, 1 << 14, 1 << 15
+# The rights on files of version 1; each later version that added one is in _SINCE.
 _FIRST = (1 << 13) - 1
 _SINCE = {2: REFER, 3: TRUNCATE, 5: IOCTL_DEV}
 _OF_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
@@ -30,7 +31,9 @@ _WRITE = _READ | WRITE_FILE | TRUNCATE | REFER | 1 << 4 | 1 << 5 | 1 << 7 | 1 <<
 _SOCKETS = READ_DIR | 1 << 5 | 1 << 9
 # QEMU opens it for writing to find out which locks the kernel has.
 _SINK = "/dev/null"
+# LANDLOCK_ACCESS_NET_BIND_TCP and _CONNECT_TCP (version 4).
 _TCP = 3
+# LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET and _SIGNAL (version 6).
 _SCOPES = 3
 
 
@@ -63,6 +66,7 @@ def ruleset(grant: Grant, system: Iterable[str] = (), execute: Iterable[str] = (
     if not version():
         return None
     handled = _handled()
+    # struct landlock_ruleset_attr has grown; an older kernel refuses fields that it does not know (E2BIG).
     attributes = struct.pack("QQQ", handled, _TCP, _SCOPES)[: 24 if version() >= 6 else 16 if version() >= 4 else 8]
     rules = syscall(_CREATE, address(ctypes.create_string_buffer(attributes, len(attributes))), len(attributes), 0)
     os.set_inheritable(rules, False)
@@ -85,8 +89,10 @@ def _allow(rules: int, path: str, rights: int) -> None:
     except OSError:
         return
     try:
+        # The kernel refuses a rule that grants rights of folders on a file (EINVAL).
         if not stat.S_ISDIR(os.fstat(found).st_mode):
             rights &= _OF_FILES
+        # struct landlock_path_beneath_attr is packed.
         rule = struct.pack("=Qi", rights, found)
         syscall(_ADD, rules, _PATH_BENEATH, address(ctypes.create_string_buffer(rule, len(rule))), 0)
     finally:

@@ -18,12 +18,18 @@ from v2vlint.confine import calls
 from v2vlint.confine.lack import PRETENDED
 from v2vlint.confine.libc import address, syscall
 
+# AUDIT_ARCH_* (linux/audit.h): the ELF machine number, with a bit each for 64 bits and little-endian.
 _AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7, "riscv64": 0xC00000F3, "loongarch64": 0xC0000102}
+# SECCOMP_SET_MODE_FILTER, SECCOMP_GET_ACTION_AVAIL, SECCOMP_FILTER_FLAG_TSYNC (linux/seccomp.h).
 _SET_FILTER, _GET_ACTION, _ALL_THREADS = 1, 2, 1
+# The number of seccomp(2) itself.
 _SECCOMP = {"x86_64": 317, "generic": 277}
 
+# BPF_LD | BPF_W | BPF_ABS, BPF_JMP with JEQ, JGT and JSET, BPF_RET (linux/bpf_common.h).
 _LOAD, _EQUAL, _ABOVE, _ANY_BIT, _RETURN = 0x20, 0x15, 0x25, 0x45, 0x06
+# Offsets in struct seccomp_data (linux/seccomp.h).
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
+# SECCOMP_RET_ALLOW, _KILL_PROCESS and _ERRNO; the lower half of the last is the error.
 ALLOW, KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 DENY, ABSENT, READ_ONLY = _ERRNO | errno.EPERM, _ERRNO | errno.ENOSYS, _ERRNO | errno.EACCES
 
@@ -36,12 +42,14 @@ _SIGNALLING = (8, 10, 15, 1024, 1026)
 _AF_UNIX = 1
 _CLONE_THREAD, _CLONE3 = 0x10000, 435
 
+# struct sock_filter (linux/filter.h): code, jump if true, jump if false (both counted in instructions), operand.
 Instruction = tuple[int, int, int, int]
 
 
 def table() -> str:
     """The kind of table of this process's system calls: ``x86_64``, ``generic``, or empty for one that is not known here."""
     machine = os.uname().machine
+    # A 32-bit Python has another table than its 64-bit kernel, and uname tells of the kernel.
     if machine not in _AUDIT or sys.maxsize < 1 << 32 or sys.byteorder != "little":
         return ""
     return "x86_64" if machine == "x86_64" else "generic"
@@ -77,7 +85,9 @@ def reader(pid: int, *, writes: bool) -> bytes:
         "openat": _refuse_bits(2, _OPEN_TO_WRITE, READ_ONLY),
         "fcntl": _refuse_values(1, _SIGNALLING),
         "ioctl": _allow_values(1, _IOCTLS),
+        # Without a new limit, it is how glibc reads one.
         "prlimit64": _allow_null(2),
+        # raise(3) and abort(3) signal the process itself with it.
         "tgkill": _allow_values(0, (pid,)),
     }
     program = _start()
@@ -107,6 +117,7 @@ def tool(*, serves: bool = False) -> bytes:
         return b""
     generic = table() == "generic"
     program = _start()
+    # Before PROCESSES, which denies clone3 with EPERM: glibc falls back to clone at ENOSYS only.
     program += _threads()
     for number in calls.numbers(calls.PROCESSES, generic).values():
         program += _case(number, [_ret(DENY)])
@@ -126,6 +137,7 @@ def install(program: bytes) -> None:
     """Filter this process's system calls from now on, permanently. Needs no-new-privileges."""
     instructions = ctypes.create_string_buffer(program, len(program))
     header = struct.pack("@HP", len(program) // 8, ctypes.addressof(instructions))
+    # Threads that a library started while it was imported are bound as well.
     syscall(_SECCOMP[table()], _SET_FILTER, _ALL_THREADS, address(ctypes.create_string_buffer(header, len(header))))
 
 

@@ -31,11 +31,13 @@ def supervise() -> None:
     status.
     """
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # Blocked before the fork: a signal that came before sigwait(3) would be lost.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGCHLD})
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     child = os.fork()
     if child:
+        # Its copies of the pipes would keep the parent waiting for their end.
         os.closerange(0, _DESCRIPTORS)
         _wait(child)
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -63,6 +65,7 @@ class Process(Protocol):
 
 def end(process: Process) -> None:
     """Kill a process that leads its own group, with everything it started, and reap it."""
+    # A supervisor that was killed at once could not end what has left its group.
     if process.returncode is None and needed():
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -79,6 +82,7 @@ def _wait(child: int) -> None:
             os.kill(child, signal.SIGKILL)
     while _kill_the_rest():
         pass
+    # The parent has to see how the work ended: die by the same signal, without a core of its own.
     if os.WIFSIGNALED(status):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         signal.signal(os.WTERMSIG(status), signal.SIG_DFL) if os.WTERMSIG(status) != signal.SIGKILL else None
