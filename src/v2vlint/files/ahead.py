@@ -77,12 +77,14 @@ class Ahead:
     size = MAX_BYTES
 
     def __init__(self, command: Sequence[str], name: str) -> None:
+        # Not /tmp, which is in memory on many hosts.
         self._file: IO[bytes] = tempfile.TemporaryFile(prefix="v2vlint-", dir=os.environ.get("TMPDIR", "/var/tmp"))  # noqa: SIM115
         self._error = ""
         self._thread = threading.Thread(target=self._fill, args=(command, name), name="v2vlint-ahead", daemon=True)
         self._thread.start()
 
     def _fill(self, command: Sequence[str], name: str) -> None:
+        # sh counts file sizes in blocks of 512 bytes (POSIX, ulimit).
         limited = ("sh", "-c", f'ulimit -f {MAX_BYTES >> 9}; exec "$@"', "sh", *command)
         said = script_text().encode()
         try:

@@ -78,12 +78,14 @@ class Nodes:
         if node.data:
             top["data-file"] = self.file(node.data.path, writable=writable)
         if node.format in ("qcow2", "vmdk"):
+            # None becomes null: if it were left out, QEMU would open the backing file that the header names.
             top["backing"] = self.image(node.backing) if node.backing else None
         return top
 
     def overlay(self, path: str | Path, below: ImageNode | None, *, writable: bool = True) -> JsonObject:
         """The node of a qcow2 file of ours, with its changes to ``below``, or independent."""
         backing = self.image(below) if below else None
+        # Only the folder is resolved: a link in place of the file itself has to be refused.
         own = Path(path).parent.resolve() / Path(path).name
         return self._marked({"driver": "qcow2", "file": self.file(str(own), writable=writable), "backing": backing}, writable)
 
@@ -113,6 +115,7 @@ class Nodes:
             self._scratch = tempfile.TemporaryDirectory(prefix="v2vlint-nodes-")
         folder = Path(tempfile.mkdtemp(dir=self._scratch.name))
         lines = [self._line(extent, folder / f"e{number}", writable=writable) for number, extent in enumerate(node.extents)]
+        # Words of the guest go into a text that QEMU parses line by line: nothing but letters and digits may.
         own, parent = (value if value.isalnum() else "fffffffe" for value in node.ids)
         head = ["# Disk DescriptorFile", "version=1", f"CID={own}", f"parentCID={parent}", f'createType="{_word(node.kind)}"']
         text = folder.resolve() / "descriptor"
@@ -127,6 +130,7 @@ class Nodes:
             return f"RW {sectors} ZERO"
         if extent.node.offset or extent.node.length >= 0:
             raise Unsupported(f"{extent.node.path}: an image of several parts inside an archive", hint="unpack the archive first")
+        # QEMU opens an extent by its name beside the descriptor; the link leads it to the file that was checked.
         link.symlink_to(self.file(extent.node.path, writable=writable)["filename"])
         start = f" {extent.start // SECTOR}" if extent.kind in _FLAT else ""
         return f'RW {sectors} {_word(extent.kind)} "{link.name}"{start}'

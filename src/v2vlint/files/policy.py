@@ -117,6 +117,7 @@ class FilePolicy:
         folders = [os.path.realpath(folder)] if folder else []
         for path in paths:
             real = os.path.realpath(path)
+            # Not the folder of a device: with /dev would come every other disk of the host.
             if not os.path.exists(real) or stat.S_ISREG(os.stat(real).st_mode):  # noqa: PTH110, PTH116
                 folders += [os.path.realpath(os.path.dirname(path) or "."), os.path.dirname(real)]  # noqa: PTH120
         granted = tuple(dict.fromkeys(os.path.realpath(one) for one in allowed if not urls.is_url(one)))
@@ -134,6 +135,7 @@ class FilePolicy:
 
     def open(self, path: str) -> Opened:
         """Open a file for reading. Missing, Refused, or ImageError with the reason; the file opened is the file that was checked."""
+        # Calls of the system would raise ValueError for a NUL byte, and the name comes from the guest.
         if not path or "\0" in path:
             raise FileMissing(f"{path!r}: no such file")
         if urls.is_url(path):
@@ -143,6 +145,7 @@ class FilePolicy:
             raise FileMissing(f"{path}: no such file or directory")
         self._judge(path, real)
         try:
+            # O_PATH touches neither a device nor a pipe before it has been judged.
             handle = os.open(real, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError as error:
             raise ImageError(f"{path}: {os.strerror(error.errno or 0).lower()}") from error
@@ -163,6 +166,7 @@ class FilePolicy:
             kind = next((word for test, word in _KINDS if test(mode)), "a device that was not named")
             raise ImageError(f"{path}: not a regular file, but {kind}")
         descriptor = os.open(f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        # st_size of a block device is 0.
         size = os.lseek(descriptor, 0, os.SEEK_END)
         os.lseek(descriptor, 0, os.SEEK_SET)
         return Opened(path, real, size, descriptor, user=user_of_device(os.fstat(descriptor).st_rdev) if stat.S_ISBLK(mode) else "")

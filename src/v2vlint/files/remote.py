@@ -80,6 +80,7 @@ class BlockCache:
         """Fetch block ``number`` and the missing ones up to ``last``, and more if this continues the previous read."""
         self._ahead = min(self._ahead * 2, AHEAD // BLOCK) if number == self._next else 1
         until = min(max(last + 1, number + self._ahead), number + AHEAD // BLOCK, -(-self.ranges.size // BLOCK))
+        # Up to the first block that is here already.
         until = next((one for one in range(number + 1, until) if one in self._kept), until)
         self._next = until
         start = number * BLOCK
@@ -109,9 +110,11 @@ def _serve(ours: socket.socket, blocks: BlockCache) -> None:
         while len(request := _received(ours, _REQUEST.size)) == _REQUEST.size:
             offset, length = _REQUEST.unpack(request)
             try:
+                # The child may be an attacker's: its length must not make this process hold any amount.
                 status, data = 0, blocks.read(offset, min(length, MAX_READ))
             except ImageError as error:
                 status, data = 1, json.dumps([error.message, error.hint]).encode()
+            # Whatever a library of a protocol raises: without an answer, the child would wait for ever.
             except Exception as error:
                 status, data = 1, json.dumps([f"cannot be read: {type(error).__name__}: {error}", ""]).encode()
             ours.sendall(_ANSWER.pack(status, len(data)) + data)

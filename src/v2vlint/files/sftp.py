@@ -26,11 +26,15 @@ _LISTINGS = 4
 """How many parts of a folder's list are asked for at once: servers send some hundred names in each."""
 MAX_PACKET = 1 << 20
 MAX_NAMES = 200_000
+# Servers take packets of at least 34000 bytes (draft, section 3).
 CHUNK = 1 << 15
+# Requests under way at once; sftp(1) has as many (-R).
 WINDOW = 64
+# SSH_FXP_*, then SSH_FX_* below (draft, sections 3 and 7).
 _INIT, _OPEN, _CLOSE, _READ, _LSTAT, _FSTAT, _OPENDIR, _READDIR, _READLINK = 1, 3, 4, 5, 7, 8, 11, 12, 19
 _VERSION, _STATUS, _HANDLE, _DATA, _NAME, _ATTRS = 2, 101, 102, 103, 104, 105
 _EOF, _NO_FILE, _DENIED = 1, 2, 3
+# Without a dash at the start: ssh would take such a host for an option (-oProxyCommand=…).
 _NAME_OK = re.compile(r"[A-Za-z0-9_.%:\[\]][A-Za-z0-9_.%:\[\]-]*")
 AS_ROOT = "if [ $(id -u) -ne 0 ] && sudo -n true 2>/dev/null; then exec sudo -n {0}; else exec {0}; fi"
 """The command that runs something as root there, if allowed."""
@@ -143,6 +147,7 @@ class Sftp:
                     count += 1
                     if count > MAX_NAMES:
                         raise ImageError(f"{self._shown(path)}: more than {MAX_NAMES} entries")
+                    # A name with a slash would lead out of the folder.
                     if name not in (b".", b"..") and b"/" not in name:
                         yield name, found
         finally:
@@ -292,6 +297,7 @@ class _Reader:
 
     def attributes(self) -> Attributes:
         """What a file is."""
+        # SSH_FILEXFER_ATTR_SIZE, _UIDGID, _PERMISSIONS, _ACMODTIME, _EXTENDED (draft, section 5).
         flags = self.number()
         size = self.number(8) if flags & 1 else 0
         uid, gid = (self.number(), self.number()) if flags & 2 else (0, 0)
