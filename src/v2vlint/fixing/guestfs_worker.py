@@ -47,6 +47,7 @@ def _serve(request: orders.WorkerRequest, answer: orders.WorkerAnswer) -> None:
     g = guestfs.GuestFS(python_return_dict=True)
     g.set_memsize(MEMORY)
     for drive in request["drives"]:
+        # Unsafe is safe enough: after a crash the overlay is dropped, whatever has reached it.
         g.add_drive_opts("", protocol="nbd", server=[f"unix:{drive['socket']}"], format="raw", cachemode="unsafe")
     g.launch()
     clock.lap("launch")
@@ -92,6 +93,7 @@ def _open_luks(g: Any, item: orders.Unlocking) -> None:
 
 
 def _mount(g: Any, root: orders.RootOrders) -> _Places:
+    # Sorted, a mount point comes after the filesystem that it is in.
     mounts = sorted(root["mounts"], key=lambda mount: str(mount["point"]))
     if root.get("windows"):
         return _mount_windows(g, mounts)
@@ -117,6 +119,7 @@ def _mount_windows(g: Any, mounts: Sequence[orders.Mounting]) -> _Places:
 def _mount_ntfs(g: Any, device: str, point: str) -> None:
     if not g.feature_available(["ntfs3g"]):
         raise _Mismatch("libguestfs cannot mount NTFS here: install ntfs-3g (RHEL and its like: libguestfs-winsupport)")
+    # By default, ntfs-3g clears the log of a volume that Windows left unclean (ntfs-3g(8), recover).
     g.mount_options("norecover", device, point)
     if g.statvfs(point)["flag"] & READ_ONLY:
         raise _Mismatch("the NTFS volume can only be mounted read-only: Windows is hibernated, or was not shut down cleanly")
@@ -251,6 +254,7 @@ def _set_value(g: Any, hive: str, edit: orders.ValueSetting) -> None:
         node = g.hivex_node_get_child(node, part) or g.hivex_node_add_child(node, part)
     value = g.hivex_node_get_value(node, name)
     _expect(_shown(g, value) if value else None, edit["expect"], f"{hive}: {_words(edit)}\\{name}")
+    # Windows compares names without case, hivex when it sets a value does not: another spelling would be a second value.
     exact = str(g.hivex_value_key(value)) if value else name
     g.hivex_node_set_value(node, exact, edit["type"], base64.b64decode(edit["data"]))
 

@@ -19,6 +19,7 @@ from v2vlint.source.sidecars import SidecarPlace
 
 LOCK_PATIENCE = 1.0
 """Seconds: children of a killed v2vlint may hold the lock a moment longer than it."""
+# struct flock with offsets of 64 bits: type, whence, start, length, pid.
 _FLOCK = "hhqqi4x"
 _HELD, _DENIED = (100, 101, 102, 103), (201, 203)
 """QEMU's lock bytes (block/file-posix.c): what a writer may do (read, write, write unchanged, resize), and what it denies others."""
@@ -28,6 +29,7 @@ _HELD, _DENIED = (100, 101, 102, 103), (201, 203)
 def locked(images: Sequence[Path]) -> Iterator[None]:
     """Hold an exclusive lock on every image, and on the other images of their transactions. ImageLocked when one is already locked."""
     with ExitStack() as stack:
+        # In the same order everywhere: two of them with the same disks do not block each other.
         for _key, at in sorted({at.key: at for at in _together(images)}.items()):
             handle = os.open(at.image, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
             stack.callback(os.close, handle)
@@ -108,6 +110,7 @@ def _lock(handle: int, at: SidecarPlace) -> None:
 def _fcntl_lock(handle: int, byte: int) -> bool:
     """Take a shared lock on one byte. False when the filesystem does not support such locks."""
     try:
+        # Not F_SETLK: that lock would go when this process closes any other descriptor of the file (fcntl(2)).
         fcntl.fcntl(handle, fcntl.F_OFD_SETLK, struct.pack(_FLOCK, fcntl.F_RDLCK, os.SEEK_SET, byte, 1, 0))
     except OSError as error:
         if error.errno in (errno.EAGAIN, errno.EACCES):

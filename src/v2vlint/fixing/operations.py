@@ -68,6 +68,7 @@ def build(fs: GuestFS, blocks: BlockTable, fixes: Sequence[Fix], *, rebuild: boo
     draft = _Draft(fs, blocks, rebuild)
     taken: list[Fix] = []
     refused: list[tuple[Fix, str]] = []
+    # Each alone at first: one that cannot be carried out must not take the others with it.
     for fix in fixes:
         try:
             _operations(draft, fix.edits)
@@ -192,6 +193,7 @@ def _append(draft: _Draft, path: str, version: str, names: tuple[str, ...], file
     if image.damage:
         raise FactUnavailable(WholeFile(path), image.damage)
     view = KnownImage(path, version, image.files, image.contents, image.generator, image.compression)
+    # The kernel looks for the next archive at multiples of 4 and skips zeros before it (init/initramfs.c, unpack_to_rootfs).
     data = bytes(-found.size % 4) + segment(draft.fs, view, names, files)
     _need_room(draft, path, len(data))
     renewed = sorted(files)

@@ -81,6 +81,7 @@ def write_patch(handle: int, target: State, source: State, ranges: Sequence[Rang
             digest.update(data)
             write_at(handle, position, data)
             position += len(data)
+    # Zeros at the end may have been punched, and a hole does not make the file longer.
     os.ftruncate(handle, position)
     os.fsync(handle)
     return digest.hexdigest()
@@ -196,6 +197,7 @@ def foreign(image: int, patch: Patch) -> int | None:
             continue
         for at in range(0, length, SECTOR):
             have, want = now[at : at + SECTOR], new[at : at + SECTOR]
+            # Beyond the target's end there are zeros until the file is truncated (see apply).
             is_target = have[: len(want)] == want and not any(have[len(want) :])
             digest = old[at // SECTOR * _DIGEST :][:_DIGEST]
             if not is_target and not _is_source(have, start + at, digest, patch.before):

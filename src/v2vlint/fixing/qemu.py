@@ -68,11 +68,13 @@ def fresh(path: Path) -> Path:
     there.
     """
     try:
+        # O_NONBLOCK: a pipe in its place would wait for a reader.
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise ImageError(f"{path}: {os.strerror(error.errno or 0).lower()}") from error
     try:
         found = os.fstat(handle)
+        # A second name of the file may be where somebody else needs it: it must not be truncated.
         if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_uid != os.geteuid():
             raise ImageError(f"{path} is in the way", hint=f"look at it, and remove it: rm {shlex.quote(str(path))}")
         os.fchmod(handle, 0o600)

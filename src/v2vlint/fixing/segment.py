@@ -160,14 +160,17 @@ def _indexes(fs: GuestFS, image: KnownImage, tree: GuestModules, home: str, pres
 def _loaders(image: KnownImage, names: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
     listing = "".join(f"{name}\n" for name in names).encode()
     if image.generator == "initramfs-tools":
+        # Read by load_modules in /scripts/functions; the last file of a name wins, so what was in it comes along.
         before = image.contents.get("conf/modules", b"")
         yield "conf/modules", before + (b"" if before.endswith(b"\n") or not before else b"\n") + listing
     elif image.generator == "dracut":
+        # Read with the kernel's command line (dracut-lib.sh, getcmdline).
         arguments = " ".join(f"rd.driver.pre={name}" for name in names)
         yield "etc/cmdline.d/99-v2vlint.conf", f"{arguments}\n".encode()
     elif "config" in image.contents and image.generator == "mkinitcpio":
         yield "config", image.contents["config"] + f'\nMODULES="$MODULES {" ".join(names)}"\n'.encode()
     if image.generator in ("dracut", "mkinitcpio"):
+        # For systemd-modules-load, if this initramfs runs systemd.
         yield "etc/modules-load.d/v2vlint.conf", listing
 
 
@@ -192,8 +195,10 @@ def _decompress_module(data: bytes, suffix: str) -> bytes:
 def compress(data: bytes, method: str) -> bytes:
     """``data`` compressed for the kernel's decompressor ``method``; for an unknown method, not compressed."""
     if method == "gzip":
+        # No time in it: the same segment has the same bytes.
         return gzip.compress(data, 6, mtime=0)
     if method == "xz":
+        # The kernel's decoder knows no check but CRC32 (Documentation/staging/xz.rst); Python's default is CRC64.
         return lzma.compress(data, check=lzma.CHECK_CRC32, preset=6)
     if method == "bzip2":
         return bz2.compress(data)

@@ -29,6 +29,7 @@ from v2vlint.model.rule import RuleInfo
 from v2vlint.model.source import GuestRef, ImageNode
 
 MAX_ROUNDS = 5
+# SparseExtentHeader of VMware's Virtual Disk Format: magic number, version, then flags, of which bit 16 says that grains are compressed.
 _VMDK_MAGIC, _VMDK_COMPRESSED = b"KDMV", 1 << 16
 _EXTENSIONS = {".qcow2": "qcow2", ".raw": "raw", ".img": "raw", ".vmdk": "vmdk", ".vdi": "vdi", ".vhdx": "vhdx", ".vhd": "vpc"}
 
@@ -219,6 +220,7 @@ def _like(sources: Sequence[str], copy: Path) -> None:
     mode = 0o666
     for source in sources:
         mode &= os.stat(source).st_mode  # noqa: PTH116
+    # The umask can only be read by setting it.
     os.umask(mask := os.umask(0o077))
     copy.chmod(mode & ~mask | 0o600)
 

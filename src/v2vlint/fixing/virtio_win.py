@@ -67,6 +67,7 @@ class VirtioWinMedium:
                 raise FactUnavailable(WholeFile(self.path), f"holds more than {MAX_SIZE >> 20} MiB of drivers for {system.name}")
         if not found:
             raise FactUnavailable(WholeFile(self.path), f"has no drivers for {system.name} (a folder {folder}/{system.arch})")
+        # Both are for the fw_cfg device: qemufwcfg only gives it a name, fwcfg drives it.
         stub = [name for name in found if name.startswith("qemufwcfg.")] if "fwcfg.inf" in found else []
         return {name: content for name, content in sorted(found.items()) if name not in stub}
 
@@ -123,7 +124,9 @@ def folder_name(system: OsInfo) -> str:
     server = "server" in system.name.lower()
     if major == 10:
         named = next((folder for year, folder in _SERVERS if year in system.name), "2k16")
+        # Windows 11 calls itself 10.0 as well: the build tells.
         return named if server else "w11" if build >= 22000 else "w10"
+    # 5.2 is Server 2003, and XP for x64.
     server = "XP" not in system.name if (major, minor) == (5, 2) else server
     folder = _NAMES.get((major, minor), ("", ""))[server]
     if not folder:
@@ -185,6 +188,7 @@ def _system(hive: _Hive, driver: str, architecture: str) -> Iterator[Edit]:
     image = expand_sz(f"system32\\drivers\\{driver}.sys")
     yield from hive.set(service, Type=dword(1), Start=dword(0), Group=sz("SCSI miniport"), ErrorControl=dword(1), ImagePath=image)
     override = hive.draft.resolve(f"{service}\\StartOverride")
+    # Since Windows 8, StartOverride is stronger than Start.
     if values := hive.draft.values(override):
         yield RegistryDeleteKey(hive.path, override, tuple(sorted(values.items())))
     bind = _critical_device if hive.draft.values("DriverDatabase") is None else _driver_database
