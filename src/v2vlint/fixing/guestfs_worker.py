@@ -254,7 +254,7 @@ def _set_value(g: Any, hive: str, edit: orders.ValueSetting) -> None:
         node = g.hivex_node_get_child(node, part) or g.hivex_node_add_child(node, part)
     value = g.hivex_node_get_value(node, name)
     _expect(_shown(g, value) if value else None, edit["expect"], f"{hive}: {_words(edit)}\\{name}")
-    # Windows compares names without case, hivex when it sets a value does not: another spelling would be a second value.
+    # The spelling stays: hivex finds the value whatever the case, but would rename it.
     exact = str(g.hivex_value_key(value)) if value else name
     g.hivex_node_set_value(node, exact, edit["type"], base64.b64decode(edit["data"]))
 

@@ -22,6 +22,7 @@ from v2vlint.fixing.direct.volume import WritableVolume
 
 _ROOT, _FT_FILE = 2, 1
 _SUPERBLOCK, _VALID, _ERRORS = 1024, 1, 2
+# EXT4_FEATURE_INCOMPAT_* and, below, EXT4_FEATURE_RO_COMPAT_* (fs/ext4/ext4.h).
 _INCOMPATIBLE = {
     0x1: "compression", 0x4: "a journal that must be replayed", 0x8: "a journal of its own", 0x100: "multiple mount protection",
     0x1000: "dirdata", 0x10000: "encryption", 0x20000: "casefold",
@@ -35,6 +36,7 @@ _KNOWN_READ_ONLY = 0x1 | 0x2 | 0x8 | 0x10 | 0x20 | 0x40 | 0x400
 _EXTENTS_FEATURE = 0x40
 _SPECIAL = 0x4 | 0x10 | 0x20 | 0x800 | 0x100000 | 0x200000 | 0x2000000 | 0x10000000 | 0x20000000 | 0x40000000
 """Inodes compressed, immutable, only appended to, encrypted, verified, for attributes, with DAX, inline data, project or casefolding."""
+# EXT4_FL_INHERITED (fs/ext4/ext4.h).
 _INHERITED = 0x1 | 0x2 | 0x8 | 0x40 | 0x80 | 0x400 | 0x4000 | 0x8000 | 0x10000
 _EXTENTS, _INDEX = 0x80000, 0x1000
 _DEFAULT_ACL = "system.posix_acl_default"
@@ -134,6 +136,7 @@ class ExtFiles:
     def _release(self, number: int) -> None:
         """Free an inode without any name."""
         inode = self._inode(number)
+        # A target of fewer than 60 bytes is in the inode itself: there are no blocks to free.
         fast_link = stat.S_ISLNK(inode.mode) and inode.size < 60 and not inode.flags & _EXTENTS
         if inode.file_acl or inode.file_acl_high:
             self._handle.call("ext2fs_free_ext_attr", number, byref(inode))
@@ -229,6 +232,7 @@ class ExtFiles:
         for field in fields:
             setattr(inode, field, seconds & 0xFFFFFFFF)
             if self._has_nanoseconds(inode):
+                # Two bits that extend the epoch, 30 of nanoseconds (fs/ext4/ext4.h, ext4_encode_extra_time).
                 setattr(inode, f"{field}_extra", rest << 2 | (seconds + 0x80000000 >> 32) & 3)
 
     def _touch(self, number: int) -> None:
@@ -247,10 +251,12 @@ class ExtFiles:
         self._need_folder(posixpath.dirname(path))
         folder, name = self._parent(path)
         above = self._inherit(folder, path, inode)
+        # As the kernel does in a folder with the set-group-ID bit (fs/inode.c, inode_init_owner).
         if not inode.gid_low and not inode.gid_high and above.mode & stat.S_ISGID:
             inode.gid_low, inode.gid_high = above.gid_low, above.gid_high
         number = c_uint32()
         self._handle.call("ext2fs_new_inode", folder, int(inode.mode), None, byref(number))
+        # Opening writes the header of an empty extent tree into the inode.
         if self._extents:
             inode.flags |= _EXTENTS
             handle = c_void_p()

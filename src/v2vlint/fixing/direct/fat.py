@@ -24,6 +24,7 @@ from v2vlint.model.errors import ImageError
 
 MAX_VOLUME = 4 << 30
 _BLOCK = 1 << 20
+# mtools takes *, ? and [ for patterns, and "a:" for a drive.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~ -]{0,200}")
 _PUT, _FOLDER, _DELETE = "put", "folder", "delete"
 _ATTRIBUTES = ((0x01, "r"), (0x02, "h"), (0x04, "s"))
@@ -95,6 +96,7 @@ class FatFiles:
         place = self._folder / f"fat{self._number}"
         with place.open("wb") as stream:
             stream.truncate(self._volume.size)
+            # Blocks of zeros stay holes.
             for offset in range(0, self._volume.size, _BLOCK):
                 if any(data := self._volume.read(offset, min(_BLOCK, self._volume.size - offset))):
                     stream.seek(offset)
@@ -167,6 +169,7 @@ def carry_out(folder: Path, volume: FatVolume) -> Iterator[tuple[WrittenRun, byt
 
 def _left(folder: Path, name: str) -> Path:
     """A file that the child left in the folder. Only regular files with an allowed name are accepted."""
+    # The name comes from the child, which may be an attacker's: no "..", no link to a file of the host.
     place = folder / name
     if not re.fullmatch(r"fat\d+(\.new\d+)?", name) or not stat.S_ISREG(place.lstat().st_mode):
         raise ImageError("the reader process gave no valid answer")
@@ -175,6 +178,7 @@ def _left(folder: Path, name: str) -> Path:
 
 def _commands(image: Path, action: FatAction, folder: Path) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
     """The command lines for one action, each with the host files it reads."""
+    # Checked again: _spelled ran in the child.
     if not all(_NAME.fullmatch(name) for name in action.path.strip("/").split("/")):
         raise ImageError("the reader process gave no valid answer")
     inside = f"::{action.path}"

@@ -94,6 +94,7 @@ class _Hive:
         self._expect(self._shown(value) if value else None, edit["expect"], f"{self._words(edit)}\\{edit['name']}")
         data = base64.b64decode(edit["data"])
         held = ctypes.create_string_buffer(data, len(data) or 1)
+        # The spelling stays: hivex finds the value whatever the case, but would rename it.
         name = self._name(value) if value else _text(edit["name"])
         new = _Value(name, edit["type"], len(data), ctypes.addressof(held))
         if self._call("hivex_node_set_value", node, byref(new), 0):
@@ -163,6 +164,7 @@ class _Hive:
 
 
 def _text(name: str) -> bytes:
+    # Names in a hive are UTF-16, which may have lone surrogates.
     return name.encode("utf-8", "surrogatepass")
 
 

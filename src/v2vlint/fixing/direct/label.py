@@ -14,6 +14,7 @@ from v2vlint.fixing.direct.terms import Declined
 SONAME = "libselinux.so.1"
 SUFFIXES = ("", ".homedirs", ".local", ".subs", ".subs_dist")
 """What libselinux reads besides a file_contexts, by its name."""
+# SELABEL_CTX_FILE and SELABEL_OPT_PATH (selinux/label.h).
 _FILES, _PATH = 0, 3
 
 

@@ -18,9 +18,11 @@ from v2vlint.fixing.direct.volume import WritableVolume
 SONAME = "libext2fs.so.2"
 OLDEST = (1, 46)
 """The first that keeps the hash trees of directories (ext2fs_link)."""
+# EXT2_ET_BASE: com_err numbers libext2fs's errors from here (lib/ext2fs/ext2_err.et).
 BASE = 2133571328
 NO_SPACE_IN_DIRECTORY, NOT_FOUND = BASE + 38, BASE + 76
 _IO_CHANNEL, _IO_MANAGER, _SHORT_READ, _SHORT_WRITE = BASE + 5, BASE + 7, BASE + 36, BASE + 37
+# EXT2_FLAG_RW and EXT2_FLAG_64BITS, then EXT2_FILE_WRITE (ext2fs/ext2fs.h).
 _READ_WRITE, _64_BITS = 0x1, 0x20000
 FILE_WRITE = 1
 
@@ -109,6 +111,7 @@ class Handle:
     def __init__(self, volume: WritableVolume) -> None:
         self._volume = volume
         self._failure: Exception | None = None
+        # Kept as long as this object: libext2fs holds pointers to it and to its functions.
         self._manager = self._made()
         self._channel = _Channel(magic=_IO_CHANNEL, manager=ctypes.addressof(self._manager), name=b"v2vlint", block_size=1024, refcount=1)
         self.fs = c_void_p()

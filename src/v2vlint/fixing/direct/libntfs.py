@@ -38,6 +38,7 @@ class _Device(ctypes.Structure):
     _fields_ = (("operations", c_void_p), ("state", c_ulong))
 
 
+# ND_Open (ntfs-3g/device.h).
 _OPEN = 1
 
 _PROTOTYPES: dict[str, tuple[object, tuple[object, ...]]] = {
@@ -93,6 +94,7 @@ class Mounted:
             raise self._failure
         if not self.volume:
             code = ctypes.get_errno()
+            # What ntfs_device_mount says of a hibernation file (EPERM) and of an unclean log (EOPNOTSUPP).
             sleeping = code in (_NOT_PERMITTED, _OPERATION_NOT_SUPPORTED)
             raise Declined("Windows is hibernated, or was not shut down cleanly" if sleeping else f"libntfs-3g: {os.strerror(code)}")
         library().ntfs_set_ignore_case(self.volume)

@@ -10,6 +10,7 @@ from types import TracebackType
 
 from v2vlint.model.errors import ImageError
 
+# "NBDMAGIC" and "IHAVEOPT".
 _MAGIC, _OPTION = 0x4E42444D41474943, 0x49484156454F5054
 _REQUEST, _REPLY = 0x25609513, 0x67446698
 _FIXED_NEWSTYLE, _NO_ZEROES, _EXPORT_NAME = 1, 2, 1
@@ -29,6 +30,7 @@ class Client:
             magic, option, _flags = struct.unpack(">QQH", self._receive(18))
             if (magic, option) != (_MAGIC, _OPTION):
                 raise ImageError(f"{place}: no NBD server")
+            # NBD_OPT_EXPORT_NAME with an empty name: the default export. Its answer is the size and flags, without 124 zeros.
             self._socket.sendall(struct.pack(">IQII", _FIXED_NEWSTYLE | _NO_ZEROES, _OPTION, _EXPORT_NAME, 0))
             self.size = int(struct.unpack(">QH", self._receive(10))[0])
         except BaseException:

@@ -16,6 +16,7 @@ from v2vlint.fixing.direct.volume import WritableVolume
 _DATA, _REPARSE_POINT = 0x80, 0xC0
 _ARCHIVE, _SPECIAL = 0x20, 0x200 | 0x400 | 0x800 | 0x4000
 """FILE_ATTRIBUTE_ARCHIVE; files that are sparse, reparse points, compressed or encrypted."""
+# NTFS_UPDATE_MTIME | NTFS_UPDATE_CTIME (ntfs-3g/inode.h).
 _CHANGED = 0x6
 _CHUNK = 1 << 20
 _PAGE = 4096
@@ -123,6 +124,7 @@ class NtfsFiles:
         library().ntfs_inode_update_times(inode, _CHANGED)
         flags = ctypes.c_uint32()
         if library().ntfs_get_ntfs_attrib(inode, ctypes.byref(flags), 4) >= 0:
+            # Windows sets it at every change, for backup programs.
             flags.value |= _ARCHIVE
             library().ntfs_set_ntfs_attrib(inode, ctypes.byref(flags), 4, 0)
 

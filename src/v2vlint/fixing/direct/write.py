@@ -31,6 +31,7 @@ def write(work: Work) -> Written:
         try:
             edited = answer(EDIT, ask, Edited, work.guest, work.limits, Desk(work.guest), Grant(write=(str(folder),)))
         except ImageError as error:
+            # The other writer may still succeed, see fixing.writers.
             raise Declined(error.message) from error
         if edited.declined:
             raise Declined(edited.declined)
@@ -45,6 +46,7 @@ def write(work: Work) -> Written:
 
 def _held(work: Work, stream: BinaryIO, run: WrittenRun) -> bytes:
     """The new bytes of a run, from the file that the child left."""
+    # The numbers come from the child, which may be an attacker's.
     if run.place >= 0 and run.length >= 0:
         stream.seek(run.place)
         if len(data := stream.read(run.length)) == run.length:
