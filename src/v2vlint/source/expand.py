@@ -87,6 +87,7 @@ def _expand(argument: str, connect: str, search: Search, others: list[NotJudged]
         yield from door.find(argument, connect)
     elif os.path.lexists(argument):
         yield from _existing(argument, search, others)
+    # A file with a plus sign in its own name was found above.
     elif "+" in argument and any(os.path.lexists(part) for part in argument.split("+")):
         paths = argument.split("+")
         yield GuestRef(argument, "disks", tuple(paths), problem=next(filter(None, map(problem_of, paths)), ""))

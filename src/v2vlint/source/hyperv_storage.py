@@ -17,11 +17,16 @@ from v2vlint.model.plain import JsonObject
 MAX_VMCX = 16 << 20
 MAX_KEYS = 50_000
 MAX_TABLES = 1000
+# HyperVStorageHeader of dissect.hypervisor (descriptor/c_hyperv.py), as all of the following.
 _HEADER = struct.Struct("<IIHIQIQQI")
 _SIGNATURE, _OBJECTS, _KEYS = 0x01282014, 0x01110001, 2
+# HyperVStorageObjectTableEntry: type, checksum, offset, size, allocated.
 _OBJECT = struct.Struct("<BIQIB")
+# HyperVStorageKeyTable: signature, index, sequence number, checksum.
 _TABLE = struct.Struct("<HHHI")
+# HyperVStorageKeyTableEntryHeader: type, size, table and offset of the parent, checksum, insertion sequence, offset of the value.
 _ENTRY = struct.Struct("<HIHIIIB")
+# KeyDataType; in the byte above it, KeyDataFlag.FileObjectPointer.
 _FREE, _INT, _UNSIGNED, _DOUBLE, _STRING, _BOOL, _NODE = 1, 3, 4, 5, 6, 8, 9
 _ELSEWHERE = 0x100
 _NUMBERS = {_INT: "<q", _UNSIGNED: "<Q", _DOUBLE: "<d", _BOOL: "<I"}
@@ -72,6 +77,7 @@ def _objects(data: bytes) -> Iterator[tuple[int, int]]:
     while waiting and len(seen) < MAX_TABLES:
         at = waiting.pop()
         signature, count = struct.unpack_from("<II", data, at)
+        # A hostile file may have tables that lead in a circle.
         if signature != _OBJECTS or at in seen:
             continue
         seen.add(at)

@@ -117,6 +117,7 @@ def stamp_of(handle: int, *, device: bool = False) -> Stamp:
 
 def write_journal(journal: FixJournal) -> None:
     """Write the journal, and those of the other disks that refer to it."""
+    # These first: if an interruption leaves them alone, they lead to no journal of the same id and count as none.
     for member in journal.members[1:]:
         sidecars.replace_text(member.at, "journal", _encoded(_pointer(journal, member)))
     data = {"version": VERSION, "id": journal.id, "state": journal.state, "boot": journal.boot, "earlier": journal.earlier}
@@ -256,6 +257,7 @@ def _text(item: JsonObject, name: str) -> str:
 
 
 def _number(item: JsonObject, name: str) -> int:
+    # Not isinstance: True is an int, too.
     if type(item[name]) is not int:
         raise ValueError(f"{name} is no whole number")
     return int(item[name])
@@ -278,6 +280,7 @@ def _unfinished(path: str, told: set[str]) -> Iterator[Problem]:
     try:
         journal = read_journal(path)
     except ImageError as error:
+        # A copy of an image that was fixed, copied with its sidecars: nothing is unfinished.
         if not (isinstance(error, NotItsJournal) and error.state == "done"):
             yield Problem(path, error.message, error.hint)
     else:

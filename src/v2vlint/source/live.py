@@ -96,6 +96,7 @@ def _binding() -> Any:
         import libvirt
     except ImportError:
         return None
+    # libvirt would print every error to stderr itself.
     libvirt.registerErrorHandler(lambda _context, _error: None, None)
     return libvirt
 
@@ -106,6 +107,7 @@ def _by_binding(libvirt: Any, name: str, uri: str) -> Live:
         try:
             domain = connection.lookupByName(name)
             xml = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+            # A state that this table does not know is at least not "shut off".
             state = _STATES[domain.state()[0]] if domain.state()[0] < len(_STATES) else "running"
             snapshots = tuple(domain.snapshotListNames())
             volumes = tuple(_pool_paths(xml, lambda pool, volume: _bound_path(libvirt, connection, pool, volume)))

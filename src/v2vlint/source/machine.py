@@ -109,6 +109,7 @@ class LiveMachine:
             for name, size, removable, model, place, readable in (row[:6] for row in rows)
             if _DISK.fullmatch(name) and number(size) and removable != "1" and not name.startswith(("loop", "sr", "fd", "zram", "ram"))
         )
+        # sdz comes before sdaa.
         return tuple(sorted(found, key=lambda disk: (len(disk.name), disk.name)))
 
     @property
@@ -145,6 +146,7 @@ class LiveMachine:
         )
 
     def _disk(self, disk: LiveDisk, drivers: dict[str, str]) -> DiskDevice:
+        # The last one is the controller; those before it are bridges.
         slots = [part for part in disk.place.split("/") if _PCI.fullmatch(part)]
         driver = drivers.get(slots[-1], "") if slots else ""
         return DiskDevice(f"/dev/{disk.name}", _bus(disk.place), driver, "raw", disk.name, capacity=disk.size, where=WholeFile(self._name))

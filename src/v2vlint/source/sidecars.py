@@ -94,6 +94,7 @@ def place_of(real: Path, handle: int) -> SidecarPlace:
     if not stat.S_ISREG(found.st_mode):
         raise ImageError(f"{real}: neither a file nor a block device")
     prefix, generation = str(real), _generation(handle)
+    # A journal beside this name comes first; the memory is for other names of the inode.
     if not os.path.lexists(f"{prefix}.v2vlint-journal"):
         prefix = _remembered(found, generation) or prefix
     mode = stat.S_IMODE(found.st_mode)
@@ -102,6 +103,7 @@ def place_of(real: Path, handle: int) -> SidecarPlace:
 
 def _generation(handle: int) -> int:
     try:
+        # Declared with a long, but the kernel stores an int (ext4_ioctl).
         return int.from_bytes(fcntl.ioctl(handle, _FS_IOC_GETVERSION, bytes(8))[:4], "little")
     except OSError:
         return 0

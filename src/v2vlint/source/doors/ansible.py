@@ -47,6 +47,7 @@ def _find(argument: str, connect: str) -> Iterator[GuestRef]:
 def _hosts(pattern: str, inventory: str) -> list[tuple[str, Variables]]:
     """The hosts of the inventory that match ``pattern``, by name, with their variables. ImageError when there are none."""
     place = ("-i", inventory) if inventory else ()
+    # The first line is a heading: "hosts (3):".
     names = [line.strip() for line in _asked("ansible", *place, "--list-hosts", "--", pattern).splitlines()[1:] if line.strip()]
     if not names:
         hint = "'ansible-inventory --graph' shows it; ?ansible_inventory=FILE names another"
@@ -79,6 +80,7 @@ def _asked(name: str, *words: str) -> str:
 def _machine(host: str, variables: Variables, connect: str) -> Iterator[GuestRef]:
     """The machine that a host is, by its connection."""
     word = _text(variables, "ansible_connection") or "ssh"
+    # A connection may be named in full: ansible.builtin.ssh.
     way = word.rpartition(".")[2]
     if way in _SSH:
         yield _by_ssh(host, variables)

@@ -68,6 +68,7 @@ def _exported(where: str, engine: str, words: tuple[str, ...]) -> str:
     program = programs.find(engine)
     if program is None:
         raise ImageError(f"{where}: {engine} is not installed")
+    # Not /tmp, which is in memory on many hosts.
     handle, path = tempfile.mkstemp(prefix="v2vlint-", suffix=".tar", dir=os.environ.get("TMPDIR", "/var/tmp"))
     atexit.register(_forget, path)
     try:

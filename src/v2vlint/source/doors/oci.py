@@ -111,6 +111,7 @@ def _chosen(offered: Sequence[JsonObject], tag: str) -> JsonObject | None:
     """The image called ``tag``; of several platforms, Linux on x86-64 first."""
     named = [one for one in offered if not tag or _is_called(str((one.get("annotations") or {}).get(_REFERENCE, "")), tag)]
     usual = [one for one in named if _platform(one) == ("linux", "amd64")]
+    # BuildKit adds attestations (provenance, SBOM) as images for the platform unknown/unknown.
     real = [one for one in named if _platform(one)[0] != "unknown"]
     return next(iter((*usual, *real)), None)
 

@@ -150,6 +150,7 @@ class _Inventory:
             words = getattr(error, "msg", "") or str(error)
             raise ImageError(f"vsphere://{self._server}: {words.splitlines()[0][:300]}", hint=_HINT) from error
         atexit.register(_leave, self._service)
+        # Without its attributes (Path, HttpOnly), as it is sent back.
         cookie = str(self._service._stub.cookie).partition(";")[0]
         register(self._server, Session(cookie, context, thumbprint))
 
@@ -176,6 +177,7 @@ class _Inventory:
         view = content.viewManager.CreateContainerView(content.rootFolder, list(wanted), True)
         walk = query.TraversalSpec(name="view", path="view", skip=False, type=vim.view.ContainerView)
         properties = [query.PropertySpec(type=kind, pathSet=list(names)) for kind, names in wanted.items()]
+        # skip: the view itself is only the way to the objects.
         spec = query.FilterSpec(objectSet=[query.ObjectSpec(obj=view, skip=True, selectSet=[walk])], propSet=properties)
         found: dict[str, tuple[Any, JsonObject]] = {}
         page = content.propertyCollector.RetrievePropertiesEx([spec], query.RetrieveOptions(maxObjects=200))

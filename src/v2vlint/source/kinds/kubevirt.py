@@ -60,6 +60,7 @@ class _Machine:
             firmware="uefi" if efi else "bios",
             disks=tuple(self.disks()),
             nics=tuple(self.nics()),
+            # KubeVirt's default is true.
             secure_boot=bool(efi) and (secure.true or not secure),
             tpm=bool(self.devices.get("tpm")),
             memory_mib=_bytes(memory.text) >> 20,

@@ -38,6 +38,7 @@ def domain(where: str, data: bytes | str) -> Definition:
     """A libvirt domain. The ``path`` of a disk that is not a local file or device is empty, with a note."""
     document = read_document(place_name(where), data)
     root = document.root
+    # libvirt's own files in /run wrap the domain with its state.
     if root.tag == "domstatus":
         root = next(everywhere(root, "domain"), root)
     if root.tag != "domain":
@@ -197,6 +198,7 @@ class _Domain:
 
     def ignored(self) -> Iterator[Feature]:
         for disk in self.root.iterfind("devices/disk"):
+            # virt-v2v selects /domain/devices/disk[@device='disk'].
             if disk.get("device") in (None, "lun"):
                 reason = "a device of the host's (lun)" if disk.get("device") else "no device attribute"
                 yield Feature("ignored-disk", f"{_get(disk.find('target'), 'dev')}: {reason}", self.at(disk))

@@ -19,6 +19,7 @@ from v2vlint.source.nearby import Nearby, whole
 from v2vlint.source.ovf_hardware import Configurations, configurations, instance, items, properties, resolved
 from v2vlint.source.values import identifier, mac_address, number
 
+# The numbers are values of ResourceType in CIM_ResourceAllocationSettingData (DMTF's CIM schema), here and below.
 _CONTROLLERS = {"5": "ide", "6": "scsi", "20": "sata"}
 _OTHER_STORAGE = (("nvme", "nvme"), ("scsi", "scsi"), ("sas", "scsi"), ("lsilogic", "scsi"), ("virtio", "virtio"), ("ide", "ide"))
 _DISKS = ("17", "31")
@@ -44,7 +45,9 @@ _PRODUCTS = (
     ("ovirt.org", "ovirt"),
     ("vmware.com/schema/ovf", "vmware"),
 )
+# BiosType of ovirt-engine: I440FX_SEA_BIOS, Q35_SEA_BIOS, Q35_OVMF, Q35_SECURE_BOOT.
 _OVIRT_FIRMWARE = {"1": "bios", "2": "bios", "3": "uefi", "4": "uefi"}
+# VmInterfaceType of ovirt-engine.
 _OVIRT_NICS = {"1": "rtl8139", "2": "e1000", "3": "virtio"}
 _OVIRT_BUSES = {"virtio": "virtio", "virtio_scsi": "scsi", "ide": "ide", "sata": "sata", "spapr_vscsi": "scsi"}
 _POWER = re.compile(r"byte\*2\^(\d{1,2})")
@@ -116,6 +119,7 @@ class _Envelope:
 
     def firmware(self) -> str:
         found = self.value("firmware") or attribute(next(everywhere(self.system, "Firmware"), None), "type")
+        # VirtualBox, whose element Machine this is, leaves out a BIOS as the default.
         if not found and self.machine is not None:
             found = "BIOS"
         lowered = found.lower()
@@ -152,6 +156,7 @@ class _Envelope:
     def disks(self) -> Iterator[DiskDevice]:
         known = {attribute(one, "diskId"): one for one in everywhere(self.root, "Disk")}
         controllers = {instance(item): item for item in self.items if text_of(item, "ResourceType") in _CONTROLLERS}
+        # Reversed, so that the first of several stays.
         by_file = {attribute(one, "fileRef").rpartition("/")[2]: one for one in reversed(known.values())}
         used = [item for item in self.items if text_of(item, "ResourceType") in _DISKS]
         for item in used:

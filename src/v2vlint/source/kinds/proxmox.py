@@ -147,6 +147,7 @@ class _Machine:
 
 
 def _is_snapshot(section: str) -> bool:
+    # [PENDING] has changes for the next start; a name with a colon is an internal section, as [special:cloudinit].
     return section.upper() != "PENDING" and ":" not in section
 
 
@@ -176,6 +177,7 @@ def _find(nearby: Nearby, disk: DiskDevice, storages: Mapping[str, Storage]) -> 
     name, colon, volume = disk.path.partition(":")
     if disk.path.startswith("/") or not colon:
         return nearby.local(disk)
+    # "local" need not be in storage.cfg: Proxmox VE adds it.
     storage = storages.get(name, LOCAL if name == "local" else None)
     path = storage.path(name, volume) if storage else ""
     beside = nearby.local(disk, path or volume.rpartition("/")[2])

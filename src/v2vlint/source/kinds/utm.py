@@ -22,12 +22,14 @@ _ENTITY = b"<!ENTITY"
 
 def utm(where: str, data: bytes) -> Definition:
     """The machine; ImageError when it is not a property list of UTM."""
+    # Entities that are made of entities may grow to any size.
     if _ENTITY in data:
         raise ImageError(f"{where}: a property list with entities")
     try:
         plist = plistlib.loads(data)
     except MemoryError:
         raise
+    # plistlib lets errors of many kinds out for a damaged list.
     except Exception as error:
         raise ImageError(f"{where}: not a property list: {type(error).__name__}: {error}") from error
     if not isinstance(plist, dict) or not isinstance(plist.get("System"), dict):

@@ -19,6 +19,7 @@ from v2vlint.source.values import generation, identifier, mac_address, number
 
 MAX_VMX = 1 << 20
 MAX_SNAPSHOTS = 500
+# The default of libvirt's vmx.c (virVMXParseConfig).
 DEFAULT_MEMORY = 32
 """MiB of a machine that states none."""
 _LINE = re.compile(r'^[ \t]*([\w.:]+)[ \t]*=[ \t]*"(.*)"[ \t\r]*$', re.MULTILINE)
@@ -111,6 +112,7 @@ def _parse(path: str, text: str) -> _Values:
     starts = line_starts(text)
     found: dict[str, Token] = {}
     for match in _LINE.finditer(text):
+        # A quotation mark is |22 (libvirt's vmx.c, virVMXUnescapeHexPipe).
         value = re.sub(r"\|([0-9A-Fa-f]{2})", _unescape, match[2])
         found[match[1].lower()] = Token(value, span_of(path, starts, match.start(1), match.end(2) + 1))
     return _Values(path, found)
@@ -179,6 +181,7 @@ def _nics(values: _Values) -> Iterator[NicDevice]:
         where = values.at(f"{card}.address" if stated else f"{card}.generatedaddress", f"{card}.generatedaddress", f"{card}.present")
         kind = values.get(f"{card}.connectiontype").lower()
         model = values.get(f"{card}.virtualdev")
+        # How VMware writes vmxnet2 (libvirt's vmx.c, virVMXParseEthernet).
         if model.lower() == "vmxnet" and values.get(f"{card}.features") == "15":
             model = "vmxnet2"
         yield NicDevice(mac, model, values.get(f"{card}.networkname"), kind, fixed, where)

@@ -90,6 +90,7 @@ class _Export:
             memory_mib=number(vm.text("memory_static_max")) >> 20,
             cpus=cpus,
             os_hint=vm.map("other_config").get("base_template_name", ""),
+            # Without a boot policy, XenServer starts it paravirtualised.
             machine="" if vm.text("HVM_boot_policy") else "xenpv",
             media=tuple(self.medium(one) for one in self.drives("CD")),
             passthrough=tuple(self.passthrough()),
@@ -173,6 +174,7 @@ def _first(path: str, files: FileOpener) -> DiskFile:
     """The member ``ova.xml``, which is the first."""
     with files.open(path).stream() as stream:
         header = stream.read(_BLOCK)
+    # The header of tar: the name from 0, the size in octal from 124 (tar.h of POSIX).
     name, size = header[:100].rstrip(b"\0").decode("utf-8", "replace"), header[124:136].strip(b" \0")
     if name.removeprefix("./") != "ova.xml" or not size or set(size) - set(b"01234567"):
         raise ImageError(f"{path}: not an archive of XenServer's: it does not begin with ova.xml")
