@@ -28,6 +28,7 @@ def firmware_options(firmware: Firmware, arch: str, folder: Path) -> Iterator[st
     """QEMU options. SeaBIOS is QEMU's own; its text output is mirrored to the serial port. UsageError when that of UEFI is missing."""
     if firmware == "bios":
         port = folder / "sercon-port"
+        # The I/O port of COM1 (SeaBIOS, docs/Runtime_config.md).
         port.write_bytes((0x3F8).to_bytes(2, "little"))
         yield from ("-fw_cfg", f"name=etc/sercon-port,file={_escaped(port)}")
         return
@@ -47,4 +48,5 @@ def _uefi(arch: str) -> tuple[Path, Path]:
 
 
 def _escaped(path: Path) -> str:
+    # A comma ends a property in QEMU's options; two are one that belongs to the value.
     return str(path).replace(",", ",,")

@@ -35,6 +35,7 @@ _FRAMEBUFFER = {
     "~": "0076dc00000000000000000000000000",
     "`": "0030180c000000000000000000000000",
 }
+# The magic numbers, flags and separators below are those of kbd's psf.h.
 _PSF1, _PSF2 = b"\x36\x04", b"\x72\xb5\x4a\x86"
 
 Font = Mapping[bytes, str]
@@ -53,6 +54,7 @@ def vga_font(candidates: Iterable[Path] = VGA_BIOSES) -> Font:
 
 
 def _ascii(bitmaps: bytes) -> dict[bytes, str]:
+    # Downwards, so that of equal glyphs the lowest character stays: an empty one is a space.
     return {bitmaps[code * CELL : (code + 1) * CELL]: chr(code) for code in range(0x7E, 0x1F, -1)}
 
 
@@ -81,6 +83,7 @@ def _psf1(data: bytes) -> Font:
     for (unit,) in units:
         if unit == 0xFFFF:
             index, in_sequence = index + 1, False
+        # What follows up to the separator are sequences of combining characters.
         elif unit == 0xFFFE:
             in_sequence = True
         elif 0x20 <= unit < 0x7F and not in_sequence:

@@ -34,6 +34,7 @@ def block_options(disks: Sequence[ProofDisk], folder: Path, nodes: Nodes) -> Ite
             "driver": "qcow2",
             "node-name": f"disk{index}",
             "discard": "unmap",
+            # no-flush: the overlay is thrown away, so nothing in it has to reach the disk.
             "file": {"driver": "file", "filename": str(overlay), "cache": {"no-flush": True}},
             "backing": nodes.image(disk.node),
         }

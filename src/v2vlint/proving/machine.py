@@ -21,6 +21,7 @@ from v2vlint.proving.qmp import Qmp
 from v2vlint.proving.screen import Picture, parse_ppm
 
 MAX_WRITTEN = 16 << 30
+# Address space besides the guest's memory: libraries, stacks, the code that TCG translates.
 OVERHEAD = 6 << 30
 NOTHING = Grant()
 _KVM = ("/dev/kvm",)
@@ -70,6 +71,7 @@ class QemuMachine:
 
     def _channels(self, qmp: int, log: int | None) -> tuple[str, ...]:
         """Firmware of a PC has a port for its log; AAVMF writes to the serial line."""
+        # The debug port of SeaBIOS and OVMF (PcdDebugIoPort).
         port = ("-chardev", f"socket,id=firmware,fd={log}", "-device", "isa-debugcon,iobase=0x402,chardev=firmware")
         return (
             *(port if log is not None else ()),
@@ -85,13 +87,16 @@ class QemuMachine:
                 self.command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
+                # A file: nobody reads while QEMU runs, and a full pipe would stop it.
                 stderr=complaints,
                 pass_fds=[*self._descriptors, *(end.fileno() for end in self._theirs)],
                 start_new_session=True,
+                # Not filtered: QEMU does that itself (process.SANDBOX).
                 preexec_fn=preparation(os.path.realpath(self.command[0]), self._grant, bounds, filtered=False),
                 cwd=self.folder,
                 env=programs.environment(),
             )
+        # With copies of ours left, QEMU's end would not show as the end of the channels.
         for end in self._theirs:
             end.close()
         assert self.process.stdout

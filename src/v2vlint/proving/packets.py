@@ -65,6 +65,7 @@ class Capture:
         if not self._started:
             if len(self._buffer) < 24:
                 return
+            # link 1 is LINKTYPE_ETHERNET.
             magic, _, _, _, _, _, link = struct.unpack_from("<IHHiIII", self._buffer)
             self._broken, self._started = (magic, link) != (_MAGIC, 1), True
             self._buffer = self._buffer[24:]
@@ -111,6 +112,7 @@ def _look_dhcp(message: bytes, traffic: Traffic) -> None:
     if message[236:240] != _COOKIE:
         return
     options = _dhcp_options(message[240:])
+    # BOOTREQUEST; option 12 is the host name, 53 the type of the message, bytes 16 to 20 are yiaddr.
     request = message[0] == 1
     if request:
         traffic.discovers += 1

@@ -62,6 +62,7 @@ def _data_blocks(descriptor: int, size: int) -> Iterator[int]:
             start = os.lseek(descriptor, position, os.SEEK_DATA)
             end = os.lseek(descriptor, start, os.SEEK_HOLE)
         except OSError as error:
+            # No data after this position; any other error means that the filesystem cannot tell.
             if error.errno == errno.ENXIO:
                 return
             start, end = position, size

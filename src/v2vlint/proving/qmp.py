@@ -52,6 +52,7 @@ class Qmp:
             return
         except OSError:
             data = b""
+        # A line without an end: QEMU may have been taken over by its guest.
         self.closed = not data or len(self._pending) > MAX_PENDING
         self._pending += data
         for message in self._messages():

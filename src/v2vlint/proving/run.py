@@ -47,6 +47,7 @@ class DirectKernel:
     def visible_line(self, arch: str) -> str:
         """The command line with the serial port as console, and without arguments that silence the boot."""
         kept = [word for word in self.command_line.split() if word not in _QUIET]
+        # The last console becomes /dev/console (Documentation/admin-guide/serial-console.rst).
         return " ".join([*kept, "console=tty0", f"console={'ttyAMA0' if arch == 'aarch64' else 'ttyS0'},115200"])
 
 
@@ -139,6 +140,7 @@ def _joined(initrds: Sequence[Path], folder: Path) -> Path:
 
 
 def _new_mac() -> str:
+    # QEMU's own prefix.
     return "52:54:00:" + ":".join(f"{byte:02x}" for byte in secrets.token_bytes(3))
 
 
@@ -166,6 +168,7 @@ def _proof(board: ProofMachine, options: Options, watch: Watch, verdict: BootOut
 def _keep_file(path: Path, content: str | bytes | bytearray) -> None:
     """Write a file that may contain guest content, readable by the user only."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
+        # The file may have been there before, with another mode.
         os.fchmod(stream.fileno(), 0o600)
         stream.write(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
 

@@ -13,6 +13,7 @@ from v2vlint.proving.font import CELL, Font
 MAX_PIXELS = 64 << 20
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 _HEADER = re.compile(rb"P6\s+(\d{1,5})\s+(\d{1,5})\s+255\s")
+# VGA's text mode shows 8 pixels of a glyph and a ninth as a gap.
 _TEXT_MODE = (720, 400)
 
 
@@ -40,6 +41,7 @@ def parse_ppm(data: bytes) -> Picture | None:
 def to_png(picture: Picture) -> bytes:
     """The picture as a PNG file."""
     stride = picture.width * 3
+    # Each row begins with its filter: none.
     rows = b"".join(b"\0" + picture.pixels[y * stride : (y + 1) * stride] for y in range(picture.height))
     header = struct.pack(">IIBBBBB", picture.width, picture.height, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(rows)) + _chunk(b"IEND", b"")

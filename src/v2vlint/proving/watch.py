@@ -81,6 +81,7 @@ class Watch:
         self.firmware.take(output.firmware, self.story, now)
         if output.serial:
             self._spoke = now
+        # A prompt has no line end: it counts once nothing follows it.
         elif self.serial.terminal.partial and now - self._spoke > _PROMPT:
             self.story.hear(self.serial.terminal.partial, now)
         for event in self.machine.qmp.take_events():
