@@ -49,6 +49,7 @@ class Story:
     def hear(self, line: str, at: float) -> None:
         """Process a line. Repeated lines are ignored."""
         line = line[:MAX_LENGTH]
+        # A number instead of the line: a hostile guest prints as much as it likes.
         key = hash(line)
         if key in self._heard or len(self._heard) > MAX_LINES:
             return

@@ -12,7 +12,7 @@ _TOKEN = re.compile(
     r"\x1b\[([0-9;?<=>!]*)[ -/]*([@-~])"  # CSI
     r"|\x1b\[[0-9;?]*(?=[^\x00-\x7f])"  # cut short by systemd's ellipsis
     r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)"  # OSC, DCS, SOS, PM, APC
-    r"|\x1b[ -/]*[0-OQ-WYZ\\\\`-~]"
+    r"|\x1b[ -/]*[0-OQ-WYZ\\\\`-~]"  # two characters, but not the starts of the strings above
     r"|[\r\n\f\v\b]"
     r"|[^\x1b\r\n\f\v\b]+"
 )
@@ -40,6 +40,7 @@ class Terminal:
         while position < len(text):
             match = _TOKEN.match(text, position)
             if match is None:
+                # The rest of a sequence may be in the next bytes; a longer one is none.
                 if len(text) - position < MAX_SEQUENCE:
                     break
                 position += 1
@@ -71,6 +72,7 @@ class Terminal:
             row = int(head) if head.isdecimal() and len(head) < 6 else 1
             stays, self._row = row == self._row, row
             return not stays
+        # CUU, CUD, CNL, CPL, ED, VPA (ECMA-48).
         return final in "ABEFJd"
 
     def _flush(self) -> Iterator[str]:
