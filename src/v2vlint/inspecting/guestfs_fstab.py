@@ -11,6 +11,7 @@ from v2vlint.inspecting.storage import device_path
 from v2vlint.model.blocks import BlockDevice, BlockTable, kernel_position
 from v2vlint.model.errors import FactUnavailable
 
+# What check_fstab_entry and resolve_fstab_device do (libguestfs, daemon/inspect_fs_unix_fstab.ml).
 _PASSED = re.compile(r"/dev/(?:fd\d|cd\d|floppy$|cdrom$|iso9660/)")
 _TAGS = ("UUID=", "LABEL=", "PARTUUID=", "PARTLABEL=")
 _SYSTEM = ("/dev", "/proc", "/selinux", "/sys")

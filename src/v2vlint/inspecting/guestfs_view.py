@@ -64,6 +64,7 @@ def _found(blocks: BlockTable, mounts: Sequence[Mount]) -> tuple[tuple[str, str]
 
 def _is_root(fs: GuestFS) -> bool:
     try:
+        # The test for a Linux root in check_filesystem (libguestfs, daemon/inspect_fs.ml).
         programs = fs.readlink("/bin") in (None, "usr/bin") and (fs.readlink("/bin") is not None or fs.is_dir("/bin"))
         return fs.is_dir("/etc") and programs and (fs.is_file("/etc/fstab") or fs.is_file("/etc/hosts"))
     except FactUnavailable:
@@ -88,6 +89,7 @@ def _os_release(fs: GuestFS, path: str, naming: Naming) -> bool:
     naming.version = version if any(char.isdecimal() for char in version) else naming.version
     if not naming.distro or not naming.product:
         return False
+    # VERSION_ID has no minor number there: libguestfs goes on to the next file (daemon/inspect_fs_unix.ml).
     if naming.distro in _COARSE and naming.version and numbers(naming.version)[1] == 0:
         return False
     return bool(naming.version) or naming.distro in _ROLLING

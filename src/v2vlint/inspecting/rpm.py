@@ -13,6 +13,7 @@ _NAME, _VERSION, _RELEASE, _EPOCH, _SUMMARY, _DESCRIPTION = 1000, 1001, 1002, 10
 _VENDOR, _URL, _ARCH, _SOURCE = 1011, 1020, 1022, 1044
 _WANTED = (_NAME, _VERSION, _RELEASE, _EPOCH, _SUMMARY, _DESCRIPTION, _VENDOR, _URL, _ARCH, _SOURCE)
 _MAY_BE_BLANK = ((_ARCH, "arch"), (_URL, "url"), (_SUMMARY, "summary"), (_DESCRIPTION, "description"))
+# RPM_INT32_TYPE; RPM_STRING_TYPE, RPM_STRING_ARRAY_TYPE and RPM_I18NSTRING_TYPE (rpmtag.h).
 _INT32, _STRINGS = 4, frozenset({6, 8, 9})
 
 
@@ -27,6 +28,7 @@ def parse(head: Head, _path: str) -> Application | None:
     wanted = [entries[tag][1] for tag in _WANTED if tag in entries]
     if _NAME not in entries or max(wanted) > size:
         return None
+    # Two counts, then 16 bytes for each tag. Only as much is read as the wanted texts need: lists of files come after them, and are long.
     start = 8 + 16 * tags
     data = head(start + min(size, max(wanted) + MAX_TEXT))[start:]
     texts = {tag: _text(data, entries.get(tag)) for tag in _WANTED if tag != _EPOCH}
@@ -44,6 +46,7 @@ def parse(head: Head, _path: str) -> Application | None:
         summary=texts[_SUMMARY],
         description=texts[_DESCRIPTION],
         blank=tuple(name for tag, name in _MAY_BE_BLANK if tag in entries and not texts[tag]),
+        # rpm keeps imported keys as packages of this name.
         kind="key" if texts[_NAME] == "gpg-pubkey" else "",
     )
 

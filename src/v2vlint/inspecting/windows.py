@@ -42,6 +42,7 @@ def windows_system(store: FactStore, device: str, with_applications: bool = True
     software = gaps.ask(lambda: _software(store), None)
     system = gaps.ask(lambda: store.get(SystemHive).top, None)
     current = _values(software, _CURRENT, gaps)
+    # CurrentControlSet is a link that Windows makes when it runs; Select has the number that it will lead to.
     control = f"ControlSet{_number(_values(system, 'Select', gaps), 'Current', 1):03d}"
     release = _release(current, os)
     named = text(_values(system, rf"{control}\Services\Tcpip\Parameters", gaps), "Hostname")
@@ -111,6 +112,7 @@ def _release(current: Values, os: OsInfo) -> Release:
     return Release(
         type="windows",
         distro="windows",
+        # ProductName still says Windows 10 there.
         product_name=product.replace("Windows 10", "Windows 11") if _is_eleven(numbers, variant, build) else product,
         variant=variant,
         version=".".join(str(part) for part in (*numbers, build) if part != ""),

@@ -50,6 +50,7 @@ def _machine(ask: InspectAsk, source: GuestSource, guest: GuestContents, started
             stores.append(store)
         except (MemoryError, ImageError):
             raise
+        # A root that crashes its reader must not take the others with it.
         except Exception as error:
             problems.append(Problem(root.device, f"inspecting it failed: {type(error).__name__}: {error}"))
     marked, reason = mark_booted(systems, stores, guest.blocks)
