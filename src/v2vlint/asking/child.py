@@ -57,6 +57,7 @@ def _newest(tree: str) -> tuple[int, int]:
     for folder, _folders, names in os.walk(tree):
         for path in (folder, *(os.path.join(folder, name) for name in names)):  # noqa: PTH118
             with contextlib.suppress(OSError):
+                # The time of the change of the inode: mtime can be set back.
                 count, newest = count + 1, max(newest, os.lstat(path).st_ctime_ns)
     return count, newest
 

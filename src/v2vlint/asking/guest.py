@@ -41,6 +41,7 @@ from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.source import GuestRef
 
 T = TypeVar("T")
+# Many tests ask for several of these: one child answers for all.
 _TOGETHER = (OsInfo, BlockTable, Fstab, Bootloader, Network)
 
 
@@ -154,6 +155,7 @@ class Askable(ABC):
         found = self.fact(Sysctl).get(name)
         if found is not None and found.value is not None:
             return _number(found.value, found.where)
+        # The kernel applies these before init starts (init/main.c, do_sysctl_args), so what sysctl.d says wins.
         for arg in reversed(tuple(self._args())):
             key, _, value = arg.partition("=")
             if key.startswith("sysctl.") and path_of(key.removeprefix("sysctl.")) == path_of(name):

@@ -153,6 +153,7 @@ class UserView(_Named):
         """When the account expires; None when it does not."""
         __tracebackhide__ = True
         days = self._user.expires
+        # Days up to the year 9909: datetime ends with 9999.
         date = None if days is None else _EPOCH + datetime.timedelta(days=min(days, 2_900_000))
         return None if date is None else datetime.datetime(date.year, date.month, date.day)
 

@@ -23,10 +23,12 @@ class NotEvaluated(V2vlintError):
     """Something about a guest could not be known, so that no test of it can pass or fail."""
 
 
+# AssertionError: a test fails, and is not in error. KeyError: get() and "in" of a Mapping expect it.
 class Missing(AssertionError, KeyError):
     """The guest does not have what a test requested; the message says what it has."""
 
     def __str__(self) -> str:
+        # KeyError would show the repr of its message.
         return str(self.args[0]) if self.args else ""
 
 
