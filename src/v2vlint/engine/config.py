@@ -155,6 +155,7 @@ def _near(key: str, keys: Mapping[str, object]) -> str:
 
 def _a(kind: type[T], word: str) -> Callable[[Any, str], T]:
     def convert(value: Any, place: str) -> T:
+        # Not isinstance: in Python, true is a whole number.
         if type(value) is not kind:
             raise UsageError(f"{place}: must be {word}")
         return value
@@ -214,6 +215,7 @@ def _tables(value: Any, place: str) -> JsonObject:
 
 
 def _day(value: Any, place: str) -> datetime.date:
+    # TOML also has times, and a datetime is a date.
     if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
         return value
     try:

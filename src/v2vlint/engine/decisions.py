@@ -104,6 +104,7 @@ def _expired(one: Exempt) -> FindingReport:
 def _result(result: RuleResult, decisions: Decisions, live: tuple[Exempt, ...]) -> RuleResult:
     mine = tuple(one for one in live if fnmatch.fnmatchcase(result.rule, one.id))
     findings = tuple(_finding(report, decisions, mine) for report in result.findings)
+    # No exception covers a crash: nobody knows what the rule would have said.
     unknowns = tuple(unknown for unknown in result.unknowns if result.crashed or not _reason(unknown.where, mine))
     covered = (findings or result.unknowns) and not unknowns and all(report.exception for report in findings)
     if mine and covered:

@@ -88,6 +88,7 @@ def _windows(services: WindowsServices, name: str) -> ServiceReply:
     start = found.effective
     if start is None:
         raise FactUnavailable(found.where, "its start type is not stated")
+    # 0 is boot, 1 system, 2 auto; 3 and 4 do not start by themselves.
     return ServiceReply(found.name, found.start_words, start <= AUTO, found.place("Start"))
 
 

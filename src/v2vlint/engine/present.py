@@ -38,11 +38,13 @@ class Presenter:
     def _fingerprint(self, finding: Finding, text: GuestText | None) -> str:
         where = finding.where
         path = where.path if isinstance(where, Span | WholeFile) else str(where)
+        # A definition is the same finding's place in whatever folder it lies.
         path = path if path.startswith("/") else path.rpartition("/")[2]
         evidence = finding.message
         if text is not None and isinstance(where, Span):
             evidence = text.content[where.start : where.end].strip() or _line(text, where.line)
         key = "\0".join((finding.rule, self._image, path, " ".join(evidence.split())))
+        # Equal lines are told apart by their order.
         self._seen[key] += 1
         return hashlib.sha256(f"{key}\0{self._seen[key]}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
 

@@ -67,6 +67,7 @@ class _Reader:
             yield self._one(name, top)
             return
         for path in sorted(top.rglob("*")):
+            # A link could lead out of the repository.
             if path.is_file() and not path.is_symlink():
                 yield self._one(f"{name.rstrip('/')}/{path.relative_to(top)}", path)
 

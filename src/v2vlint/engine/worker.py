@@ -67,6 +67,7 @@ def _rehearse(windows: bool) -> None:
     files: dict[str, Content] = {}
     for example in (example for loaded in load_all() for example in loaded.rule.examples[:2]):
         if windows == any(path.startswith("/Windows") for path in example.files):
+            # What is a file in one example may be a folder in another.
             files |= {path: content for path, content in example.files.items() if not any(_nested(path, other) for other in files)}
     store = example_store(Example(files))
     reports = judge(store, load_all(), (store.get(Target),), Mover.RAW, (Presenter(""),))

@@ -88,6 +88,7 @@ class Cache:
         if kept is None or not kept.files or not unchanged(kept.files, queries):
             return None
         if kept.rules not in self._rules:
+            # The name comes from a file: only a digest may become a path.
             found = self._read(KeptRules, kept.rules) if _DIGEST.fullmatch(kept.rules) else None
             if found is None:
                 return None

@@ -103,6 +103,7 @@ class _Work:
         """The report of a guest that an earlier run judged in the same way, if it is unchanged."""
         if self.journal and (record := self.journal.before.guests.get(guest.name)) and self._holds(position, guest, record):
             return record.image, tuple(self.journal.before.rules.values())
+        # Who asks for digests or checksums wants the files to be read.
         found = self.cache.get(self.keys[position], guest.queries) if self.cache and not (guest.hashed or guest.verify) else None
         if found is None or any(True for _ in pending(filterfalse(is_url, (*guest.paths, *found[0].image.paths)))):
             return None
@@ -132,6 +133,7 @@ class _Work:
         stamps = stamps_of(guest, image, since)
         if self.journal:
             self.journal.guest(GuestRecord(key, stamps, image), rules)
+        # There are no rules after a key was typed: an answer that needed a key is not kept.
         if self.cache and rules and not image.problems and (guest.paths or guest.named):
             self.cache.put(key, stamps, image, rules)
 

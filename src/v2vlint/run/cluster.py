@@ -91,6 +91,7 @@ def _judged(
     distributed: Any, client: Any, asks: Sequence[CheckAsk], limits: Limits, progress: Progress | None
 ) -> Iterator[tuple[int, Judged]]:
     tasks = (json.dumps(encode(replace(ask, guest=_absolute(ask.guest), keys=Keys()))) for ask in asks)
+    # Not pure: Dask would answer an equal task with the result of an earlier one.
     futures = {client.submit(judge, task, asdict(limits), pure=False): at for at, task in enumerate(tasks)}
     waiting, done = set(futures), 0
     while waiting:

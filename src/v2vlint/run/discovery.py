@@ -60,9 +60,11 @@ def _asked(refs: Sequence[GuestRef], batches: list[list[int]], limits: Limits, j
     from v2vlint.engine.survey import SURVEY, SurveyAsk
 
     asks = [SurveyAsk(tuple(refs[at] for at in batch)) for batch in batches]
+    # The candidates of a folder have the same policy: what is in it may be opened.
     desks = [Desk(replace(refs[batch[0]], paths=(), named=())) for batch in batches]
     calls = (Call(SURVEY, encode(ask), desk=desk) for ask, desk in zip(asks, desks, strict=True))
     for number, outcome in isolate.run_all(calls, limits, jobs):
+        # Not strict: the answer of a child that died is empty.
         yield from zip(batches[number], _answer(outcome, len(batches[number]), desks[number]), strict=False)
 
 
@@ -86,6 +88,7 @@ def _grouped(refs: Sequence[GuestRef], known: dict[int, Surveyed]) -> Found:
     owners: dict[str, str] = {}
     machines: dict[frozenset[str], str] = {}
     dropped: dict[int, str] = {}
+    # Certain definitions first: a doubtful one of the same disks then counts as the repetition.
     for at in sorted(known, key=lambda at: (bool(refs[at].doubt), at)):
         one, name = known[at], refs[at].name
         if not one.defined:

@@ -29,6 +29,7 @@ _SHARED = ("nfs", "nfs4", "ceph", "lustre")
 _KEPT_BY_A_KERNEL = frozenset(
     ("ext2", "ext3", "ext4", "xfs", "btrfs", "bcachefs", "f2fs", "zfs", "jfs", "nilfs2", "ocfs2", "gfs2", "tmpfs", "overlay", *_SHARED)
 )
+# Nanoseconds, a little more than the two seconds of the coarsest filesystems.
 _COARSE = 2_500_000_000
 _MISSING, _ODD, _CHANGING, _UNTOLD = -1, -2, -3, -4
 
@@ -128,6 +129,7 @@ def unchanged(stamps: Iterable[FileStamp], queries: Queries = ()) -> bool:
 def judging(request: Request) -> str:
     """A digest of everything that an answer depends on besides the guest: settings, rules and their version. Keys are not included."""
     known = request.ask(GuestRef("", "disks", ()))
+    # The day only matters to exceptions, which expire.
     decisions = known.decisions if known.decisions.exceptions else replace(known.decisions, today=type(known.decisions.today).min)
     plain = replace(known, keys=Keys(), decisions=decisions)
     return digest([__version__, rules_version(known.selection.folders), encode(plain)])
@@ -135,6 +137,7 @@ def judging(request: Request) -> str:
 
 def key_of(judged: str, guest: GuestRef) -> str:
     """A digest of how a guest is judged, and of what is known about it besides its files."""
+    # Relative names lead to other files in another folder.
     return digest([judged, encode(guest), os.getcwd()])  # noqa: PTH109
 
 

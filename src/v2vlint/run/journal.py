@@ -96,6 +96,7 @@ class Journal:
             self.before = read(folder) if there else JournalContents()
             name = time.strftime(f"run-%Y%m%dT%H%M%S-{len(there):04}-{os.getpid()}.jsonl", time.gmtime())
             self._file = os.open(folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            # The folder: without it, a crash may lose the name of the new file.
             os.fsync(self._lock)
         except OSError as error:
             self.close()

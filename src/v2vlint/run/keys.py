@@ -31,6 +31,7 @@ def collect(files: Sequence[str]) -> Keys:
 
 def _from_file(text: str) -> Key:
     device, separator, path = text.partition("=")
+    # An equals sign may also belong to the file's name.
     if not separator or Path(text).exists():
         device, path = "", text
     try:

@@ -88,6 +88,7 @@ def settle(said: Config, base: Config, access: Access) -> Settings:
     name = config.profile or "default"
     chosen = profile(name)
     wanted = config.target or ("kvm",)
+    # A glob need not match any rule; an id has to exist.
     named = (*config.severity, *(one.id for one in config.exceptions if not set(one.id) & set("*?[")))
     allowing = said.folder if said.allow_folder else base.folder
     known = _baseline(said.folder if said.baseline else base.folder, config.baseline)
