@@ -94,6 +94,7 @@ def sample_bzimage(version: str = VERSION, payload: int = 16) -> bytes:
     """The head of an x86 kernel of the given version, complete unless the caller cuts it."""
     text = f"{version} (build@host) #1 SMP".encode() + b"\0"
     head = bytearray(1024 + payload * 16)
+    # struct setup_header (Documentation/arch/x86/boot.rst): setup_sects, syssize, boot_flag, header, version, kernel_version.
     head[0x1F1] = 1
     struct.pack_into("<I", head, 0x1F4, payload)
     head[0x1FE:0x200] = b"\x55\xaa"
@@ -107,6 +108,7 @@ def sample_bzimage(version: str = VERSION, payload: int = 16) -> bytes:
 def sample_arm64_image(compression: str = "") -> bytes:
     """The head of a kernel for 64-bit ARM with its EFI stub; with ``compression``, of an EFI program that unpacks it (zboot)."""
     image = bytearray(sample_pe({".text": bytes(16)}, MACHINES["aarch64"]))
+    # The magic number of an arm64 Image (Documentation/arch/arm64/booting.rst).
     image[56:60] = b"ARMd"
     if compression:
         image[4:8], image[24:56], image[56:60] = b"zimg", compression.encode().ljust(32, b"\0"), bytes.fromhex("cd238281")
@@ -117,6 +119,7 @@ def sample_elf(level: int = 0) -> bytes:
     """A 64-bit x86 ELF file whose note requires an x86-64 level; 0 omits the note."""
     note = b""
     if level:
+        # GNU_PROPERTY_X86_ISA_1_NEEDED in a note of type NT_GNU_PROPERTY_TYPE_0.
         properties = struct.pack("<IIII", 0xC0008002, 4, (1 << level) - 1, 0)
         note = struct.pack("<III", 4, len(properties), 5) + b"GNU\0" + properties
     head = b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 3, 62, 1, 0, 64, 0, 0, 64, 56, 1, 0, 0, 0)

@@ -27,6 +27,7 @@ def _waiting(kind: type) -> type:
         made = _MAKERS.pop(id(self))()
         for field in dataclasses.fields(kind):
             object.__setattr__(self, field.name, getattr(made, field.name))
+        # An assignment would go to the property of this class.
         vars(object)["__class__"].__set__(self, kind)
         return kind
 

@@ -23,6 +23,7 @@ def sample_unsigned_driver(*, signed: bool = False, catalog: bool = False) -> by
     data = (head + optional + bytes(32) + certificates + bytes(88) + table).ljust(0x400, b"\0") + bytes(0x200) + bytes(16 if signed else 0)
     if not catalog:
         return data
+    # Authenticode leaves out the checksum and the entry of the certificates.
     return b"catalog" + hashlib.sha256(data[: 88 + 64] + data[88 + 68 : 88 + 144] + data[88 + 152 :]).digest()
 
 

@@ -24,7 +24,9 @@ _LINE = re.compile(r'(?:@|"((?:[^"\\]|\\.)*)")\s*=\s*(.*)')
 _TEXT = re.compile(r'"((?:[^"\\]|\\.)*)"')
 # Owner and group are Administrators, with full control.
 _ADMINS = struct.pack("<BB6sII", 1, 2, b"\0\0\0\0\0\5", 32, 544)
+# One ACE: allow KEY_ALL_ACCESS, inherited by subkeys.
 _ACL = struct.pack("<BBHHHBBHI", 2, 0, 8 + 8 + len(_ADMINS), 1, 0, 0, 2, 8 + len(_ADMINS), 0xF003F) + _ADMINS
+# A self-relative security descriptor with a DACL ([MS-DTYP] 2.4.6).
 _SECURITY = struct.pack("<BBHIIII", 1, 0, 0x8004, 20, 20 + len(_ADMINS), 0, 20 + 2 * len(_ADMINS)) + 2 * _ADMINS + _ACL
 
 
@@ -111,6 +113,7 @@ class _Cells:
         if len(content) > _MAX_CELL:
             raise ValueError(f"a cell of {len(content)} bytes")
         offset, size = len(self.data), -(-(len(content) + 4) // 8) * 8
+        # A negative size means that the cell is in use.
         self.data += struct.pack("<i", -size) + content.ljust(size - 4, b"\0")
         return offset
 
@@ -129,15 +132,18 @@ def _name(text: str) -> tuple[bytes, bool]:
 
 def _write_key(cells: _Cells, key: _Key, parent: int, security: int) -> int:
     name, short = _name(key.name)
+    # KEY_COMP_NAME; KEY_HIVE_ENTRY and KEY_NO_DELETE of the root.
     flags = (0x20 if short else 0) | (0x0C if parent == _NONE else 0)
     here = cells.add(b"nk" + bytes(74) + name)
     values = [_write_value(cells, *value) for value in key.values.items()]
     value_list = cells.add(struct.pack(f"<{len(values)}I", *values)) if values else _NONE
     children = [(child, _write_key(cells, child, here, security)) for _folded, child in sorted(key.keys.items())]
+    # A hash leaf: offset and hash of the name for each subkey, in order.
     leaf = b"lh" + struct.pack("<H", len(children)) + b"".join(struct.pack("<II", at, _hash(child.name)) for child, at in children)
     child_list = cells.add(leaf) if children else _NONE
     longest = [max((2 * len(child) for child in key.keys), default=0), max((2 * len(one) for one in key.values), default=0)]
     data = max((len(content) for _kind, content in key.values.values()), default=0)
+    # Key node (nk): stable and volatile subkeys with their lists, values with their list, security, class.
     lists = (len(children), 0, child_list, _NONE, len(values), value_list, security, _NONE)
     node = struct.pack("<HQII8I", flags, _TIME, 0, 0 if parent == _NONE else parent, *lists)
     node += struct.pack("<IIIIIHH", longest[0], 0, longest[1], data, 0, len(name), 0)
@@ -147,6 +153,7 @@ def _write_key(cells: _Cells, key: _Key, parent: int, security: int) -> int:
 
 def _write_value(cells: _Cells, name: str, content: tuple[int, bytes]) -> int:
     (kind, data), (encoded, short) = content, _name(name)
+    # Up to four bytes are in the place of the offset, which the top bit of the size says.
     if len(data) <= 4:
         size, place = len(data) | 0x80000000, int.from_bytes(data.ljust(4, b"\0"), "little")
     else:
@@ -166,6 +173,7 @@ def _file(data: bytearray, root: int, name: str) -> bytes:
     data[:32] = b"hbin" + struct.pack("<IIQQI", 0, size, 0, _TIME, 0)
     spare = size - len(data)
     data += struct.pack("<i", spare).ljust(spare, b"\0")
+    # The base block: both sequence numbers are 1, so nothing is pending in log files; version 1.5.
     head = b"regf" + struct.pack("<IIQIIIIIII", 1, 1, _TIME, 1, 5, 0, 1, root, size, 1) + name.encode("utf-16-le")[:62]
     head = head.ljust(508, b"\0")
     return (head + struct.pack("<I", checksum(head))).ljust(_BASE, b"\0") + bytes(data)

@@ -40,6 +40,7 @@ _KEYLESS = re.compile(r"OVMF_VARS(_4M)?\.fd$")
 _PROFILES = {"kvm": "kvm", "qemu": "kvm", "xen": "xen", "vmware": "vmware", "vbox": "virtualbox", "hyperv": "hyperv-gen1"}
 """The shipped profile that supplies what the XML does not state, by domain type."""
 _ARM_PROFILES = {"kvm": "kvm-aarch64", "qemu": "kvm-aarch64"}
+# The first match counts: Skylake-Server before Skylake, EPYC-Genoa before EPYC.
 _LEVELS = (
     (re.compile(r"x86-64-v([1-4])"), 0),
     (re.compile(r"Skylake-Server|Cascadelake|Cooperlake|Icelake|Snowridge|SapphireRapids|GraniteRapids|EPYC-Genoa|EPYC-Turin"), 4),
@@ -129,6 +130,7 @@ def _bus(disk: Element) -> str:
 
 def _nic_model(nic: Element) -> str:
     model = _model(nic.find("model"), "type").removesuffix("-transitional").removesuffix("-non")
+    # libvirt's default on x86 (qemuDomainDefaultNetModel).
     return model or "rtl8139"
 
 
@@ -178,6 +180,7 @@ def _lookup(table: Mapping[str, T], key: str, path: str, what: str) -> T:
 
 
 def _display(video: str) -> Display:
+    # These drive the frame buffer that the firmware has set up, on any display.
     modules = (*_VIDEO.get(video, ()), "simpledrm", "vesafb", "efifb")
     return Display(video, modules, x_drivers(video))
 

@@ -66,6 +66,7 @@ def _system(root: Element, machine: ProposedMachine) -> None:
         hyperv = SubElement(features, "hyperv", {"mode": "custom"})
         for name in ("relaxed", "vapic", "spinlocks", "vpindex", "synic", "stimer"):
             SubElement(hyperv, name, {"state": "on", **({"retries": "8191"} if name == "spinlocks" else {})})
+    # OVMF protects the variables of Secure Boot by it.
     if machine.secure_boot:
         SubElement(features, "smm", {"state": "on"})
 
@@ -120,6 +121,7 @@ def _rest(devices: Element, machine: ProposedMachine) -> None:
     if machine.tpm:
         tpm = SubElement(devices, "tpm", {"model": "tpm-crb" if machine.firmware == "uefi" else "tpm-tis"})
         SubElement(tpm, "backend", {"type": "emulator", "version": "2.0"})
+    # libvirt adds one to every domain that does not say "none".
     SubElement(devices, "memballoon", {"model": "virtio" if machine.balloon else "none"})
     if machine.rng:
         rng = SubElement(devices, "rng", {"model": "virtio"})
