@@ -77,11 +77,13 @@ class HttpFile:
 
     def _asked(self, offset: int, length: int) -> bytes | None:
         """One attempt; None when it should be retried."""
+        # identity: a range counts the bytes of what is sent, compressed or not.
         headers = {"Range": f"bytes={offset}-{offset + length - 1}", "Accept-Encoding": "identity", **self._proof()}
         response = self._pool.request("GET", self._now, headers=headers, preload_content=False, timeout=TIMEOUT, retries=_redirects())
         try:
             return self._answered(response, offset, length)
         finally:
+            # A 200 may be a whole disk: it is not read to its end for the sake of the connection.
             response.drain_conn() if response.status != 200 else response.close()
             response.release_conn()
 
@@ -104,6 +106,7 @@ class HttpFile:
         self._follow(response)
         if response.status == 206:
             return self._part(response, offset, length)
+        # An empty file has no range that could be sent.
         if response.status == 416 and not offset:
             self._whole = b""
             return b""
@@ -146,6 +149,7 @@ class HttpFile:
 def _redirects() -> Any:
     from urllib3 import Retry
 
+    # Only redirects are left to urllib3; _ranged counts the attempts.
     return Retry(total=None, connect=0, read=0, status=0, other=0, redirect=8)
 
 

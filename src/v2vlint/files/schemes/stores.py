@@ -34,6 +34,7 @@ class _File:
             self._system, path = fsspec.core.url_to_fs(url, use_listings_cache=False)
             self._path: str = unquote(path)
             self._before = self._state()
+            # Without a cache of its own: files.remote has one.
             self._stream: Any = self._system.open(self._path, "rb", cache_type="none")
             # s3fs requests ranges of the version that was opened (If-Match): nothing has to be asked after them.
             self._bound = "IfMatch" in (getattr(self._stream, "read_kw", None) or {})
