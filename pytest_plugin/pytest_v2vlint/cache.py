@@ -16,6 +16,7 @@ class SharedCache:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # The folder is in /tmp, where somebody else may have made one of this name.
         if folder.stat().st_uid != os.getuid():
             raise PermissionError(f"{folder} belongs to another user")
         self._folder = folder
@@ -34,6 +35,7 @@ class SharedCache:
         if path.exists():
             return json.loads(path.read_text("utf-8"))
         answer = compute()
+        # Renamed at the end: a worker that is killed leaves no half answer.
         draft = path.with_suffix(".new")
         draft.touch(0o600)
         draft.write_text(json.dumps(answer), "utf-8")

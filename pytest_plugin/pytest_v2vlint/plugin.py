@@ -116,6 +116,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "v2vlint_guest" not in metafunc.fixturenames or _is_parametrised(metafunc):
         return
     marks = [mark.kwargs for mark in metafunc.definition.iter_markers("v2vlint")]
+    # pytest lists the closest marker first, and that one has the last word.
     shared = {key: value for mark in reversed(marks) for key, value in mark.items() if key != "image"}
     asked = [mark for mark in marks if "image" in mark] or [{"image": image} for image in _images(metafunc)] or [{"image": ""}]
     wishes = list(dict.fromkeys(one for mark in asked for one in _wishes({**shared, **mark})))

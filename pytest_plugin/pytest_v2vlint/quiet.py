@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+# pytest has no public names for what it renders.
 from _pytest._code.code import ExceptionChainRepr, ReprEntry, ReprExceptionInfo
 
 from v2vlint.report.escape import without_commands
