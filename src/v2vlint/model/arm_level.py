@@ -21,6 +21,7 @@ _CORES = (
     (86, r"ampere1\w*|apple-(?:m2|m3|a15|a16)"),
     (90, r"neoverse-(?:n2|v2|n3|v3)\w*|cortex-a(?:510|710|715|720|725)\w*|cortex-x[234]\w*|graviton4|demeter|grace"),
 )
+# The version from which on processors must have the extension; SVE is optional, and common from 9.0 on.
 _EXTENSIONS = {"lse": 81, "rdm": 81, "rdma": 81, "sve": 90, "sve2": 90, "i8mm": 86, "bf16": 86, "rcpc": 83, "dotprod": 84, "flagm": 84}
 
 

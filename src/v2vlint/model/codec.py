@@ -53,6 +53,7 @@ def _encoder(kind: type) -> Callable[[Any], Any]:
     if issubclass(kind, (tuple, list)):
         return lambda value: [encode(item) for item in value]
     if issubclass(kind, (set, frozenset)):
+        # Sorted, so that equal sets have equal digests.
         return lambda value: sorted((encode(item) for item in value), key=repr)
     if issubclass(kind, datetime.date):
         return lambda value: value.isoformat()
@@ -62,6 +63,7 @@ def _encoder(kind: type) -> Callable[[Any], Any]:
 def parse(text: bytes | bytearray | str) -> Any:
     """Parse JSON ``text``. ValueError when it is not JSON, is nested deeper than MAX_DEPTH, or contains NaN or Infinity."""
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else bytes(text)
+    # Counted before it is parsed: json.loads recurses once for each level.
     brackets = _STRING.sub(b"", data).translate(None, _NO_BRACKETS)
     if max(accumulate(_STEPS[char] for char in brackets), default=0) > MAX_DEPTH:
         raise ValueError(f"nested deeper than {MAX_DEPTH}")
@@ -111,6 +113,7 @@ def _decode_scalar(kind: Any, data: Any) -> Any:
         return base64.b64decode(data, validate=True)
     if kind is datetime.date and isinstance(data, str):
         return datetime.date.fromisoformat(data)
+    # JSON does not tell 1.0 from 1.
     if kind is float and isinstance(data, int):
         return float(data)
     raise TypeError(f"expected {_name(kind)}, found {type(data).__name__}")

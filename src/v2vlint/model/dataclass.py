@@ -29,6 +29,7 @@ else:
         for name, method in _methods(made, frozen, order).items():
             if name not in own:
                 setattr(made, name, method)
+        # Frozen classes with slots cannot be pickled by setting attributes.
         if frozen and slots:
             made.__getstate__, made.__setstate__ = _state, _set_state
         return made

@@ -50,6 +50,7 @@ def _texts() -> Iterator[str]:
         with contextlib.suppress(OSError):
             for name in os.listdir(folder or "."):  # noqa: PTH208
                 stem, extension = os.path.splitext(name)  # noqa: PTH122
+                # Two spellings of a distribution are one (PyPA's name normalization).
                 distribution = re.sub(r"[-_.]+", "_", stem.partition("-")[0]).lower()
                 if extension.lower() in (".dist-info", ".egg-info") and distribution not in seen:
                     seen.add(distribution)

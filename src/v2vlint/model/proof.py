@@ -13,6 +13,7 @@ from v2vlint.model.target import Firmware
 Via = Literal["firmware", "kernel"]
 
 
+# Neighbouring stages whose failures look alike on a console: without output, a loader and a kernel are both just silent.
 _SAME_PLACE = (
     frozenset({Stage.FIRMWARE, Stage.LOADER, Stage.ENTRY}),
     frozenset({Stage.ENTRY, Stage.KERNEL}),

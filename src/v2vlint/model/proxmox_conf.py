@@ -73,6 +73,7 @@ class Storage:
             return f"/dev/{self.properties.get('vgname', '')}/{last}"
         if self.kind == "zfspool":
             return f"/dev/zvol/{self.properties.get('pool', '')}/{last}"
+        # These types are mounted at /mnt/pve/NAME, and have their images below as "dir" has.
         folder = self.properties.get("path") or (f"/mnt/pve/{name}" if self.kind in ("nfs", "cifs", "cephfs", "glusterfs") else "")
         return f"{folder}/images/{'/'.join(volume.split('/')[-2:])}" if folder else ""
 

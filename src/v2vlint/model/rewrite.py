@@ -57,6 +57,7 @@ def _after(path: str, sheet: _Sheet) -> str | None:
     text = sheet.before
     if text is None:
         raise StaleEdit(f"{path} does not exist")
+    # From the end, so that places further up stay valid.
     for edit in sorted(sheet.replacements, key=lambda edit: (edit.where.start, edit.where.end), reverse=True):
         start, end = edit.where.start, edit.where.end
         if text[start:end] != edit.expect:

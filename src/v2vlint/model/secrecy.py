@@ -40,11 +40,11 @@ _BY_BLANK = (
 # cloud-init's chpasswd: a list of user:password.
 _IN_A_LIST = r"^([+\- ]?\s*-\s+[\"']?[\w.-]+:)"
 _FORMS = (
-    (re.compile(r"\$(?:1|2[abxy]?|5|6|7|y|gy|sha1|md5|apr1|argon2\w*|pbkdf2[\w-]*|scrypt)\$[^\s:'\"<>]+"), MASK),
+    (re.compile(r"\$(?:1|2[abxy]?|5|6|7|y|gy|sha1|md5|apr1|argon2\w*|pbkdf2[\w-]*|scrypt)\$[^\s:'\"<>]+"), MASK),  # crypt(5)
     (re.compile(r"grub\.pbkdf2\.[\w.]+"), MASK),
-    (re.compile(r"([A-Za-z_][\w.-]*\$?:)[^:\s]{13,}(:\d*:\d*:)"), rf"\g<1>{MASK}\g<2>"),
+    (re.compile(r"([A-Za-z_][\w.-]*\$?:)[^:\s]{13,}(:\d*:\d*:)"), rf"\g<1>{MASK}\g<2>"),  # a line of shadow(5)
     (re.compile(r"(\b[a-z][\w+.-]*://[^\s/:@]*:)[^\s/@]+(@)"), rf"\g<1>{MASK}\g<2>"),
-    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), MASK),
+    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), MASK),  # a JSON Web Token: eyJ is {" in base64
     (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bgh[pousr]_\w{20,}|\bglpat-[\w-]{16,}|\bxox[abprs]-[\w-]{10,}"), MASK),
     (re.compile(r"(?i)(authorization\s*[:=]\s*\"?(?:basic|bearer|token)\s+)[^\s\"']+"), rf"\g<1>{MASK}"),
     (re.compile(r"(?is)(<(?:\w+:)?(?:\w*password|value|passphrase|productkey|secret)\b[^>]*>)([^<]+)(</)"), rf"\g<1>{MASK}\g<3>"),

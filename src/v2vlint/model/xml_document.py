@@ -54,6 +54,7 @@ class Document:
 
     def _parse(self) -> Element:
         builder, depth = TreeBuilder(), 0
+        # Always UTF-8, whatever the document declares: offsets are then those of self._raw.
         parser = expat.ParserCreate("utf-8", "}")
         parser.buffer_text = True
 
@@ -71,6 +72,7 @@ class Document:
             builder.end(_full(tag))
 
         parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, builder.data
+        # Without a document type there are no entities, which could grow without limit or name other files.
         parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = _refuse
         try:
             parser.Parse(self._raw, True)
