@@ -52,6 +52,7 @@ def _spell(char: str) -> str:
     if char.isprintable():
         return char
     code = ord(char)
+    # An undecodable byte, as surrogateescape spells it.
     if 0xDC80 <= code <= 0xDCFF:
         return f"\\x{code - 0xDC00:02x}"
     width, letter = (2, "x") if code < 0x100 else (4, "u") if code < 0x10000 else (8, "U")

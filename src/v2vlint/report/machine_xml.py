@@ -10,6 +10,7 @@ from v2vlint.model.machine import Application, GuestfsView, Machine, OperatingSy
 from v2vlint.report.escape import visible
 
 _TYPES = frozenset({"dos", "hurd", "linux", "windows"})
+# rpm prints "(none)" for a missing tag, and libguestfs passes it on.
 _ABSENT = ("version", "release", "arch", "url", "summary", "description")
 _MARKUP = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;"}
 
@@ -32,6 +33,7 @@ def _character(char: str) -> str:
     if char.isprintable() or char in "\n\t" or unicodedata.category(char) == "Zs":
         return char
     code = ord(char)
+    # The characters of XML 1.0 (section 2.2) that are not printable.
     allowed = 0x7F <= code < 0xD800 or 0xE000 <= code < 0xFFFE or code >= 0x10000
     return f"&#x{code:x};" if allowed else visible(char)
 
@@ -54,6 +56,7 @@ def _system(machine: Machine, system: OperatingSystem) -> Iterator[str]:
     for name, value in _names(system, view):
         yield from _element(2, name, value)
     yield "    <mountpoints>"
+    # By length, as virt-inspector does (inspector.c, compare_keys_len).
     for path, point in sorted(view.mountpoints, key=lambda pair: (len(pair[1]), pair[1])):
         yield from _element(3, "mountpoint", point, _dev(path))
     yield "    </mountpoints>"

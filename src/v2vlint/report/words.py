@@ -142,6 +142,7 @@ def marked(found: FindingReport) -> Iterator[str]:
     where = found.finding.where
     for number, line in enumerate(found.excerpt.lines, found.excerpt.first) if found.excerpt else ():
         here = isinstance(where, Span) and where.line == number
+        # One column for each character of the marked line: the underline counts them.
         line = visible(line.expandtabs(4) if not here else line.replace("\t", " "))
         yield f"{'>' if here else ' '} {number:4} | {line}".rstrip()
         if isinstance(where, Span) and here:

@@ -19,6 +19,7 @@ def render(report: Report) -> bytes:
     except ImportError:
         raise UsageError("Parquet needs pyarrow", hint="pip install 'v2vlint[parquet]'; csv and jsonl need nothing") from None
     lines = [valid_unicode(list(values(row, place))) for row in roll_up(report) for place in row.places]
+    # Positions in COLUMNS: the wave, and from the safe fixes to the stored bytes; then the minutes.
     whole, real = frozenset(range(12, 20)) | {10}, {20}
     types = [arrow.int64() if at in whole else arrow.float64() if at in real else arrow.string() for at in range(len(COLUMNS))]
     columns = [arrow.array([line[at] for line in lines], kind) for at, kind in enumerate(types)]

@@ -19,6 +19,7 @@ COLUMNS = (
     "unsafe fixes", "manual fixes", "errors", "warnings", "not checked",
     "virtual bytes", "stored bytes", "copy minutes at 1 Gbit/s", "rules",
 )  # fmt: skip
+# What spreadsheets take for the start of a formula (OWASP, CSV Injection).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 

@@ -20,6 +20,7 @@ from v2vlint.report.formats import markdown, text
 from v2vlint.report.walk import Hit, gaps, hits, logical_name, outside
 
 MOST = 9
+# GitHub takes 1 MiB for each step.
 _SUMMARY_BYTES = 1_000_000
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
 
@@ -53,6 +54,7 @@ def _property(value: str) -> str:
 def render(report: Report) -> str:
     """The report as text, between marks that keep the runner from parsing guest text as commands, then one command per annotation."""
     body = text.render(report)
+    # Whatever the guest says, it cannot contain the digest of a text that contains it.
     token = f"v2vlint-{hashlib.sha256(body.encode('utf-8', 'surrogatepass')).hexdigest()}"
     return f"::stop-commands::{token}\n{body.rstrip()}\n::{token}::\n{commands(report)}"
 

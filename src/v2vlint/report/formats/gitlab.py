@@ -28,6 +28,7 @@ def render(report: Report) -> str:
     for image in report.images:
         issues.extend(_gap(gap) for gap in gaps(image))
         issues.extend(_problem(image, problem) for problem in image.problems)
+    # Reversed, so that the first of equal ones stays.
     unique = {issue["fingerprint"]: issue for issue in reversed(issues)}
     return json.dumps([*reversed(unique.values())], indent=2) + "\n"
 

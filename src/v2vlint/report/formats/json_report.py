@@ -44,6 +44,7 @@ _OUTCOMES = {
 
 def render(report: Report) -> str:
     """The report as ASCII text. Text that a terminal could take for commands is escaped in JSON's way, and restored by a JSON parser."""
+    # JSON leaves DEL as it is, and it is a control character.
     return json.dumps(valid_unicode(as_data(report)), indent=2).replace("\x7f", "\\u007f") + "\n"
 
 

@@ -11,9 +11,11 @@ from v2vlint.report import advice, words
 from v2vlint.report.escape import visible
 from v2vlint.report.walk import Hit, Tally, gaps, hits, tally
 
+# Markup, and what GitHub turns into something without markup: addresses (https://, www.), entities, emoji (:name:).
 _SPECIAL = re.compile(
     r"[\\`*\[\]<>|~$]|(?<![^\W_])_|_(?![^\W_])|&(?=[#\w])|:(?=//|(?:[a-z_+-][\w+-]*|100|1234):)|(?<=\bwww)\.|^[#+-]|^\d+(?=[.)](?:\s|$))"
 )
+# GitHub makes mentions and links of @name, #1 and GH-1 in spite of a backslash; a comment inside breaks them up.
 _REFERENCE = re.compile(r"(?<!\w)([@#])(?=\w)|(?<!\w)(GH-)(?=\d)")
 _SIGNS = {Fate.PASS: "✓", Fate.FAIL: "✗", Fate.UNKNOWN: "?", Fate.SKIPPED: "–"}
 

@@ -26,8 +26,10 @@ from v2vlint.report.walk import Gap, Hit, exit_code, gaps, hits, logical_name, o
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 _PROBLEMS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "recommendation"}
+# GitHub's levels: from 7.0 on high, from 4.0 on medium, below that low.
 _SECURITY = {Severity.ERROR: "8.0", Severity.WARNING: "5.5", Severity.INFO: "3.0"}
 _NOWHERE = {"startLine": 1, "startColumn": 1, "endLine": 1, "endColumn": 1}
+# GitHub cuts descriptions at 1024 characters.
 _LONGEST = 1000
 MAX_RUNS, MAX_RESULTS, MAX_PACKED = 20, 25_000, 9_500_000
 """What GitHub takes: runs in a file, results in a run, and bytes of a packed file (10 MB, less some room)."""

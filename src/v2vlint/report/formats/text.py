@@ -278,6 +278,7 @@ def _numbered(diff: str) -> Iterator[tuple[str, int, str]]:
     """Lines of a unified diff as (kind, line number, text); kind ``@`` names the file that follows."""
     old = new = old_end = new_end = 0
     for line in diff.split("\n"):
+        # Counted by the head of the hunk: a removed line may itself look like "--- a" or "@@".
         inside = old < old_end or new < new_end
         if match := _HUNK.match(line) if not inside else None:
             old, new = int(match[1]), int(match[3])
