@@ -106,6 +106,7 @@ def top_parser() -> Parser:
 def verb_parser(name: str) -> Parser:
     """The parser of one verb."""
     words = f"{VERBS[name].summary}.".capitalize()
+    # No abbreviations: one would change its meaning when an option is added.
     parser = Parser(prog=f"v2vlint {name}", description=words, epilog=exits.HELP, allow_abbrev=False, formatter_class=Help)
     importlib.import_module(VERBS[name].module).configure(parser)
     return parser
@@ -116,6 +117,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if argv is None:
         gc.set_threshold(_GARBAGE)
+    # Like Ctrl-C, so that children are killed and temporary files removed.
     signal.signal(signal.SIGTERM, _terminate)
     try:
         return _run(arguments)

@@ -72,6 +72,7 @@ def _painted(rows: Sequence[Row]) -> str:
     from rich.console import Console
     from rich.text import Text
 
+    # The rows are wrapped already.
     console = Console(
         force_terminal=True, color_system="standard", highlight=False, markup=False, emoji=False, width=10_000, no_color=False
     )
@@ -92,6 +93,7 @@ def write(text: str, family: Family = "text") -> None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     except BrokenPipeError:
+        # Python flushes stdout once more when it exits, and would complain of the pipe again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
