@@ -61,6 +61,7 @@ def _result(loaded: LoadedRule, store: FactStore, presenter: Presenter, fs: Gues
     try:
         found = outcome.findings if fs is None else (with_room(one, fs, store.get(BlockTable)) for one in outcome.findings)
         findings = tuple(presenter.present(finding, fs, definition) for finding in found)
+    # A place or a fix that cannot be shown comes from the rule: it has crashed, and the others go on.
     except Exception as error:
         findings, outcome = (), failed(loaded.rule, error, [], list(outcome.unknowns))
     return RuleResult(loaded.id, outcome.status, findings, outcome.unknowns, outcome.reason, outcome.crashed)

@@ -36,6 +36,7 @@ def _run(request: WorkerRequest) -> Written:
         raise UsageError("no Python interpreter here can import guestfs", hint=INSTALL_HINT)
     accelerator = acceleration()
     answer = _ask(python, request, kvm=accelerator.kvm)
+    # The appliance did not even start: KVM may be there and not work, as in some nested machines.
     if not answer["ok"] and accelerator.kvm and "launch" not in answer["seconds"]:
         answer = _ask(python, request, kvm=False)
     if not answer["ok"]:

@@ -46,6 +46,7 @@ def plan(fixes: Iterable[Fix], at_least: Applicability) -> Plan:
     for fix in sorted(fixes, key=_position):
         if fix.applicability < at_least:
             held.append(HeldBack(fix, f"is {fix.applicability.name.lower()}"))
+        # Another fix makes the same edits already.
         elif all(edit in taken for edit in fix.edits):
             continue
         elif any(_overlap(edit, other) for edit in fix.edits for other in taken if edit != other):

@@ -47,6 +47,7 @@ def prepare(request: Any) -> Any:
         judged = replace(judged, image=image)
     works = [_root(asked, root, guest, report) for root, report in _pairs(judged.image, guest)] if guest else []
     prepared = encode(_prepared(asked, judged, guest, works, offers))
+    # Not in the request: what is masked there would be written into the guest.
     return {**without_secrets({**prepared, "request": "", "rules": []}), "request": prepared["request"], "rules": prepared["rules"]}
 
 

@@ -23,6 +23,7 @@ _COPIED = (
     "/etc/multipath",
     "/etc/systemd/network/",
 )
+# An appended segment can replace a file, but not remove one.
 _VOID_WHEN_EMPTY = ("/etc/initramfs-tools/conf.d/", "/etc/modprobe.d/", "/etc/systemd/network/")
 MAX_IMAGES = 64
 

@@ -110,7 +110,7 @@ def begin(disks: Sequence[WritableDisk], titles: Sequence[str]) -> FixJournal:
     before = _before([member.at for member in files])
     for member in files:
         for kind in _KINDS:
-            sidecars.exists(member.at, kind)
+            sidecars.exists(member.at, kind)  # raises where a file that is not ours is in the way
         _need_space(member.at, HEADROOM)
     known = {member.at.key: member for member in (before.members if before else ())}
     kept = tuple(
@@ -240,7 +240,7 @@ def abort(journal: FixJournal) -> None:
         _clear(member.at)
     if kept:
         write_journal(replace(journal, state="done", members=kept, titles=journal.titles[: journal.earlier]))
-    for member in reversed(journal.members):
+    for member in reversed(journal.members):  # the first last: its journal is the one that the others refer to
         if not member.undo:
             sidecars.remove(member.at, "journal")
             sidecars.forget(member.at)
@@ -326,7 +326,7 @@ def _write_old(journal: FixJournal, *, force: bool = False) -> None:
         reached("restored")
         write_journal(replace(journal, state="undone"))
         reached("undone")
-    for member in reversed(journal.members):
+    for member in reversed(journal.members):  # the first last: its journal is the one that the others refer to
         _clear(member.at)
         sidecars.remove(member.at, "undo")
         sidecars.forget(member.at)

@@ -139,6 +139,7 @@ class Watch:
         return BootOutcome(False, f"the guest keeps restarting, {self._after()}", None)
 
     def _dead(self) -> BootOutcome:
+        # What QEMU wrote before it ended is still in the channels.
         self._listen()
         if self.story.end is not None:
             return self.story.failure()

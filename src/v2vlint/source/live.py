@@ -132,6 +132,7 @@ def _by_virsh(name: str, uri: str) -> Live:
     try:
         snapshots = tuple(_virsh(name, uri, "snapshot-list", "--name", "--domain", name).split("\n"))
     except UsageError:
+        # Not every driver of libvirt has snapshots.
         snapshots = ()
     volumes = tuple(_pool_paths(xml, lambda pool, volume: _virsh_path(name, uri, pool, volume)))
     saved = bool(_SAVED.search(_virsh(name, uri, "dominfo", "--", name)))

@@ -34,6 +34,7 @@ def inside(nearby: Nearby, envelope: DiskFile, disk: DiskDevice, by_name: dict[s
     """A disk of a descriptor in an archive: a member, or its pieces."""
     if disk.blank:
         return blank(envelope.path, disk)
+    # An href is relative to the descriptor, which may be in a folder of the archive.
     name = os.path.normpath(os.path.join(os.path.dirname(envelope.name), disk.path))  # noqa: PTH118, PTH120
     if disk.chunk:
         found = nearby.chunked(name, by_name.get)

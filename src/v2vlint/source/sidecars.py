@@ -230,6 +230,7 @@ def open_sidecar(at: SidecarPlace, kind: str, *, write: bool = False) -> int:
     except OSError as error:
         raise ImageError(f"{at.path(kind)}: {os.strerror(error.errno or 0).lower()}") from error
     try:
+        # Once more, on what was opened: the name may lead elsewhere by now.
         _vouch(at, kind, os.fstat(handle))
     except BaseException:
         os.close(handle)

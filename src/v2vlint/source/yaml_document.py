@@ -82,6 +82,7 @@ def read_yaml(path: str, text: str) -> list[DocumentNode]:
         raise ImageError(f"{path}: YAML of more than {MAX_YAML} bytes")
     depth = count = 0
     try:
+        # Events are made one at a time; compose_all recurses, and builds everything before it returns.
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             count += 1
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)

@@ -18,7 +18,7 @@ from v2vlint.fixing.direct.volume import WritableVolume
 SONAME = "libext2fs.so.2"
 OLDEST = (1, 46)
 """The first that keeps the hash trees of directories (ext2fs_link)."""
-# EXT2_ET_BASE: com_err numbers libext2fs's errors from here (lib/ext2fs/ext2_err.et).
+# EXT2_ET_BASE: com_err numbers libext2fs's errors from here (lib/ext2fs/ext2_err.et.in).
 BASE = 2133571328
 NO_SPACE_IN_DIRECTORY, NOT_FOUND = BASE + 38, BASE + 76
 _IO_CHANNEL, _IO_MANAGER, _SHORT_READ, _SHORT_WRITE = BASE + 5, BASE + 7, BASE + 36, BASE + 37
