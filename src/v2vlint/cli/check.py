@@ -69,6 +69,7 @@ def run(args: argparse.Namespace) -> int:
         from v2vlint.engine.packs import load_all
         from v2vlint.engine.select import choose
 
+        # A wrong name of a rule is an error here, too.
         choose(load_all(settings.selection.folders), settings.selection)
         output.write(config_text(settings, shape, reports), "json")
         return exits.OK

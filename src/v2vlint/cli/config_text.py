@@ -65,4 +65,5 @@ def _value(value: Any) -> str:
         return "[" + ", ".join(map(_value, value)) + "]"
     if isinstance(value, int | float | datetime.date):
         return str(value)
+    # A string of JSON is one of TOML, but for DEL.
     return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -66,6 +66,7 @@ def verbs() -> tuple[VerbSurface, ...]:
 
 
 def _groups(parser: argparse.ArgumentParser) -> Iterator[tuple[str, tuple[Option, ...]]]:
+    # argparse has no public way to list what was declared.
     for group in parser._action_groups:
         options = tuple(_option(action) for action in group._group_actions if action.help != argparse.SUPPRESS)
         if options:

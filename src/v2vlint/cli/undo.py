@@ -29,6 +29,7 @@ def run(args: argparse.Namespace) -> int:
             raise ImageError(f"{name}: no such file")
         with transaction.locked([first]):
             settled = transaction.recover(first, force=args.force)
+            # That was what was asked for: one more undo would take back an earlier fix as well.
             if "undo" in settled or "reverted" in settled:
                 output.write(f"{visible(name)}: {settled}\n")
                 continue

@@ -99,6 +99,7 @@ class Story:
         """The verdict on a boot that failed: the most specific reason among those that the boot did not recover from."""
         reached, known = self._reached_stage(), failures()
         final = [index for index, times in self._times.items() if 0 < known[index].stops <= times]
+        # From a message of an earlier stage than the one reached, the boot has recovered.
         explaining = [index for index in self.failures if reached is None or not before(self._stage(known[index]), reached)]
         best = min({*final, *explaining})
         decisive = known[min(final)] if final else known[best]

@@ -75,6 +75,7 @@ class _Proposal:
         drivers = Drivers(self.store, self.target)
         bus, scsi = drivers.disk()
         firmware, windows = self.firmware(), drivers.windows
+        # A Q35 has SATA in place of IDE.
         chipset = "q35" if drivers.is_modern(bus) and bus != "ide" else "pc"
         eleven = windows is not None and windows.eleven
         if eleven:

@@ -59,6 +59,7 @@ def check_each(
     def calls() -> Iterator[Call]:
         for position, ask in enumerate(asks):
             desks[position] = Desk(ask.guest)
+            # Made when it is this guest's turn: the rules of the first answer may be known by then.
             yield Call(CHECK, encode(dataclasses.replace(ask, known=rules.digest)), desk=desks[position])
 
     for position, outcome in isolate.run_all(calls(), limits, jobs, tick):

@@ -34,6 +34,7 @@ def choose(rules: Iterable[LoadedRule], selection: Selection) -> tuple[LoadedRul
         rule for rule in rules if any(matches(rule, p) for p in selection.select) or (not selection.select and wanted.takes(rule.info()))
     ]
     left = tuple(rule for rule in chosen if not any(matches(rule, pattern) for pattern in selection.ignore))
+    # "--select forecast" leaves no rule, and is something to run all the same.
     if not left and not (selection.select and forecast_wanted(selection)):
         raise NothingFound("no rule is left to run", hint="--ignore removes everything that --select or the profile selects")
     return left

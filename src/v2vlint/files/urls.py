@@ -28,6 +28,7 @@ def scheme_of(url: str) -> str:
 def plain(url: str) -> str:
     """The URL in one way of writing it, without dots and double slashes in its path, and without a query that may be secret."""
     parts = urlsplit(url)
+    # The percent sign stays: what is escaped already is not escaped twice.
     path = quote(posixpath.normpath(parts.path).replace("//", "/"), safe=f"/%{_KEPT}") if parts.path else "/"
     return _joined(parts.scheme.lower(), parts.netloc, path, _place(parts))
 

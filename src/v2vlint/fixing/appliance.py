@@ -52,6 +52,7 @@ def _ask(python: str, request: WorkerRequest, *, kvm: bool) -> WorkerAnswer:
     script = str(resources.files(__package__) / "guestfs_worker.py")
     with programs.starting(python):
         process = subprocess.Popen(
+            # -I: nothing of the user's folders or environment is imported.
             [python, "-I", script],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -57,6 +57,7 @@ def _shared(a: bytes, b: bytes) -> int:
 
 
 def _write(node: _Node, out: bytearray) -> int:
+    # Children first: the node has their offsets. Characters in between without a child have the offset 0.
     offsets = {letter: _write(child, out) for letter, child in node.children.items()}
     here = len(out)
     if node.prefix:

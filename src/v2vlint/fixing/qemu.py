@@ -40,6 +40,7 @@ def run(
 
     ImageLocked, or ImageError with the tool's message, when it fails; UsageError when it is not installed.
     """
+    # Tools run in /, so every path has to be whole.
     words = [str(word.absolute()) if isinstance(word, Path) else word for word in command]
     known = nodes.grant if nodes else Grant()
     grant = known + Grant(tuple(map(str, reads)), tuple(map(str, writes)))

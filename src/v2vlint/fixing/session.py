@@ -136,6 +136,7 @@ def fix_copy(asked: FixAsk, output: Path, limits: Limits = DEFAULT_LIMITS) -> Fi
     clock.lap("check")
     if len(prepared.formats) != 1 or len(prepared.image.paths) != 1:
         raise UsageError(f"{asked.ask.guest.name}: -o takes a guest with one disk", hint="-o FOLDER takes all of them")
+    # Under another name until it is complete.
     partial = output.with_name(f".{output.name}.partial")
     try:
         _copy_source(asked.ask.guest, prepared, 0, partial, limits)
@@ -180,6 +181,7 @@ def _fix_into(asked: FixAsk, folder: Path, limits: Limits) -> FixOutcome:
     except BaseException:
         for disk in disks:
             disk.unlink(missing_ok=True)
+        # Only what this run has made is removed.
         if made:
             folder.rmdir()
         raise
@@ -258,6 +260,7 @@ class _Rounds:
             if not current.has_work:
                 break
             current = self._apply_or_drop(current, before, applied)
+            # Whatever else is held back would be held back again.
             if not any(held.later for held in current.held):
                 break
         return FixOutcome(
@@ -291,6 +294,7 @@ class _Rounds:
         finally:
             for copy in saved:
                 copy.unlink(missing_ok=True)
+        # A fix that did not help would be chosen again and again.
         self.asked = replace(self.asked, without=(*self.asked.without, *((held.rule, held.title) for held in bad)))
         remaining = self._look()
         return self._apply_or_drop(remaining, before, applied) if remaining.has_work else remaining

@@ -95,6 +95,7 @@ def split_version(text: str) -> tuple[int, str, str]:
 def _apk(fs: GuestFS) -> Iterator[Application]:
     text = next((text for path in APK if (text := _text(fs, path))), "")
     for record in text.split("\n\n"):
+        # Letters of apk's installed database: P name, V version, A architecture, U address, o origin, m maintainer, T description.
         fields = {line[0]: line[2:].strip() for line in record.split("\n") if line[1:2] == ":"}
         if "P" in fields:
             epoch, version, release = split_version(fields.get("V", ""))

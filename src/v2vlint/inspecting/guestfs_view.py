@@ -128,6 +128,7 @@ def _package_management(fs: GuestFS, distro: str, major: int) -> str:
 
 def guestfs_osinfo(distro: str, major: int, minor: int) -> str:
     """libguestfs's guess of the id in the libosinfo database, right or wrong; empty for its ``unknown``."""
+    # guestfs_impl_inspect_get_osinfo (libguestfs, lib/inspect-osinfo.c).
     if distro in ("archlinux", "gentoo", "voidlinux"):
         return distro
     if distro in ("fedora", "mageia"):

@@ -17,6 +17,7 @@ from v2vlint.model.machine import Agent, Driver, DriverInUse, InstalledKernel
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.target import Controller, Nic
 
+# Hardware: adapters of software are below ROOT and SWD.
 _BUSES = ("PCI\\", "VMBUS\\", "XEN", "USB\\")
 _ADAPTERS = (
     "iaStorA", "iaStorAC", "iaStorAV", "iaStorAVC", "iaStorV", "iaStorVD", "vmd", "LSI_SAS2", "LSI_SAS2i", "LSI_SAS3", "LSI_SAS3i",

@@ -156,6 +156,7 @@ def _union(options: tuple[Any, ...]) -> Decoder:
     def decoded(data: Any) -> Any:
         if data is None and optional:
             return None
+        # The class name says which one it is; values without one are tried in order.
         candidates = (
             [one for name, one in decoders if name == data.get("$")] if isinstance(data, dict) else [one for _name, one in decoders]
         )

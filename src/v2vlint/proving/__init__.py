@@ -45,9 +45,11 @@ def prove(guest: GuestRef, target: Target, wish: Wish = NO_WISH, progress: Progr
     with tempfile.TemporaryDirectory(prefix="v2vlint-kernel-") as name:
         folder = Path(name)
         prepared = _prepared(guest, target, wish, folder)
+        # What an interrupted fix left is neither the old guest nor the new one.
         for problem in pending(guest.paths, (file for disk in prepared.disks for file in disk.files)):
             raise ImageError(f"{problem.where}: {problem.reason}", hint=problem.hint)
         found = prepared.kernel
+        # The names come from the child: none may lead out of the folder.
         if found and not all(name == Path(name).name not in ("", "..") for name in (found.kernel, *found.initrds)):
             raise ImageError(f"{guest.name}: the reader process names files that it was not asked for")
         if wish.via == "kernel" and found is None:

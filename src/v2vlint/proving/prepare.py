@@ -148,6 +148,7 @@ def _kernel(stores: list[FactStore], folder: Path) -> tuple[CopiedKernel | None,
 def _copied(entry: BootEntry, fs: GuestFS, folder: Path) -> CopiedKernel:
     if not entry.kernel or entry.foreign or entry.xen:
         raise FactUnavailable(entry.where, "the default entry does not start a Linux kernel of this guest")
+    # Quoted as the kernel takes it apart again (lib/cmdline.c, next_arg).
     line = " ".join(f'{arg.name}="{arg.value}"' if arg.value and " " in arg.value else str(arg) for arg in entry.args)
     if entry.uki:
         sections = {section.name: section for section in entry.uki}

@@ -47,6 +47,7 @@ def check(request: Request, journal: Journal | None = None) -> Report:
     images = [work.images[position] for position in sorted(work.images)]
     fitting = keys.fitting([image.problems for image in images])
     images = [dataclasses.replace(image, problems=problems) for image, problems in zip(images, fitting, strict=True)]
+    # A proof boots the bytes as they are, and says nothing of a converted guest.
     if request.settings.mover is Mover.RAW:
         refs = [request.guests[position] for position in sorted(work.images)]
         proofs = [tuple(known_proofs(ref, request.settings.targets)) for ref in refs]

@@ -45,6 +45,7 @@ def check_on(address: str, asks: Sequence[CheckAsk], limits: Limits, progress: P
         ) from error
     with client:
         _same_everywhere(client, address, asks)
+        # The scheduler may have other users: its own number comes back at the end.
         before = client.run_on_scheduler(_allow_failures, LOST_WORKERS - 1)
         try:
             yield from _judged(distributed, client, asks, limits, progress)

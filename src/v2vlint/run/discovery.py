@@ -100,11 +100,13 @@ def _grouped(refs: Sequence[GuestRef], known: dict[int, Surveyed]) -> Found:
         machines.setdefault(files, name)
         for file in one.files:
             owners.setdefault(file, name)
+    # The first file is the image itself; the others are what it builds on.
     below = {file: refs[at].name for at, one in known.items() if not one.defined for file in one.files[1:]}
     named = {(_folder(refs[at]), name): refs[at].name for at, one in known.items() if at not in dropped for name in one.mentioned}
     for at, one in known.items():
         if at not in dropped and not one.defined:
             dropped[at] = _reason(refs[at], below) or _mention(refs[at], named) or ("" if one.known else refs[at].doubt)
+    # Disks of a machine are no guests of their own.
     parts = {at for at, one in known.items() if not one.defined and _real(refs[at].paths[0]) in owners}
     guests = tuple(ref for at, ref in enumerate(refs) if at not in parts and not dropped.get(at))
     return Found(guests, tuple(NotJudged(refs[at].name, reason) for at, reason in sorted(dropped.items()) if reason and at not in parts))

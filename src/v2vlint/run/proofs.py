@@ -48,6 +48,7 @@ def prove(
     image = check_all([CheckAsk(guest, (target,), keys=wish.keys)]).images[0]
     predicted, stamps = forecast_of(image), stamps_of(guest, image, since)
     proof = proving.prove(guest, target, wish, progress)
+    # Only if the files are still those that were booted.
     if proof.unchanged and stamps and unchanged(stamps):
         way = "its kernel started directly" if proof.via == "kernel" else f"by {'UEFI' if proof.firmware == 'uefi' else 'BIOS'}"
         agrees = proof.agrees(predicted) if predicted else None

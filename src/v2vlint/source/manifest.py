@@ -37,6 +37,7 @@ def compare(
         if file is None:
             yield Feature("manifest-missing", match[2], where)
         elif wanted(match[2]):
+            # However often a manifest names a file, it is read once for each algorithm.
             key = match[1].lower(), file
             if key not in known:
                 known[key] = digest(match[1].lower(), file, files)

@@ -83,9 +83,11 @@ def members_of(path: str, files: FileOpener) -> tuple[DiskFile, ...]:
     import tarfile
 
     try:
+        # "r:" is without compression: the members of a compressed archive are no slices of it.
         with files.open(path).stream() as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
             found: list[DiskFile] = []
             for number, member in enumerate(archive):
+                # The data of a sparse member is not in one piece.
                 if member.isreg() and not member.sparse:
                     found.append(DiskFile(path, member.name.removeprefix("./"), member.offset_data, member.size))
                 if number >= MAX_MEMBERS:

@@ -58,6 +58,7 @@ def walk(top: str, search: Search = EVERYTHING) -> Walked:
 def _descend(folder: str, below: str, top: str, search: Search, found: Walked) -> None:
     """Search one folder and those in it; ``below`` is its path relative to ``top``."""
     try:
+        # Links last: of several names of a guest, the first one counts (run.discovery).
         entries = sorted(entries_of(folder), key=lambda entry: (entry.is_link, entry.name))
     except ImageError as error:
         found.refs.append(GuestRef(folder, "disks", (folder,), problem=error.message, hint=error.hint, folder=top))

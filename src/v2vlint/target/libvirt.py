@@ -86,6 +86,7 @@ def _target(name: str, path: str, data: bytes | str) -> Target:
         displays=tuple(_display(video) for video in videos if video != "none"),
         consoles=_consoles(root),
         firmware=(_firmware(root),),
+        # With an order for every disk, the firmware tries all of them.
         first_disk_only=() if all(disk.find("boot") is not None for disk in disks) else base.first_disk_only,
         secure_boot=_secure_boot(root),
         sector_size=_sector(disks[0]),
@@ -95,9 +96,11 @@ def _target(name: str, path: str, data: bytes | str) -> Target:
         ram_mib=_memory(root),
         keeps_mac=True,
         boards=placed or base.boards,
+        # Stated addresses leave no other places.
         other_slots=() if placed else base.other_slots,
         other_buses=() if placed else base.other_buses,
         other_indexes=() if placed else base.other_indexes,
+        # libvirt calls a paravirtual guest "xen", and in older files "linux".
         xen_pv=root.findtext("os/type", "") in ("linux", "xen"),
         hardware=_hardware(root, buses[0], scsi, nics, videos) if base.hypervisor == "kvm" else None,
     )

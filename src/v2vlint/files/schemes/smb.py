@@ -113,6 +113,7 @@ class _File(_Share):
                     data, state = self._range(offset, length), self._state()
             except Exception as error:
                 failure = error
+                # The server has answered: to ask again would not help.
                 if _status(error) or getattr(error, "errno", 0) == errno.ENOENT:
                     break
                 self.close()

@@ -59,6 +59,7 @@ class _File:
                     state = self._before if self._bound else self._state()
             except Exception as error:
                 failure = error
+                # To ask again would not help.
                 if isinstance(error, FileNotFoundError | PermissionError) or type(error).__name__ == "FileExpired":
                     break
                 continue

@@ -30,6 +30,7 @@ def labels(folder: Path, files: Mapping[str, bytes]) -> Iterator[Labels]:
         place.with_name(place.name + suffix).write_bytes(content)
     try:
         library = ctypes.CDLL(SONAME, use_errno=True)
+        # By default, ctypes cuts a pointer to an int.
         library.selabel_open.restype = c_void_p
     except (OSError, AttributeError) as error:
         raise Declined(f"{SONAME} is not installed") from error

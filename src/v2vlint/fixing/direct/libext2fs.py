@@ -133,6 +133,7 @@ class Handle:
 
     def _made(self) -> _Manager:
         def opened(_name: bytes, _flags: int, channel: Any) -> int:
+            # A manager usually allocates its channel here; this one is part of the object.
             channel[0] = ctypes.addressof(self._channel)
             return 0
 

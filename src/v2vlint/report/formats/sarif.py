@@ -173,6 +173,7 @@ def _result(hit: Hit, index: dict[str, int], compared: bool) -> JsonObject:
         "level": _LEVELS[hit.severity],
         "message": _message(*_sentences(hit)),
         **_places(hit.image, hit.device, finding.where, report.excerpt, finding.related, report.written),
+        # By this fingerprint GitHub knows an alert again.
         "partialFingerprints": {"primaryLocationLineHash": hit.key},
         "properties": {"targets": [name for name, _ in hit.targets], "stage": finding.stage.value if finding.stage else "none"},
     }

@@ -17,6 +17,7 @@ from v2vlint.source.kind import DefinitionKind
 from v2vlint.source.nearby import Absent, Found, Nearby
 from v2vlint.source.values import identifier, mac_address, number
 
+# Classes of virtual devices: emulated controllers; then network card, TPM, passed-through PCI device, and the BIOS.
 _IDE, _FLOPPY = "83f8638b-8dca-4152-9eda-2ca8b33039b4", "8f0d2762-0b00-4e04-af4f-19010527cb93"
 _SYNTHETIC, _TPM, _DIRECT = (
     "2fc216b0-d2e2-4967-9b6d-b8a5c9ca2778", "736e6aa9-a3f8-49c0-9550-a963214d259a", "2fcc454e-a36a-4c77-bb5e-a2d75a51f02c",

@@ -65,6 +65,7 @@ class _Domain:
             tpm=root.find("devices/tpm") is not None,
             memory_mib=self.memory(),
             cpus=number(root.findtext("vcpu") or "") or 1,
+            # libosinfo's metadata, as virt-manager writes it.
             os_hint=next((one.get("id", "") for one in root.iter() if one.tag.endswith("}os") and one.get("id")), ""),
             machine=_get(root.find("os/type"), "machine"),
             cpu_mode="" if cpu is None else cpu.get("mode", "custom" if cpu.find("model") is not None else ""),
