@@ -63,6 +63,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove all answers."""
+    # A worker of xdist ends while others still use the folder.
     if not hasattr(config, "workerinput"):
         run.clean_up(config)
 

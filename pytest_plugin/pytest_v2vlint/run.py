@@ -46,6 +46,7 @@ def store_of(config: pytest.Config) -> Store:
 def folder(config: pytest.Config) -> Path:
     """The folder where xdist's workers share answers. It is not created before it is needed."""
     if _FOLDER not in config.stash:
+        # A name that nobody can guess: the folder of temporary files is shared.
         given = getattr(config, "workerinput", {}).get("v2vlint_folder")
         config.stash[_FOLDER] = Path(given) if given else Path(tempfile.gettempdir()) / f"v2vlint-{secrets.token_hex(16)}"
     return config.stash[_FOLDER]

@@ -72,6 +72,7 @@ class Store:
         try:
             return _present(self.settings().access.guests([image]))
         except UsageError:
+            # pytest may run in another folder than its root, from which names in an ini file start.
             prefix = path_prefix(image)
             anchored = prefix + "+".join(str(self._root / part) for part in image.removeprefix(prefix).split("+"))
             if Path.cwd() == self._root or ":" in image.removeprefix(prefix):

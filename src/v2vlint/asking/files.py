@@ -29,6 +29,7 @@ class FileState:
     @property
     def linked_to(self) -> str:
         """The path after following all links; for a dangling link, its target as written. Missing when it is not a link."""
+        # Leaves this frame out of pytest's traceback, which then ends at the test's own line; so in all of these.
         __tracebackhide__ = True
         if not self.is_symlink:
             raise Missing(f"{self.path} is no link in {self._guest}: {self._view.kind}")

@@ -79,6 +79,7 @@ def _bash_value(verb: VerbSurface, option: Option) -> Iterator[str]:
     if option.takes is Takes.NOTHING:
         return
     pattern = "|".join(f'"{verb.name} {flag}"' for flag in option.flags)
+    # After FORMAT= comes the name of a file.
     nospace = "compopt -o nospace; " if option.takes is Takes.REPORT else ""
     offered = shlex.quote(" ".join(words(option)))
     action = f'COMPREPLY=($(compgen -W {offered} -- "$cur")); {nospace}' if words(option) else ""

@@ -40,6 +40,7 @@ def colours(choice: str) -> bool:
     """Whether to use colours on stdout: as requested, else when it is a capable terminal and $NO_COLOR is not set."""
     if choice != "auto":
         return choice == "always"
+    # no-color.org: any value but an empty one.
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
     return sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR"))

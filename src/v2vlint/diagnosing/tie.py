@@ -71,6 +71,7 @@ def _score(one: FindingReport, message: LogMessage, names: frozenset[str]) -> in
     named = any(name in text for name in names)
     foreseen = finding.rule in message.rules
     stage = finding.stage is not None and same_place(finding.stage, message.stage)
+    # A name that both have counts most, but alone it may be in any finding.
     return 3 * named * (foreseen or stage) + 2 * foreseen + 2 * stage + named
 
 

@@ -45,6 +45,7 @@ def _result(target: TargetReport, presenter: Presenter, fs: GuestFS) -> RuleResu
         findings = tuple(presenter.present(_finding(stage, target.target), fs) for stage in failing)
         return RuleResult(FORECAST.id, Status.FAIL, findings)
     doubtful = next((stage for stage in stages if stage.fate is Fate.UNKNOWN and stage.stage in stopping()), None)
+    # A doubt that a rule explains, or after the stage at which the boot stops, is not told twice.
     if doubtful is None or doubtful.rule or any(stage.fate is Fate.FAIL and stage.stage in stopping() for stage in stages):
         return RuleResult(FORECAST.id, Status.PASS)
     doubt = Unknown(FORECAST.id, doubtful.where or Device("guest"), doubtful.reason)

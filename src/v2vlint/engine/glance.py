@@ -73,6 +73,7 @@ def root_stack(name: str, blocks: BlockTable) -> str:
 
 
 def _layers(device: BlockDevice, blocks: BlockTable) -> Iterator[str]:
+    # No more: the parents of damaged volumes may form a circle.
     for _depth in range(8):
         if device.kind in _LAYERS:
             yield _LAYERS[device.kind]

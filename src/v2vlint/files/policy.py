@@ -89,6 +89,7 @@ class UrlPolicy:
         if not tree and url not in self.named and not any(urls.is_in(folder, url) for folder in self.folders):
             hint = f"if it belongs to it: --allow-folder {shlex.quote(urls.shown(urls.folder_of(url)))}"
             raise Refused(f"{urls.shown(path)} is outside the folder of the guest", hint=hint)
+        # The operator's, not the child's: a query may be a signature, or name a program to start over ssh.
         query = dict(self.queries).get(tree or url, "")
         descriptor, size, state = serve(f"{url}?{query}" if query else url)
         return Opened(path, urls.shown(url), size, descriptor, remote=True, state=state)

@@ -134,6 +134,7 @@ def _text_operation(
     if before is None:
         return {"op": "create", "path": _place(fs, path), "data": _b64(data), "mode": modes.get(path, 0o644)}
     expect = hashlib.sha256(before.encode("utf-8", "surrogateescape")).hexdigest()
+    # A link stays one: what it leads to is written.
     return {"op": "overwrite", "path": fs.resolve(path) or path, "data": _b64(data), "expect": expect}
 
 

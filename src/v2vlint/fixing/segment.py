@@ -135,6 +135,7 @@ def _softdeps(fs: GuestFS, tree: GuestModules) -> dict[str, tuple[str, ...]]:
     for line in text.content.splitlines() if text else ():
         words = line.split()
         if len(words) > 2 and words[0] == "softdep":
+            # "pre:" and "post:" only say in which order.
             found[words[1].replace("-", "_")] = tuple(w.replace("-", "_") for w in words[2:] if not w.endswith(":"))
     return found
 

@@ -29,6 +29,7 @@ from v2vlint.source.sidecars import SidecarPlace
 DESCRIPTION = "description"
 """The driver of an image that only says in which files its data is."""
 
+# Clusters: the smaller they are, the more exactly the shadow tells what was written.
 _SMALL, _LARGE = 4096, 65536
 _SMALL_UP_TO = 4 << 40
 """Bytes: qcow2's first-level table has at most 32 MiB, which is 8 TiB with clusters of 4 KiB."""
@@ -119,6 +120,7 @@ def _built(at: SidecarPlace, node: ImageNode, overlay: Path, handle: int, image:
     with Nodes() as nodes:
         file = {**nodes.overlay(path, None), "backing": {"driver": "raw", "file": nodes.file(node.path)}}
         top = {**nodes.overlay(overlay, None), "backing": nodes.on(node, file)}
+        # -d: the overlay is not emptied.
         qemu.run("qemu-img", "commit", "-q", "-d", argument(top), nodes=nodes)
     grown = _virtual_size(path)
     # A format that grows its file has written to clusters beyond the size in the shadow's header.

@@ -139,7 +139,7 @@ def _files(disk: WritableDisk) -> Iterator[FixedFile]:
     at = sidecars.place(disk.image)
     node = disk.node
     _may_write(at)
-    qemu.probe_lock(node)
+    qemu.probe_lock(node)  # fails while a guest runs
     flats = layout.flats(node)
     yield FixedFile(at, shadow.DESCRIPTION if flats else disk.driver, _stamp(at), of=at, node=node)
     for flat in flats:

@@ -195,11 +195,13 @@ def _system(hive: _Hive, driver: str, architecture: str) -> Iterator[Edit]:
     yield from bind(hive, driver, architecture)
 
 
+# cdb_regedits of inject_virtio_win.ml.
 def _critical_device(hive: _Hive, driver: str, _architecture: str) -> Iterator[Edit]:
     for device in PCI_IDS[driver]:
         yield from hive.set(f"{CURRENT}\\Control\\CriticalDeviceDatabase\\PCI#{device}", Service=sz(driver), ClassGUID=sz(_SCSI_CLASS))
 
 
+# ddb_regedits of inject_virtio_win.ml.
 def _driver_database(hive: _Hive, driver: str, architecture: str) -> Iterator[Edit]:
     label = f"{_INF}_{architecture}_0000000000000000"
     package = f"DriverDatabase\\DriverPackages\\{label}"

@@ -112,6 +112,7 @@ _MANAGERS = {
 }  # fmt: skip
 
 
+# check_package_format and check_package_management (libguestfs, daemon/inspect_fs.ml).
 def _package_format(distro: str) -> str:
     return "rpm" if distro in _RPM else "deb" if distro in _DEB else _OTHER_FORMATS.get(distro, "")
 

@@ -34,6 +34,7 @@ _NETWORK = frozenset({
     "virtio_net", "vmxnet3", "e1000", "e1000e", "igb", "ixgbe", "ixgbevf", "hv_netvsc", "xen_netfront", "ena", "gve", "mana", "8139cp",
     "8139too", "tg3", "bnx2", "bnx2x", "bnxt_en", "r8169", "i40e", "mlx5_core", "mlx4_core", "pcnet32", "be2net", "vmxnet",
 })  # fmt: skip
+# modprobe.conf of RHEL 5 and its age: drivers for the initrd, and one for each card.
 _ALIAS = re.compile(r"scsi_hostadapter\d*|eth\d+")
 _LISTS = ("/etc/modules", "/etc/modules-load.d/*.conf", "/etc/initramfs-tools/modules")
 _PLATFORMS = (

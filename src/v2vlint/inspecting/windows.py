@@ -106,6 +106,7 @@ def _release(current: Values, os: OsInfo) -> Release:
     version = text(current, "CurrentVersion")
     major, _, minor = version.partition(".")
     numbers = (int(major) if major.isdecimal() else 0, int(minor) if minor.isdecimal() else 0)
+    # CurrentVersion has stayed 6.3 since Windows 8.1.
     numbers = (_number(current, "CurrentMajorVersionNumber", numbers[0]), _number(current, "CurrentMinorVersionNumber", numbers[1]))
     variant = text(current, "InstallationType")
     product = text(current, "ProductName") or os.name

@@ -171,6 +171,7 @@ class BlockTable:
             disk, number = position
             kind, arrays = "partition" if number else "disk", {d.name for d in self.devices if d.kind == "md"}
             fits = (d for d in self.devices if d.kind == kind and d.disk == disk and d.number == number)
+            # Partitions of an array have the index of its first disk, but not the names of its partitions.
             return [d for d in fits if not arrays & set(d.parents)]
         found = [d for d in self.devices if spec in mapper_names(d)]
         return found or self._by_late_name(spec) or self._part_of_array(spec)
@@ -226,6 +227,7 @@ def _kind_names(device: BlockDevice) -> frozenset[str]:
 
 def _volume_names(device: BlockDevice) -> frozenset[str]:
     group, _, volume = device.name.partition("/")
+    # The device mapper doubles the dashes in both names, so that the one between them stays clear.
     flat = f"{group.replace('-', '--')}-{volume.replace('-', '--')}"
     names = {f"/dev/{group}/{volume}", f"/dev/mapper/{flat}", f"/dev/disk/by-id/dm-name-{flat}"}
     if device.detail("vg_uuid") and device.detail("lv_uuid"):

@@ -100,6 +100,7 @@ def _init(kind: Any, frozen: bool) -> Any:
     keyword = [_parameter(one, names) for one in fields if one.init and one.kw_only]
     lines = [_assignment(one, names, frozen) for one in fields] + ["self.__post_init__()"] * hasattr(kind, "__post_init__")
     head = ", ".join(["self", *ordinary, *(["*", *keyword] if keyword else [])])
+    # Of names of fields only, which Python has accepted as identifiers.
     exec("\n ".join([f"def __init__({head}):", *(lines or ["pass"])]), names)
     made: Any = names["__init__"]
     made.__module__, made.__qualname__ = kind.__module__, f"{kind.__qualname__}.__init__"

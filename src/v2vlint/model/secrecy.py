@@ -24,11 +24,13 @@ _HARMLESS = re.compile(
     r"(?i)[\"']?(?:|yes|no|true|false|on|off|none|null|0|1|x|\*+|!+|\||>|files|compat|systemd|sss|ldap|nis|db|winbind|required|optional|sufficient"
     r"|requisite|include|ask|auto|never|always|/[\w./-]*|%\w+%|\$\{?\w+\}?)[\"']?"
 )
+# Texts without any of these, which most are, are not searched for the forms below.
 _HINTS = re.compile(
     r"(?i)pass|pwd|secret|token|psk|key|cred|\$\w{1,8}\$|pbkdf2|://|-----|value>|auth|eyJ|AKIA|ASIA|gh\w_|glpat|xox"
     r"|:[^:\n]{13,}:\d*:|^[+ -]*-\s+[\"']?[\w.-]+:\S",
     re.MULTILINE,
 )
+# A line of a private key whose BEGIN is not in the text.
 _KEY_LINE = re.compile(r"(?m)^[+\- ]?\s*[A-Za-z0-9+/]{40,}={0,2}\s*$")
 _EDGE = re.compile(r"-----(BEGIN|END) [A-Z0-9 ]*PRIVATE KEY-----")
 _PEM = re.compile(r"(-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----)(.*?)(-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.DOTALL)
@@ -63,6 +65,7 @@ _FILES = re.compile(
 
 
 _MASKED = {"$": "RegistryData", "type": 1, "data": base64.b64encode(f"{MASK}\0".encode("utf-16-le")).decode()}
+# Names of files that the operator gave, by which the guest is found again.
 _OF_THE_OPERATOR = ("name", "paths", "recipe", "written")
 
 

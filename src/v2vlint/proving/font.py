@@ -47,6 +47,7 @@ def vga_font(candidates: Iterable[Path] = VGA_BIOSES) -> Font:
         if not path.is_file():
             continue
         rom = path.read_bytes()
+        # The font is at no fixed place in the ROM: its A is looked for.
         start = rom.find(_CAPITAL_A) - ord("A") * CELL
         if start >= 0:
             return _ascii(rom[start : start + 256 * CELL]) | {bytes.fromhex(rows): char for char, rows in _FRAMEBUFFER.items()}

@@ -26,6 +26,7 @@ from v2vlint.model.version import __version__
 from v2vlint.run.request import Request
 
 _SHARED = ("nfs", "nfs4", "ceph", "lustre")
+# Where a kernel keeps the change time of every write; FUSE, SMB and exFAT are not among them (docs/design.md).
 _KEPT_BY_A_KERNEL = frozenset(
     ("ext2", "ext3", "ext4", "xfs", "btrfs", "bcachefs", "f2fs", "zfs", "jfs", "nilfs2", "ocfs2", "gfs2", "tmpfs", "overlay", *_SHARED)
 )

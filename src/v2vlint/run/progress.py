@@ -77,5 +77,6 @@ class ProgressLine:
         import shutil
 
         width = shutil.get_terminal_size().columns - 1
+        # Back to the start of the line, which is cleared (ECMA-48, EL).
         sys.stderr.write(f"\r\x1b[K{text[:width]}")
         sys.stderr.flush()

@@ -23,6 +23,7 @@ SERVERS = (
 MAX_TEXT = 4 << 20
 _DISK = re.compile(r"[a-z][a-z0-9]{1,30}")
 _PCI = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-9a-f]")
+# Classes of PCI devices, as sysfs writes them.
 _STORAGE, _RAID, _DISPLAY = "0x01", "0x0104", "0x03"
 
 SCRIPT = r"""

@@ -87,6 +87,7 @@ class Nearby:
             return Absent(f"a disk of {self.where} has no file")
         if "://" in disk.path:
             return Absent(f"disk {disk.path!r} is outside the folder of {self.where}: not read")
+        # Absolute, with a drive letter of Windows, or upwards: a path of the host it came from.
         if foreign := relative.startswith("/") or relative[1:3] == ":/" or ".." in PurePosixPath(relative).parts:
             relative = PurePosixPath(relative).name
         path = os.path.join(self.folder, relative)  # noqa: PTH118

@@ -118,6 +118,7 @@ def device_identity(number: int) -> str:
     name = next((name for candidate in _DEVICE_NAMES if (name := one_line(base / candidate))), "")
     offset = one_line(base / "loop/offset")
     parts = [name or f"{major}-{minor}", *(part for part in (start, offset if offset != "0" else "") if part)]
+    # A name of a file has 255 bytes at most, and a kind is still to be appended.
     return re.sub(r"[^A-Za-z0-9.-]", "_", "+".join(parts))[-180:].lstrip(".")
 
 
@@ -167,6 +168,7 @@ def _remembered(found: os.stat_result, generation: int) -> str:
     """The place of the sidecars of an inode that was fixed under another name, or an empty string."""
     entry = _memory(found.st_dev, found.st_ino, generation)
     try:
+        # An entry that others may write could lead to sidecars of theirs.
         prefix = entry.read_text("utf-8") if _is_trusted(entry.parent) and _is_trusted(entry.parent.parent) else ""
     except (OSError, ValueError):
         return ""

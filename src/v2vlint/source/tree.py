@@ -21,6 +21,7 @@ MAX_DEPTH = 64
 MAX_ENTRIES = 500_000
 SMALLEST = 64 << 10
 """Size in bytes from which a file without a known name may be a disk image."""
+# What a VMDK's descriptor names: sparse and flat extents, deltas, change tracking, raw mappings.
 _EXTENT = re.compile(r"-(s\d{3}|f\d{3}|flat|delta|sesparse|ctk|rdmp?)\.vmdk$")
 _SIDECAR = re.compile(r"\.v2vlint-[a-z.]+$")
 

@@ -41,6 +41,7 @@ def _open(url: str) -> Ranges:
     if session is None:
         raise ImageError(f"{url}: nobody is logged in at {parts.netloc}", hint="name the machine: vsphere://user@host/DATACENTER/vm/NAME")
     center, store, path = parts.path.removeprefix("/").split("/", 2)
+    # How vSphere serves the files of a datastore: /folder/PATH?dcPath=DATACENTER&dsName=DATASTORE.
     query = urlencode({"dcPath": unquote(center), "dsName": unquote(store)})
     pool = urllib3.PoolManager(ssl_context=session.context, assert_fingerprint=session.fingerprint or None)
     name = f"[{unquote(store)}] {unquote(path)}"

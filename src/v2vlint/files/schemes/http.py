@@ -21,6 +21,7 @@ MAX_WHOLE = 16 << 20
 ATTEMPTS = 5
 BACK_OFF = 0.25
 TIMEOUT = 30.0
+# The first request brings the size, and what is read first anyway: headers and partition tables.
 _FIRST = 1 << 18
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})

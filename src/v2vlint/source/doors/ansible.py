@@ -104,6 +104,7 @@ def _by_ssh(host: str, variables: Variables) -> GuestRef:
     try:
         options = (*(("-i", os.path.expanduser(key)) if key else ()), *shlex.split(more))  # noqa: PTH111
         place = f"{f'{user}@' if user else ''}{address}{f':{port}' if port else ''}"
+        # Its files are read over SFTP with the same options of ssh.
         register(place, options)
         return reached(name, Login(address, user, int(port or 0), options), place)
     except (ImageError, ValueError) as error:

@@ -34,6 +34,7 @@ done
 tar -cf - -- "$@"; [ $? -le 1 ]
 """
 """The shell command in a pod: it archives everything but the kernel's filesystems. Status 1 of tar means that a file changed meanwhile."""
+# Without a dash at the start: the engine would take it for an option.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 
 

@@ -28,6 +28,7 @@ MAX_JSON = 4 << 20
 MAX_LAYERS = 256
 MAX_NESTED = 4
 _PREFIXES = ("oci:", "oci-archive:", "docker-archive:")
+# Only hexadecimal digits become a path.
 _DIGEST = re.compile(r"(sha256|sha512):([0-9a-f]{64,128})")
 _REFERENCE = "org.opencontainers.image.ref.name"
 

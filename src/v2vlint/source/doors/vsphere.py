@@ -200,6 +200,7 @@ class _Inventory:
                 file, is_frozen = _file_of(device.backing, running=running)
                 frozen = frozen and is_frozen
                 urls.append(self._url(path, file) if file else "")
+        # Nobody writes below the last snapshot: such disks are those of a machine that is off.
         state = {"on": "running", "off": ""}.get(power, power) if not frozen else ""
         return GuestRef(name, "vsphere", (), json.dumps(_facts(machine, urls)), state, named=tuple(filter(None, urls)), unwritable=INSTEAD)
 

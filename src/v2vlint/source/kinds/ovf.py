@@ -61,6 +61,7 @@ def ovf(where: str, data: bytes, configuration: str = "") -> Definition:
     """
     document = read_document(place_name(where), data)
     systems = [*everywhere(document.root, "VirtualSystem")]
+    # oVirt writes the virtual system as a Content of that type.
     systems += [one for one in everywhere(document.root, "Content") if attribute(one, "type").endswith("VirtualSystem_Type")]
     if not systems:
         raise ImageError(f"{where}: no virtual system in it")
@@ -241,6 +242,7 @@ class _Envelope:
             others = ", ".join(name for name in self.offered.names if name != self.offered.chosen)
             yield Feature("configuration", f"{self.offered.chosen} of: {self.offered.chosen}, {others}", self.at(section))
         for key, kind in _SETTINGS.items():
+            # An affinity of "all" is none.
             if (value := self.value(key)) and value.lower() not in ("false", "all"):
                 yield Feature(kind, value, self.at(self.config[key]))
         for item in self.of("23"):

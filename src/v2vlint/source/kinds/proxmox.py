@@ -118,6 +118,7 @@ class _Machine:
         slots = sorted((key for key in self.conf.values if re.fullmatch(r"net\d{1,2}", key)), key=lambda key: int(key[3:]))
         for slot in slots:
             words = self.conf.options(slot, "model")
+            # net0 is virtio=MAC,… or model=virtio,macaddr=MAC,…
             named = ((key, value) for key, value in words.items() if key != "macaddr" and mac_address(value))
             model, address = next(named, (words.get("model", ""), ""))
             stated, bridge = address or words.get("macaddr", ""), words.get("bridge", "")

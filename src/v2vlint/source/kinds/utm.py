@@ -79,6 +79,7 @@ class _Machine:
 
     def disks(self) -> Iterator[DiskDevice]:
         for kind, bus, file in self.drives():
+            # mtd and pflash are flash memory with firmware.
             if kind == "disk" and bus not in ("mtd", "pflash", "floppy"):
                 yield DiskDevice(file, bus, format="qcow2" if file.endswith(".qcow2") else "", where=self.place)
 

@@ -64,6 +64,7 @@ class _Machine:
             source="vbox",
             where=self.where,
             name=attribute(self.machine, "name"),
+            # EFI, EFI32, EFI64 and EFIDUAL.
             firmware="uefi" if kind.startswith("EFI") else "bios",
             disks=tuple(self.disks()),
             nics=tuple(self.nics()),
@@ -110,6 +111,7 @@ class _Machine:
                 _FORMATS.get(attribute(medium, "format").upper(), ""),
                 f"{attribute(controller, 'name')} {attribute(device, 'port')}:{attribute(device, 'device')}",
                 shared=attribute(medium, "type") == "Shareable",
+                # Left out of snapshots, like VMware's independent disks.
                 mode="independent-persistent" if attribute(medium, "type") == "Writethrough" else "",
                 where=self.at(device) if medium is None else self.at(medium, "location"),
             )  # fmt: skip

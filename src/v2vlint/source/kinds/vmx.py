@@ -65,6 +65,7 @@ def vmx(where: str, data: bytes, snapshots: bytes = b"") -> Definition:
     values = _parse(place_name(where), text)
     firmware = values.get("firmware")
     encrypted = "encryption.keysafe" in values.known
+    # Workstation and Fusion add a TPM by themselves where this says so.
     tpm = values.true("vtpm.present") or values.get("managedvm.autoaddvtpm") == "software"
     return Definition(
         source="vmx",
@@ -176,6 +177,7 @@ def _nics(values: _Values) -> Iterator[NicDevice]:
         if not values.true(f"{card}.present", "false"):
             continue
         stated = values.get(f"{card}.address")
+        # VMware writes "generated" or "vpx" for addresses that it has made.
         fixed = bool(stated) and values.get(f"{card}.addresstype", "static").lower() == "static"
         mac = mac_address(stated) or mac_address(values.get(f"{card}.generatedaddress"))
         where = values.at(f"{card}.address" if stated else f"{card}.generatedaddress", f"{card}.generatedaddress", f"{card}.present")
