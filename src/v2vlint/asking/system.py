@@ -181,6 +181,7 @@ class GroupView(_Named):
     def members(self) -> list[str]:
         """The members listed in its line."""
         __tracebackhide__ = True
+        # gid raises when there is no such group.
         return list(self._found.members) if self.gid >= 0 and self._found else []
 
     def __repr__(self) -> str:
@@ -196,6 +197,7 @@ class MountPointView:
         self._guest = guest
         self._all = fact.mounts
         self._found = fact.at(path)
+        # A guest that has booted has a root, whether or not fstab has it.
         self.exists = self._found is not None or path == "/"
         self.at_boot = self.exists and (self._found is None or self._found.at_boot)
 

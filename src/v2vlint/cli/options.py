@@ -180,6 +180,7 @@ def tell(args: argparse.Namespace, images: Iterable[ImageReport]) -> None:
 def request(args: argparse.Namespace, known: Settings, verb: str) -> Request:
     """The request made by the command line. UsageError when it names no guest. On a terminal, missing keys are asked for."""
     if args.ca_file:
+        # Before the guests are looked for: that may connect to the server already.
         from v2vlint.run import trust
 
         trust.authority(args.ca_file)

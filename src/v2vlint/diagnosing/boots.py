@@ -34,13 +34,16 @@ class DiagnosedBoot:
     def ends_before(self, line: str) -> bool:
         """Whether ``line`` belongs to the next boot: the firmware or a kernel starts again."""
         if _KERNEL.search(line):
+            # A second kernel: a restart without the firmware's messages, or kexec.
             return self.kernel
+        # Firmware greets more than once in a boot: SeaBIOS, then iPXE.
         beyond = self.story.furthest not in ("", signatures.FIRMWARE, signatures.LOADER)
         return (beyond or self.story.end is not None) and _POWER_ON.search(line) is not None
 
     def hear(self, number: int, line: str) -> None:
         """Process a line."""
         self.kernel = self.kernel or _KERNEL.search(line) is not None
+        # In place of the time, which a log need not have.
         self.story.hear(line, float(number))
         self.last.append((number, line.strip()))
 
@@ -108,6 +111,7 @@ def _also(story: Story, decisive: LogMessage | None, foreseeing: Foreseeing) -> 
     known = failures()
     found = [(troubles()[index], sight, reason) for index, (reason, sight) in story.troubles.items()]
     if story.login is None:
+        # A machine that came up has overcome its failures.
         found += [(known[index], sight, reason) for index, (reason, sight) in story.failures.items()]
     told = [_message(signature, sight, reason, foreseeing) for signature, sight, reason in found]
     others = [one for one in told if decisive is None or (one.line, one.name) != (decisive.line, decisive.name)]

@@ -38,7 +38,7 @@ class Presenter:
     def _fingerprint(self, finding: Finding, text: GuestText | None) -> str:
         where = finding.where
         path = where.path if isinstance(where, Span | WholeFile) else str(where)
-        # A definition is the same finding's place in whatever folder it lies.
+        # The folder of a definition does not matter: moving the file leaves its findings the same.
         path = path if path.startswith("/") else path.rpartition("/")[2]
         evidence = finding.message
         if text is not None and isinstance(where, Span):

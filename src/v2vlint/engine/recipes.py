@@ -19,8 +19,10 @@ from v2vlint.model.report import FindingReport, RecipeLine
 MAX_FILE = 1 << 20
 MAX_TOTAL = 8 << 20
 MAX_FILES = 500
+# Shorter lines are found in too many places.
 _SHORTEST = 6
 _NEAR = 60
+# "#cloud-config" begins a document, and so is no comment.
 _COMMENT = re.compile(r"\s*(?:#|//|;)(?!cloud-config)")
 _TOKEN = re.compile(r"[A-Za-z0-9/][A-Za-z0-9_.:/@%+-]{2,}[A-Za-z0-9]")
 _VALUE = re.compile(

@@ -56,6 +56,7 @@ def preload(many: bool) -> None:
     with contextlib.suppress(V2vlintError):
         check(encode(CheckAsk(GuestRef("nothing", "disks", ()), (target.load("kvm"),))))
     for windows in (False, True):
+        # Only a rehearsal: what fails here is reported when a guest is judged.
         with contextlib.suppress(Exception):
             _rehearse(windows)
 
@@ -143,11 +144,13 @@ def _judge_opened(ask: CheckAsk, source: GuestSource, guest: GuestContents, rule
     for own, (root, store) in enumerate(zip(guest.roots, stores, strict=True)):
         try:
             roots.append(_judge_root(ask, root, store.with_given(Systems(several, own)), fitting, presenters))
+        # The guest as a whole has reached its limit: the parent says so (isolate.py).
         except MemoryError:
             raise
         except ImageError as error:
             problems.append(Problem(ask.guest.name, error.message, error.hint))
         except Exception as error:
+            # A fault in one system must not hide the findings of the others.
             problems.append(Problem(root.device, f"judging it failed: {type(error).__name__}: {error}"))
     problems += (_by_name_only(root) for root in guest.roots if root.os.kind == "other")
     problems += changes(guest)

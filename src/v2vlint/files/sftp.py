@@ -98,7 +98,7 @@ class Sftp:
     def _complaint(self) -> str:
         with contextlib.suppress(OSError):
             self._to.close()
-        # ssh ends with its input, and so does what it complains of.
+        # ssh ends when its input does, so reading its complaints cannot hang.
         text = self._errors.read(4096).decode("utf-8", "replace").strip()
         self.close()
         return text.splitlines()[-1] if text else "ssh said nothing"

@@ -29,7 +29,7 @@ _HELD, _DENIED = (100, 101, 102, 103), (201, 203)
 def locked(images: Sequence[Path]) -> Iterator[None]:
     """Hold an exclusive lock on every image, and on the other images of their transactions. ImageLocked when one is already locked."""
     with ExitStack() as stack:
-        # In the same order everywhere: two of them with the same disks do not block each other.
+        # In the same order everywhere, so that two fixes of the same disks do not wait for each other.
         for _key, at in sorted({at.key: at for at in _together(images)}.items()):
             handle = os.open(at.image, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
             stack.callback(os.close, handle)

@@ -140,6 +140,7 @@ def _prepared(asked: FixAsk, judged: Judged, guest: GuestContents | None, works:
         for work in works
         if work.root.operations
     ]
+    # Keys leave this process only when there is something to write.
     orders: Orders = {"roots": roots, "unlock": _unlock(guest.blocks, asked.ask.keys) if guest and roots else []}
     return PreparedFix(
         image=judged.image,

@@ -66,6 +66,7 @@ def _path(value: Any) -> bool:
 
 
 def _count(value: Any) -> bool:
+    # isinstance would let booleans pass.
     return type(value) is int and 0 <= value < 1 << 63
 
 
@@ -147,6 +148,7 @@ def _edit(value: Any) -> bool:
 
 def _command(value: Any) -> bool:
     """The command of a known initramfs generator, for a kernel version."""
+    # re.escape has escaped the braces, too.
     return isinstance(value, str) and any(
         re.fullmatch(re.escape(command).replace(r"\{version\}", f"'?{_VERSION.pattern}'?"), value) for _path, command in GENERATORS
     )

@@ -93,6 +93,7 @@ def fix_in_place(asked: FixAsk, limits: Limits = DEFAULT_LIMITS) -> FixOutcome:
     images = [Path(path) for path in asked.ask.guest.paths]
     clock = _Clock()
     with transaction.locked(images):
+        # Before the check: it must read the images as the interrupted run leaves them.
         notes = [note for note in (transaction.recover(images[0]),) if note]
         prepared = preview(asked, limits)
         clock.lap("check")
@@ -110,6 +111,7 @@ def fix_in_place(asked: FixAsk, limits: Limits = DEFAULT_LIMITS) -> FixOutcome:
         if not outcome.applied:
             transaction.abort(journal)
         else:
+            # The journal began with what was planned: it keeps what was applied.
             titles = tuple(chosen.title for chosen in outcome.applied)
             transaction.commit(replace(journal, titles=(*journal.titles[: journal.earlier], *titles)))
             clock.lap("commit")
@@ -166,6 +168,7 @@ def _fix_into(asked: FixAsk, folder: Path, limits: Limits) -> FixOutcome:
     prepared = _readable(preview(asked, limits))
     clock.lap("check")
     if len(prepared.formats) != len(prepared.image.paths):
+        # A copy that lacks a disk would look complete.
         raise ImageError(f"{asked.ask.guest.name}: not all of its disks could be read")
     made = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)

@@ -85,7 +85,7 @@ def recover(image: Path, *, force: bool = False) -> str:
     """
     journal = read_journal(image)
     if journal is None:
-        _clear(sidecars.place(image))
+        _clear(sidecars.place(image))  # without a journal, the image was not written to
         return ""
     if journal.state == "done":
         for member in journal.members:
@@ -199,7 +199,7 @@ def _prepared(member: FixedFile) -> FixedFile:
     """The member with its patches computed and saved."""
     at, overlay = member.at, member.of
     if overlay is None:
-        return replace(member, following=member.undo)
+        return replace(member, following=member.undo)  # fixed before, and on no disk of this fix
     _need_space(at, 4 * overlay.path("overlay").stat().st_blocks * 512 + HEADROOM)
     with opened(at) as image, shadow.new_state(member, overlay, image) as new:
         _same(member, image)

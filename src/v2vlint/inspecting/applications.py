@@ -16,6 +16,7 @@ from v2vlint.model.report import Problem
 MAX_APPLICATIONS = 100_000
 MAX_DESCRIPTION = 16 << 10
 _FIELD = re.compile(r"([A-Za-z][\w-]*):[ \t]*(.*)")
+# dpkg keeps a package in its list when its files are gone (dpkg(1), "Package states").
 _GONE = frozenset({"not-installed", "config-files", "half-installed"})
 _PORTAGE = re.compile(r"(?P<name>.+?)-(?P<version>\d[\w.]*?)(?:-(?P<release>r\d+))?")
 _SECTION = re.compile(r"%([A-Z]+)%")
@@ -45,6 +46,7 @@ def _text(fs: GuestFS, path: str) -> str:
 
 
 def _dpkg(fs: GuestFS) -> Iterator[Application]:
+    # Distroless images have a file for each package, and its .md5sums beside it.
     parts = (f"{DPKG_PARTS}/{name}" for name in fs.listdir(DPKG_PARTS) if not name.endswith(".md5sums"))
     for path in (DPKG, *parts):
         for stanza in re.split(r"\n[ \t]*\n", _text(fs, path)):
@@ -118,6 +120,7 @@ def _pacman(fs: GuestFS) -> Iterator[Application]:
         try:
             text = _text(fs, f"{folder}/{name}/desc")
         except FactUnavailable:
+            # One damaged entry does not hide the others.
             continue
         if fields := _sections(text):
             epoch, version, release = split_version(fields.get("VERSION", ""))

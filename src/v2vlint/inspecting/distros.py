@@ -135,6 +135,7 @@ def manager_of(identity: str, known: Distro, major: int, has_dnf: bool) -> str:
         return "dnf" if major >= 2022 else "yum"
     if known.package_manager != "dnf":
         return known.package_manager
+    # The releases are those in libguestfs (daemon/inspect_fs.ml).
     if identity == "fedora":
         return "dnf" if major >= 22 and has_dnf else "yum"
     if major >= 8 or not major:
@@ -145,9 +146,11 @@ def manager_of(identity: str, known: Distro, major: int, has_dnf: bool) -> str:
 def osinfo_of(identity: str, known: Distro, major: int, minor: int) -> str:
     """The id in the libosinfo database, or an empty string if it has none."""
     if known.osinfo in ("sles", "sled"):
+        # From 15 on, osinfo-db has one entry for server and desktop.
         base = known.osinfo if major < 15 else "sle"
         return f"{base}{major}" + (f"sp{minor}" if minor else "")
     if identity == "centos":
+        # osinfo-db has the minor versions up to 7.0 only.
         return f"centos{major}" if major >= 8 else "centos7.0" if major == 7 else f"centos{major}.{minor}" if major else ""
     if "{" not in known.osinfo:
         return known.osinfo

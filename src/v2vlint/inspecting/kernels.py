@@ -62,6 +62,7 @@ def _choices(store: FactStore) -> BootChoices:
 
 def _installed(kernel: Kernel, choices: BootChoices) -> InstalledKernel:
     mine = [choice for choice in (*choices.defaults, *choices.others) if _same(choice, kernel)]
+    # The last one: microcode comes before it.
     initramfs = next((choice.initrds[-1] for choice in mine if choice.initrds), "")
     return InstalledKernel(
         version=kernel.version,
@@ -109,6 +110,7 @@ def _lists(fs: GuestFS) -> Iterator[DriverInUse]:
         for number, line in enumerate(small(fs, path).splitlines(), 1):
             words = line.split("#")[0].split()
             if words:
+                # modprobe takes - and _ in a name for the same.
                 yield DriverInUse(words[0], _role(words[0].replace("-", "_")), f"{path}:{number}")
 
 

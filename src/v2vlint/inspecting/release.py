@@ -29,6 +29,7 @@ def linux_release(fs: GuestFS, os: OsInfo, deployment: str = "") -> Release:
     known = distro_of(identity, found.like)
     has_dnf = exists(fs, "/usr/bin/dnf")
     return Release(
+        # Servers that only the Hurd has, as in libguestfs (daemon/inspect_fs.ml).
         type="hurd" if exists(fs, "/hurd/console") and exists(fs, "/hurd/null") else "linux",
         distro=known.word or identity,
         product_name=found.product or os.name,
@@ -50,6 +51,7 @@ def _osinfo(identity: str, known: Distro, stated: SystemIdentity, major: int, mi
         return f"centos-stream{major}"
     if identity == "fedora" and stated.variant in ("silverblue", "coreos"):
         return f"silverblue{major}" if stated.variant == "silverblue" else "fedora-coreos-stable"
+    # The os-release of testing and unstable has no VERSION_ID.
     if identity == "debian" and not major:
         return "debiantesting"
     return osinfo_of(identity, known, major, minor)
@@ -64,6 +66,7 @@ def _image(fs: GuestFS, deployment: str) -> str:
     found = next((name for name, paths in _IMAGES if any(exists(fs, path) for path in paths)), "")
     if deployment:
         return found if found == "bootc" else "ostree"
+    # The tool bootc can be installed on any system; only a deployment makes it an image.
     return "" if found == "bootc" else found
 
 

@@ -126,6 +126,7 @@ def _release(current: Values, os: OsInfo) -> Release:
 
 
 def _is_eleven(version: tuple[int, int], variant: str, build: str) -> bool:
+    # Server 2025 has a build above 22000 too.
     return version == (10, 0) and "Server" not in variant and build.isdecimal() and int(build) >= 22000
 
 
@@ -136,6 +137,7 @@ def windows_osinfo(version: tuple[int, int], product: str, variant: str, build: 
     """The id in the libosinfo database, or an empty string."""
     server = "Server" in variant
     if version[0] == 5:
+        # XP for x64 is version 5.2, as Server 2003 is.
         if version[1] == 1 or "XP" in product:
             return "winxp"
         return {0: "win2k", 2: "win2k3r2" if "R2" in product else "win2k3"}.get(version[1], "")
@@ -151,6 +153,7 @@ def windows_osinfo(version: tuple[int, int], product: str, variant: str, build: 
 def _listed(store: FactStore) -> tuple[Application, ...]:
     found = [_application(program) for program in store.get(InstalledPrograms).programs[:MAX_PROGRAMS]]
     software = store.get(SoftwareHive).top
+    # A part of Windows, and so not among the installed programs.
     defender = software.key(r"Microsoft\Windows Defender") if software else None
     if defender and defender.number("DisableAntiVirus") != 1:
         publisher = "Microsoft Corporation"
@@ -198,6 +201,7 @@ def _with_masks(one: WindowsInterface) -> Iterator[str]:
 
     for index, address in enumerate(one.addresses):
         mask = one.masks[index] if index < len(one.masks) else ""
+        # What Windows writes while no address is set.
         if address == "0.0.0.0":
             continue
         try:

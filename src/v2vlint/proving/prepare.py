@@ -70,6 +70,7 @@ def proof_disk(file: DiskFile) -> ProofDisk:
         raise Unsupported(f"{file.name}: {image.format} images cannot be booted as they are", hint="unpack it first")
     one: ImageNode | None = image.node
     while one is not None:
+        # QEMU would guess the format, and a guest can write the header of another format into a raw disk.
         if not one.stated and one.backing:
             hint = f"state it: qemu-img rebase -u -b {one.backing.path} -F {one.backing.format} {one.path}"
             raise Unsupported(f"{file.name}: does not state the format of its backing file", hint=hint)
@@ -131,6 +132,7 @@ def _vconsole(fs: GuestFS) -> Iterator[str]:
     for line in text.lines() if text else ():
         key, _, value = line.text.strip().partition("=")
         name = value.strip("\"'")
+        # The name becomes part of a pattern: no slash and no wildcard in it.
         if key == "FONT" and name.replace("-", "").replace("_", "").isalnum():
             yield from (path for folder in _FONT_FOLDERS for path in fs.glob(f"{folder}/{name}.psf*"))
 

@@ -81,6 +81,7 @@ def prove(disks: Sequence[ProofDisk], options: Options, progress: Progress | Non
         2 if fast.kvm else 1,
     )
     files = tuple(dict.fromkeys(path for disk in disks for path in disk.files))
+    # The proof states that the images are unchanged: QEMU is not trusted with that.
     before = file_states(files)
     timeout = options.timeout or (TIMEOUT_KVM if fast.kvm else TIMEOUT_TCG)
     with tempfile.TemporaryDirectory(prefix="v2vlint-prove-") as name:
@@ -135,6 +136,7 @@ def _joined(initrds: Sequence[Path], folder: Path) -> Path:
     with joined.open("wb") as stream:
         for initrd in initrds:
             stream.write(initrd.read_bytes())
+            # Zero bytes may lie between archives (Documentation/driver-api/early-userspace/buffer-format.rst).
             stream.write(bytes(-stream.tell() % 4))
     return joined
 

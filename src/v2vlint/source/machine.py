@@ -26,6 +26,8 @@ _PCI = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-9a-f]")
 # Classes of PCI devices, as sysfs writes them.
 _STORAGE, _RAID, _DISPLAY = "0x01", "0x0104", "0x03"
 
+# c: a newline or a tab in a value would begin another field. -j4: efivarfs puts four bytes of attributes before a value.
+# Only what has a device is listed: bridges, loop devices and the like have none.
 SCRIPT = r"""
 LC_ALL=C; export LC_ALL
 c() { printf '%s' "$1" | tr '\n\t' '  '; }
@@ -106,6 +108,7 @@ class LiveMachine:
         """Its disks, in the kernel's order of letters, without removable and empty ones."""
         rows = list(self.every("disk", 6))
         found = (
+            # sysfs counts in 512 bytes, whatever the disk's sectors are (Documentation/ABI/stable/sysfs-block).
             LiveDisk(name, number(size) * 512, model, place, readable == "yes")
             for name, size, removable, model, place, readable in (row[:6] for row in rows)
             if _DISK.fullmatch(name) and number(size) and removable != "1" and not name.startswith(("loop", "sr", "fd", "zram", "ram"))
@@ -133,7 +136,7 @@ class LiveMachine:
             nics=tuple(NicDevice(mac_address(mac), driver, name, kind="physical", where=place) for name, mac, driver in nics),
             secure_boot=self.one("secureboot") == "1",
             tpm=self.one("tpm") == "yes",
-            memory_mib=number(self.one("memory")) >> 10,
+            memory_mib=number(self.one("memory")) >> 10,  # MemTotal is in KiB
             cpus=number(self.one("cpus")),
             cpu_model=self.one("cpu"),
             machine=f"{dmi.get('sys_vendor', '')} {dmi.get('product_name', '')}".strip(),

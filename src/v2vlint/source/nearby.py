@@ -93,7 +93,7 @@ class Nearby:
         path = os.path.join(self.folder, relative)  # noqa: PTH118
         if disk.chunk:
             return self.chunked(path, lambda name: DiskFile(name, name) if self.problem(name) is None else None)
-        # As written, if the policy lets it be opened: an absolute path inside of the folder, or an allowed one.
+        # As written, if the policy lets it be opened: an absolute path inside the folder, or an allowed one.
         given = (disk.path,) if foreign and self.problem(disk.path) is None else ()
         return self.found(disk.path, *given, path, kind=image_format(disk.format))
 

@@ -58,7 +58,7 @@ def items(system: Element, offered: Configurations) -> list[Element]:
 def _counting(group: list[Element]) -> Iterable[Element]:
     named = [item for item in group if attribute(item, "configuration")] or group
     bounds = {attribute(item, "bound").lower() for item in named}
-    # Items that differ are not one device written twice: their writer has used an identifier again.
+    # Items that differ are not one device written twice: the writer reused an identifier.
     if bounds == {""}:
         return named if len({*map(_content, named)}) > 1 else named[:1]
     wanted = next((bound for bound in _BOUNDS if bound in bounds), "")

@@ -12,15 +12,18 @@ from v2vlint.model.target import Display, Firmware, Hardware, Nic, Target
 from v2vlint.target.libvirt import controller_of, cpu_level_of, nic_modules, video_modules, x_drivers
 from v2vlint.target.shipped import shipped_profile
 
+# In libvirt's words, which controller_of takes.
 _SCSI = {
     "": "lsilogic", "lsi": "lsilogic", "lsi53c810": "lsilogic", "virtio-scsi-pci": "virtio-scsi", "virtio-scsi-single": "virtio-scsi",
     "megasas": "lsisas1078", "pvscsi": "vmpvscsi",
 }  # fmt: skip
+# QEMU's ide-hd is also the disk on an AHCI controller.
 _DISKS = {"virtio": "virtio-blk-pci", "ide": "ide-hd", "sata": "ide-hd"}
 _SCSI_DEVICES = {"virtio-scsi": "virtio-scsi-pci", "lsilogic": "lsi53c895a", "lsisas1078": "megasas", "vmpvscsi": "pvscsi"}
 _DRIVE = re.compile(r"(ide|sata|scsi|virtio)\d{1,2}")
 _CARDS = re.compile(r"net\d{1,2}")
 _VGA = {"std": "vga", "virtio": "virtio", "virtio-gl": "virtio", "qxl": "qxl", "cirrus": "cirrus", "vmware": "vmvga"}
+# Back to the words of QEMU's -vga.
 _SHOWN = {"vga": "std", "vmvga": "vmware"}
 
 
@@ -75,6 +78,7 @@ def _display(video: str) -> Display:
 def _consoles(conf: Conf) -> tuple[str, ...]:
     serial = any(re.fullmatch(r"serial\d", key) for key in conf.values)
     kind = conf.options("vga", "type").get("type", "std")
+    # "vga: serial0" puts a serial port in the place of the screen (qm.conf(5)).
     found = [("ttyS0", serial), ("tty0", not kind.startswith(("serial", "none")))]
     return tuple(name for name, present in found if present)
 

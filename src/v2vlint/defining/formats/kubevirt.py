@@ -10,6 +10,7 @@ from v2vlint.model.plain import JsonObject
 TITLE = "a VirtualMachine of KubeVirt (YAML)"
 MAX_NAME = 52
 """Maximum length of a name: claims, launcher pods and the virtual machine append a suffix to it, in a label of 63."""
+# KubeVirt has no IDE.
 _BUSES = {"virtio": "virtio", "scsi": "scsi", "sata": "sata", "ide": "sata"}
 _CARDS = {"virtio": "virtio", "e1000e": "e1000e", "e1000": "e1000", "rtl8139": "rtl8139"}
 _ENLIGHTENED = ("relaxed", "vapic", "vpindex", "synic")
@@ -23,6 +24,7 @@ def render(machine: ProposedMachine) -> str:
     claims = [f"{name}-disk{number + 1}" for number in range(len(machine.disks))]
     lines = ["# Disks become claims:"]
     for claim, disk in zip(claims, machine.disks, strict=True):
+        # As an ASCII literal: a line end in the name would end the comment.
         lines.append(f"#   virtctl image-upload pvc {claim} --size=SIZE --image-path={disk.path!a}")
     text: str = yaml.safe_dump(_machine(machine, name, claims), sort_keys=False, width=120)
     return "\n".join((*lines, text))
@@ -40,6 +42,7 @@ def _machine(machine: ProposedMachine, name: str, claims: list[str]) -> JsonObje
         "apiVersion": "kubevirt.io/v1",
         "kind": "VirtualMachine",
         "metadata": {"name": name},
+        # The claims have to be filled before it starts.
         "spec": {"runStrategy": "Halted", "template": {"metadata": {"labels": {"kubevirt.io/domain": name}}, "spec": spec}},
     }
 
@@ -91,6 +94,7 @@ def _devices(machine: ProposedMachine) -> JsonObject:
         for number, disk in enumerate(machine.disks)
     ]
     interfaces = [
+        # A bridge on the pod network would rule out live migration.
         {"name": f"net{number + 1}", "masquerade" if number == 0 else "bridge": {}, "model": _CARDS[card.model],
          **({"macAddress": card.mac} if card.mac else {})}
         for number, card in enumerate(machine.cards)
@@ -99,6 +103,7 @@ def _devices(machine: ProposedMachine) -> JsonObject:
     if machine.rng:
         found["rng"] = {}
     if machine.tpm:
+        # What is sealed in it must survive a restart.
         found["tpm"] = {"persistent": True}
     return found
 

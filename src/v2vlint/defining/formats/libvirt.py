@@ -12,6 +12,7 @@ from v2vlint.model.disk_letters import letters_of
 TITLE = "a libvirt domain (XML)"
 _USUAL_SECTOR = 512
 _PREFIXES = {"virtio": "vd", "scsi": "sd", "sata": "sd", "ide": "hd"}
+# Models with everything in the level, and without TSX, which newer hosts have switched off.
 _LEVELS = {2: "Nehalem", 3: "Haswell-noTSX", 4: "Skylake-Server-noTSX-IBRS"}
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -58,6 +59,7 @@ def _system(root: Element, machine: ProposedMachine) -> None:
     if machine.firmware == "uefi":
         firmware, state = SubElement(system, "firmware"), "yes" if machine.secure_boot else "no"
         SubElement(firmware, "feature", {"enabled": state, "name": "secure-boot"})
+        # Without keys the firmware is in setup mode, and checks nothing.
         SubElement(firmware, "feature", {"enabled": state, "name": "enrolled-keys"})
     features = SubElement(root, "features")
     SubElement(features, "acpi")
@@ -65,6 +67,7 @@ def _system(root: Element, machine: ProposedMachine) -> None:
     if machine.hyperv:
         hyperv = SubElement(features, "hyperv", {"mode": "custom"})
         for name in ("relaxed", "vapic", "spinlocks", "vpindex", "synic", "stimer"):
+            # As many retries as virt-install sets (virtinst, hyperv_spinlocks_retries).
             SubElement(hyperv, name, {"state": "on", **({"retries": "8191"} if name == "spinlocks" else {})})
     # OVMF protects the variables of Secure Boot by it.
     if machine.secure_boot:
@@ -114,6 +117,7 @@ def _rest(devices: Element, machine: ProposedMachine) -> None:
     SubElement(console, "target", {"type": "serial"})
     if machine.usb:
         _usb(devices)
+    # A tablet's position is absolute: the pointer of VNC does not drift.
     SubElement(devices, "input", {"type": "tablet", "bus": "usb"})
     SubElement(devices, "graphics", {"type": "vnc", "autoport": "yes"})
     video = SubElement(devices, "video")

@@ -89,6 +89,7 @@ class _Guest:
             raise Declined(reason)
         if layer.stream is None:
             raise Declined(f"{name} cannot be read")
+        # A journal that is still to be replayed would write over what is written here.
         if layer.device.detail("dirty"):
             raise Declined(f"{name} was not unmounted")
         volume = self.volumes.setdefault(name, WritableVolume(layer.stream))
@@ -154,6 +155,7 @@ class _Places:
         """Give new files their SELinux labels."""
         specification = str(self.root["selinux"])
         created = [str(op["path"]) for op in self.root["operations"] if op["op"] in ("create", "copy")]
+        # FAT has no extended attributes.
         created = [path for path in created if not isinstance(self.at(path)[0], FatFiles)]
         if not specification or not created:
             return

@@ -68,6 +68,7 @@ def _properties(report: Report, image: ImageReport) -> Iterator[tuple[str, str]]
 def _case(image: ImageReport, group: str, name: str) -> Any:
     from junit_xml import TestCase
 
+    # Viewers take the dots of a class name for packages.
     guest = re.sub(r"\W+", "_", visible(logical_name(image))).strip("_")
     return TestCase(visible(name), f"v2vlint.{guest}.{group}")
 

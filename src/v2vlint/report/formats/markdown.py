@@ -71,6 +71,7 @@ def overview(report: Report, found: Iterable[Hit]) -> str:
         fates = [_boots(image, name) for name in report.targets]
         systems = "; ".join(text(words.system(root.os)) for root in image.roots) or "none found"
         counts = words.counted(tally((image,), [hit for hit in found if hit.image is image]))
+        # A bar ends the cell of a table even in a code span (GFM, "Tables").
         name = code(image.name).replace("|", "\\|")
         rows.append(f"| {name} | {systems} | {' | '.join(fates)} | {counts} |")
     return "\n".join(rows)

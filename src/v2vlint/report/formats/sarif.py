@@ -254,6 +254,7 @@ def _region(where: Where, excerpt: Excerpt | None) -> JsonObject:
         return dict(_NOWHERE)
     end = where.column + where.end - where.start
     if excerpt and 0 <= where.line - excerpt.first < len(excerpt.lines):
+        # A span of several lines is marked as far as its first line goes.
         end = min(end, len(excerpt.lines[where.line - excerpt.first]) + 1)
     return {"startLine": where.line, "startColumn": where.column, "endLine": where.line, "endColumn": max(end, where.column)}
 
@@ -264,6 +265,7 @@ def _artifact(path: str) -> JsonObject:
 
 def _uri(path: str) -> str:
     """A relative URI reference: undecodable bytes, colons and so on are percent-encoded; ``..`` and the leading slash are removed."""
+    # Surrogates other than those that stand for undecodable bytes cannot be encoded.
     path = re.sub("[\ud800-\udc7f\udd00-\udfff]", "?", path)
     steps = [step for step in path.split("/") if step not in {"", ".", ".."}]
     return quote("/".join(steps).encode("utf-8", "surrogateescape")) or "."

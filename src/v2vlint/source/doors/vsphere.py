@@ -235,6 +235,7 @@ def _path_of(key: str, named: Mapping[str, JsonObject]) -> str:
     """The inventory path: ``DC0/vm/folder/name``."""
     names: list[str] = []
     while key in named and len(names) < _DEPTH:
+        # vSphere writes %, / and \ in names as %25, %2f and %5c.
         names.append(unquote(str(named[key].get("name", ""))))
         above = named[key].get("parent")
         key = above._moId if above is not None else ""

@@ -26,6 +26,7 @@ _BIOS = "ac6b8dc1-3257-4a70-b1b2-a9c9215659ad"
 _BUSES = {_IDE: "ide", _FLOPPY: "fdc"}
 _PLACE = re.compile(r"(controller|drive)(\d{1,3})")
 _MEDIA = {"iso": "cdrom", "dvd": "cdrom", "vfd": "floppy"}
+# A checkpoint's differencing disk, which the machine goes on writing to.
 _DELTA = (".avhdx", ".avhd")
 
 
@@ -75,6 +76,7 @@ class _Machine:
 
     def definition(self) -> Definition:
         properties, settings = _map(self.tree, "properties"), _map(self.tree, "settings")
+        # 0 is generation 1, and 1 is generation 2.
         second = _number(properties, "subtype") == 1
         bios = next((one for kind, one in self.parts() if kind == _BIOS or "bios_guid" in one), {})
         memory, processors = _map(_map(settings, "memory"), "bank"), _map(settings, "processors")
@@ -95,6 +97,7 @@ class _Machine:
             snapshots=tuple(Feature("delta", disk.path, self.place) for disk in self.disks() if disk.path.lower().endswith(_DELTA)),
             features=tuple(self.features(memory)),
             product="hyperv",
+            # The guest sees this one in SMBIOS; the machine's own identifier is known to Hyper-V alone.
             uuid=identifier(_text(bios, "bios_guid")),
             genid=identifier(_text(_map(_map(self.tree, "global_settings"), "devices"), "generation_id")),
             controllers=tuple(self.controllers()),
@@ -182,6 +185,7 @@ def _find(nearby: Nearby, disk: DiskDevice) -> Found:
 
 
 def _is_machine(head: bytes) -> bool:
+    # Hyper-V itself writes UTF-16 with a byte order mark.
     text = head.decode("utf-16", "ignore") if head[:2] in (b"\xff\xfe", b"\xfe\xff") else head.decode("utf-8", "ignore")
     return bool(re.search(r"<configuration>\s*<(_[0-9a-fA-F]{8}-|properties|global_settings|manifest)", text))
 

@@ -15,6 +15,7 @@ from v2vlint.source.kind import DefinitionKind
 from v2vlint.source.nearby import Absent, Found, Nearby
 from v2vlint.source.values import identifier, mac_address, number
 
+# The numbers of PMS_… and PNT_… in the Parallels SDK (PrlEnums.h).
 _BUSES = {"0": "ide", "1": "scsi", "2": "sata", "3": "virtio", "4": "nvme"}
 _CARDS = {"0": "", "1": "rtl8139", "2": "e1000", "3": "virtio", "4": "e1000e"}
 _DESCRIPTOR = "DiskDescriptor.xml"
@@ -81,6 +82,7 @@ class _Machine:
     def disks(self) -> Iterator[DiskDevice]:
         for one in self.devices("Hdd"):
             size, bus = number(text_of(one, "Size")), _BUSES.get(text_of(one, "InterfaceType"), "")
+            # PDT_USE_REAL_DEVICE: a disk of the host.
             mapped = "block" if text_of(one, "EmulatedType") == "0" else ""
             yield DiskDevice(
                 text_of(one, "SystemName"), bus, target=f"{bus} {text_of(one, 'StackIndex')}".strip(), mapped=mapped,

@@ -40,6 +40,7 @@ def utm(where: str, data: bytes) -> Definition:
 class _Machine:
     def __init__(self, where: str, plist: JsonObject) -> None:
         self.where, self.plist, self.place = where, plist, WholeFile(place_name(where))
+        # UTMLegacyQemuConfiguration has "Drives", UTMQemuConfiguration "Drive".
         self.system, self.old = _map(plist, "System"), "Drives" in plist
 
     def definition(self) -> Definition:
@@ -50,6 +51,7 @@ class _Machine:
             source="utm",
             where=self.where,
             name=_text(information, "Name") or _bundle(self.where),
+            # Apple's virtualization framework has no BIOS.
             firmware="uefi" if apple or _true(qemu, "UEFIBoot") or _true(system, "BootUefi") else "bios",
             disks=tuple(self.disks()),
             nics=tuple(self.nics()),
@@ -57,6 +59,7 @@ class _Machine:
             memory_mib=_number(system, "MemorySize") or _number(system, "Memory"),
             cpus=_number(system, "CPUCount"),
             machine=_text(system, "Target"),
+            # "default" is UTM's word for no choice.
             cpu_model=_text(system, "CPU").removeprefix("default"),
             arch=_ARCHITECTURES.get(arch, arch),
             media=tuple(self.media()),
