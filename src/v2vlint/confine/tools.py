@@ -97,6 +97,7 @@ def _drain(process: subprocess.Popen[bytes], deadline: float) -> tuple[bytes, by
     assert process.stderr
     output, errors = bytearray(), bytearray()
     with selectors.DefaultSelector() as selector:
+        # Both at once: a pipe that fills up would stop the program.
         selector.register(process.stdout, selectors.EVENT_READ, output)
         selector.register(process.stderr, selectors.EVENT_READ, errors)
         while selector.get_map():

@@ -38,6 +38,7 @@ def guestfs_view(store: FactStore, device: str, subvolume: str, found: Sequence[
     major, minor = numbers(naming.version)
     distro = DISTROS.get(naming.distro, _NOT_KNOWN).word
     root = device_path(home)
+    # The default subvolume goes by its device's name (libguestfs, daemon/listfs.ml).
     root = f"btrfsvol:{root}/{subvolume}" if subvolume and subvolume != home.detail("default_subvolume") else root
     mounts = guestfs_mounts(store, home, root) if _is_root(fs) else _found(blocks, found)
     return GuestfsView(

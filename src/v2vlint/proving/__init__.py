@@ -58,6 +58,7 @@ def prove(guest: GuestRef, target: Target, wish: Wish = NO_WISH, progress: Progr
         options = Options(
             target=replace(target, hardware=prepared.hardware),
             firmware=wish.firmware or prepared.firmware,
+            # The number comes from the child.
             boot_disk=prepared.boot_disk if prepared.boot_disk < len(prepared.disks) else 0,
             kernel=kernel,
             timeout=wish.timeout,
@@ -89,6 +90,7 @@ def _prepared(guest: GuestRef, target: Target, wish: Wish, folder: Path) -> Prep
     outcome = isolate.run(isolate.Call(PREPARE, encode(ask), Grant(write=(str(folder),)), desk))
     if isinstance(outcome, isolate.Answer):
         prepared = decode(PreparedBoot, outcome.value)
+        # QEMU opens only what the child itself was given.
         if not all(desk.gave(path) for disk in prepared.disks for path in disk.files):
             raise ImageError(f"{guest.name}: the reader process gave no valid answer")
         return prepared

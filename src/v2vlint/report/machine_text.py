@@ -168,6 +168,7 @@ def _stack(machine: Machine, name: str) -> str:
     if device is None:
         return ""
     layers.append(device.fs_type or "unknown filesystem")
+    # No more: the parents of damaged volumes may form a circle.
     for _depth in range(8):
         layers += [_LAYERS[device.kind]] if device.kind in _LAYERS else []
         parent = by_name.get(device.parents[0]) if device.parents else None

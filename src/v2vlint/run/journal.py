@@ -215,6 +215,7 @@ def report_of_journals(folders: Sequence[Path]) -> Report:
             again = names[record.image.name] > 1
             images[key] = replace(record.image, name=f"{folder}: {record.image.name}") if again else record.image
     runs = [run for contents in every for run in contents.runs]
+    # IndexError: there is no run in any of them.
     with contextlib.suppress(IndexError):
         return _merged(runs, images.values(), every)
     raise NothingFound(f"{', '.join(map(str, folders))}: a journal without a record")

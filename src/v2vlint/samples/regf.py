@@ -17,7 +17,9 @@ from v2vlint.model.dataclass import dataclass
 
 _NONE = 0xFFFFFFFF
 _BASE = 4096
+# Longer data would need a big-data record (db).
 _MAX_CELL = 16344
+# Always the same, so that the same text makes the same bytes.
 _TIME = 0x01DA000000000000
 _SZ, _EXPAND, _BINARY, _DWORD, _MULTI, _QWORD = 1, 2, 3, 4, 7, 11
 _LINE = re.compile(r'(?:@|"((?:[^"\\]|\\.)*)")\s*=\s*(.*)')
@@ -162,6 +164,7 @@ def _write_value(cells: _Cells, name: str, content: tuple[int, bytes]) -> int:
 
 
 def _hash(name: str) -> int:
+    # The configuration manager's hash of a name, for "lh" lists.
     found = 0
     for char in name.upper():
         found = (found * 37 + ord(char)) & 0xFFFFFFFF

@@ -252,6 +252,7 @@ def create(at: SidecarPlace, kind: str) -> int:
         raise ImageError(f"{path}: {os.strerror(error.errno or 0).lower()}") from error
     try:
         found = os.fstat(handle)
+        # The image's owner can then undo what root has fixed.
         if os.geteuid() == 0 and not at.device and (found.st_uid, found.st_gid) != (at.uid, at.gid):
             with contextlib.suppress(PermissionError):
                 os.fchown(handle, at.uid, at.gid)

@@ -274,6 +274,7 @@ class ExtFiles:
         return number.value
 
     def _link(self, folder: int, name: bytes, number: int) -> None:
+        # libext2fs does not extend a full folder by itself.
         full = (libext2fs.NO_SPACE_IN_DIRECTORY,)
         if self._handle.call("ext2fs_link", folder, name, number, _FT_FILE, allowed=full):
             self._handle.call("ext2fs_expand_dir", folder)
@@ -303,6 +304,7 @@ class ExtFiles:
             self._handle.call("ext2fs_mkdir", folder, 0, name)
         number = self._there(path)
         inode = self._inode(number)
+        # As the kernel hands it down (fs/inode.c, inode_init_owner).
         inode.mode = stat.S_IFDIR | 0o755 | parent.mode & stat.S_ISGID
         if parent.mode & stat.S_ISGID:
             inode.gid_low, inode.gid_high = parent.gid_low, parent.gid_high

@@ -129,6 +129,7 @@ class _Envelope:
 
     @cached_property
     def product(self) -> str:
+        # A tag contains its namespace.
         text = self.document.text[:8192] + "".join(sorted({one.tag for one in self.root.iter()}))
         return next((product for mark, product in _PRODUCTS if mark in text), "")
 
@@ -206,6 +207,7 @@ class _Envelope:
         for position, item in enumerate(self.of("10")):
             address = next((one for one in item if local(one) in ("Address", "MACAddress") and (one.text or "").strip()), None)
             mac = mac_address(address.text or "") if address is not None else ""
+            # VirtualBox has the addresses in its own element, in the order of the cards.
             if not mac and position < len(adapters):
                 address, mac = adapters[position], mac_address(attribute(adapters[position], "MACAddress"))
             model = text_of(item, "ResourceSubType")
