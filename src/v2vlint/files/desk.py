@@ -106,5 +106,6 @@ def _digest(opened: Opened) -> str:
         stream.seek(0)
         while block := stream.read(_BLOCK):
             found.update(block)
+        # A duplicate shares the position, and the child reads on from it.
         stream.seek(0)
     return found.hexdigest()

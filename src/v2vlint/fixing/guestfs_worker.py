@@ -35,6 +35,7 @@ def main() -> int:
         _serve(request, answer)
         answer["ok"] = True
     except Exception as error:
+        # The binding's errors are RuntimeErrors, with messages for people.
         answer["error"] = f"{type(error).__name__}: {error}" if not isinstance(error, (RuntimeError, _Mismatch)) else str(error)
     json.dump(answer, sys.stdout)
     return 0
@@ -77,6 +78,7 @@ def _unlock(g: Any, request: orders.WorkerRequest) -> None:
     for item in request.get("unlock", ()):
         _open_luks(g, item)
     if request.get("unlock"):
+        # Volume groups on the opened devices appear only now.
         g.lvm_scan(True)
 
 
@@ -176,6 +178,7 @@ def device_name(g: Any, device: orders.DeviceName) -> str:
 
 
 def _array(g: Any, device: orders.DeviceName) -> str:
+    # The appliance numbers arrays anew: what is on one tells which it is.
     wanted = str(device["uuid"]).replace("-", "").replace(":", "").lower()
     for candidate in g.list_md_devices():
         if str(g.vfs_uuid(candidate)).replace("-", "").lower() == wanted:
@@ -194,6 +197,7 @@ def _overwrite(g: Any, op: orders.Overwriting) -> None:
 def _write(g: Any, path: str, data: bytes) -> None:
     import tempfile
 
+    # An upload has no limit, unlike data in a call (guestfs(3), "PROTOCOL LIMITS").
     with tempfile.NamedTemporaryFile() as stream:
         stream.write(data)
         stream.flush()

@@ -23,6 +23,7 @@ _SLEEPING = (b"hibr", b"rstr")
 def registry_operations(fs: GuestFS, edits: Iterable[Edit]) -> list[RegistryEditing]:
     """One operation per hive. FactUnavailable when a hive cannot be edited, StaleEdit when it is not in the state that an edit expects."""
     hives: dict[str, tuple[str, list[RegistryEdit]]] = {}
+    # Several fixes may make the same edit.
     for edit in dict.fromkeys(edits):
         if isinstance(edit, RegistrySet | RegistryDeleteKey):
             hives.setdefault(edit.hive.lower(), (edit.hive, []))[1].append(edit)

@@ -117,8 +117,10 @@ class Cache:
 def read_entry(kind: type[T], place: Path) -> T | None:
     """The content of an entry; None when it does not exist or cannot be read."""
     try:
+        # O_NONBLOCK: opening a FIFO in its place would wait for a writer.
         handle = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         with os.fdopen(handle, "rb") as stream:
+            # A longer one is cut off, and then it is not JSON: a miss.
             return decode(kind, parse(stream.read(MAX_ANSWER + 1)))
     except (OSError, ValueError, TypeError, KeyError):
         return None

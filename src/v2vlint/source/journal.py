@@ -308,6 +308,7 @@ def _is_held(image: Path) -> bool:
     with suppress(OSError):
         handle = os.open(image, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
+            # Shared: two that look at the same time do not take each other for a writer.
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True

@@ -16,6 +16,7 @@ from v2vlint.model.errors import ImageError, UsageError
 from v2vlint.model.xml_document import read_document
 
 TIMEOUT = 60
+# virDomainState, in virsh's words.
 _STATES = ("no state", "running", "idle", "paused", "in shutdown", "shut off", "crashed", "pmsuspended")
 _SAVED = re.compile(r"^Managed save:\s*yes\s*$", re.MULTILINE)
 _OFF = frozenset({"shut off", "crashed", "no state", ""})

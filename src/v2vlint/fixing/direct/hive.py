@@ -15,6 +15,7 @@ from v2vlint.fixing.direct.terms import Declined, Mismatch
 from v2vlint.fixing.orders import KeyDeleting, ValueData, ValueSetting
 
 SONAME = "libhivex.so.0"
+# HIVEX_OPEN_WRITE (hivex.h).
 _WRITE = 4
 
 
@@ -169,6 +170,7 @@ def _text(name: str) -> bytes:
 
 
 def _free(pointer: Any) -> None:
+    # What hivex returns is from malloc, and the caller's to free (hivex(3)).
     libc = ctypes.CDLL(None)
     libc.free.argtypes = (c_void_p,)
     libc.free(pointer)

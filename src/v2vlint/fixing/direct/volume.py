@@ -80,6 +80,7 @@ def _runs(blocks: Mapping[int, bytearray], stream: Stream) -> Iterator[tuple[int
         old = exactly(stream, number * BLOCK, BLOCK)
         for at in range(0, BLOCK, SECTOR):
             sector, place = blocks[number][at : at + SECTOR], number * BLOCK + at
+            # The last block may reach beyond the end of the volume.
             if sector == old[at : at + SECTOR] or place >= stream.size:
                 continue
             if start + len(held) != place:

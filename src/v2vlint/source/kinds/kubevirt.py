@@ -20,6 +20,7 @@ _KINDS = ("VirtualMachine", "VirtualMachineInstance")
 _QUANTITY = re.compile(r"(\d{1,15})(?:\.\d+)?(Ki|Mi|Gi|Ti|k|M|G|T|m)?")
 _UNITS = {None: 1, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "m": 1}
 _SEEDS = ("cloudInitNoCloud", "cloudInitConfigDrive", "sysprep", "configMap", "secret", "serviceAccount", "downwardAPI")
+# The last is where a claim that is a filesystem has its disk.
 _ENDINGS = ("", ".qcow2", ".img", ".raw", ".img.gz", ".vmdk", "/disk.img")
 _NAMED = re.compile(rb"^apiVersion:\s*[\"']?kubevirt\.io/", re.MULTILINE)
 
@@ -88,6 +89,7 @@ class _Machine:
 
     def disks(self) -> Iterator[DiskDevice]:
         stated = list(self.devices.get("disks").items())
+        # Those without a number come after the others, in the order of the file.
         order = sorted(stated, key=lambda one: number(one.get("bootOrder").text) or 99)
         for disk in order:
             volume = self.volumes.get(disk.get("name").text)
@@ -99,6 +101,7 @@ class _Machine:
         target = disk.get("lun") or disk.get("disk")
         path, backing, capacity = _source(kind, volume)
         return DiskDevice(
+            # KubeVirt's default bus.
             path, target.get("bus").text or "sata", target=disk.get("name").text, shared=disk.get("shareable").true,
             mapped="lun" if disk.get("lun") else "", capacity=capacity, backing=backing, blank=kind == "emptyDisk",
             sector=number(disk.get("blockSize").get("custom").get("logical").text),

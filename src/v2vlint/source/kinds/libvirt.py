@@ -68,6 +68,7 @@ class _Domain:
             # libosinfo's metadata, as virt-manager writes it.
             os_hint=next((one.get("id", "") for one in root.iter() if one.tag.endswith("}os") and one.get("id")), ""),
             machine=_get(root.find("os/type"), "machine"),
+            # A model without a mode is a custom one.
             cpu_mode="" if cpu is None else cpu.get("mode", "custom" if cpu.find("model") is not None else ""),
             cpu_model="" if cpu is None else (cpu.findtext("model") or "").strip(),
             video=tuple(_get(one.find("model"), "type") for one in root.iterfind("devices/video")),
@@ -87,6 +88,7 @@ class _Domain:
         )
 
     def uefi(self) -> bool:
+        # A loader of type "rom" is a BIOS.
         return _get(self.root.find("os"), "firmware") == "efi" or _get(self.root.find("os/loader"), "type") == "pflash"
 
     def secure_boot(self) -> bool:
@@ -278,6 +280,7 @@ KINDS = (
         "a libvirt domain",
         (".xml",),
         _locate,
+        # In UTF-16, zero bytes lie between the letters.
         knows=lambda head: bool(_ROOT.search(head.replace(b"\0", b""))),
     ),
 )

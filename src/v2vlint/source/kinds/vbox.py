@@ -157,6 +157,7 @@ def _media(nearby: Nearby, definition: Definition) -> Iterator[DiskFile]:
     """Every registered image by its identifier, which a differencing image uses to refer to its parent."""
     root = read_document(definition.path, definition.content).root
     registered = [one for one in everywhere(root, "HardDisk") if attribute(one, "location")]
+    # With differencing images, there are more images than disks.
     for one in registered[:MAX_MEDIA] if len(registered) > len(definition.disks) else ():
         found = nearby.beside(DiskDevice(attribute(one, "location")))
         if isinstance(found, DiskFile):
