@@ -63,7 +63,7 @@ class Parser(argparse.ArgumentParser):
         """A "did you mean" for an unknown option, or an empty string."""
         import difflib
 
-        word = message.removeprefix("unrecognized arguments: ").split("=")[0].split()[0]
+        word = next(iter(message.removeprefix("unrecognized arguments: ").split("=")[0].split()), "")
         options = [option for option in self._option_string_actions if option.startswith("--")]
         near = [option for option in options if option.startswith(word)] or difflib.get_close_matches(word, options, 1)
         return f"did you mean {near[0]}? " if word.startswith("--") and word != message and near else ""
@@ -127,14 +127,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("v2vlint: interrupted", file=sys.stderr)
         return exits.INTERRUPTED
-    except PermissionError as error:
-        if os.environ.get("V2VLINT_DEBUG") or not error.filename:
-            raise
-        _complain(UsageError(f"{error.filename}: permission denied", hint="v2vlint cannot read or run it as this user"))
-        return exits.USAGE
     except Exception as error:
         if os.environ.get("V2VLINT_DEBUG"):
             raise
+        if isinstance(error, PermissionError) and error.filename:
+            _complain(UsageError(f"{error.filename}: permission denied", hint="v2vlint cannot read or run it as this user"))
+            return exits.USAGE
         _complain(V2vlintError(f"a bug: {type(error).__name__}: {error}", hint="set V2VLINT_DEBUG=1 for the traceback"))
         return exits.NOT_EVALUATED
 

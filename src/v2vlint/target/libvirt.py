@@ -12,6 +12,7 @@ from xml.etree.ElementTree import Element
 from v2vlint.model.arm_level import BASE, arm_level
 from v2vlint.model.errors import UsageError
 from v2vlint.model.target import Controller, Display, Firmware, Hardware, Nic, SecureBoot, Target
+from v2vlint.model.units import LIBVIRT
 from v2vlint.model.xml_document import read_document
 from v2vlint.target.boards import domain_board
 from v2vlint.target.shipped import shipped_profile
@@ -246,8 +247,7 @@ def _memory(root: Element) -> int:
     memory = root.find("memory")
     unit = _model(memory, "unit").lower() or "kib"
     text = "" if memory is None else (memory.text or "").strip()
-    factor = {"b": 1, "bytes": 1, "kb": 1000, "k": 1 << 10, "kib": 1 << 10, "mb": 10**6, "m": 1 << 20, "mib": 1 << 20, "g": 1 << 30}
-    return int(text) * factor.get(unit, 1 << 30) >> 20 if text.isdecimal() else 2048
+    return int(text) * LIBVIRT.get(unit, 1 << 10) >> 20 if text.isdecimal() else 2048
 
 
 def _hardware(root: Element, bus: str, scsi: str, nics: Iterable[str], videos: Iterable[str]) -> Hardware:

@@ -6,6 +6,7 @@ A script, run by the shell of that machine, reports the hardware; nothing is ins
 from __future__ import annotations
 
 import subprocess
+import tempfile
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote, urlsplit
 
@@ -37,16 +38,21 @@ def _live(argument: str, _connect: str) -> Iterator[GuestRef]:
 
 def _said(command: Sequence[str], name: str) -> str:
     """The output of the script. ImageError when it cannot be run, with ssh's message."""
-    try:
-        done = subprocess.run(command, input=SCRIPT.encode(), capture_output=True, timeout=TIMEOUT, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise ImageError(f"{name}: no answer within {TIMEOUT} seconds") from error
-    if b"\nend\n" not in done.stdout[-MAX_TEXT:]:
+    # The other host may send without end: sh counts sizes of files in blocks of 512 bytes, and what is in a file takes no memory.
+    limited = ("sh", "-c", f'ulimit -f {MAX_TEXT >> 9}; exec "$@"', "sh", *command)
+    with tempfile.TemporaryFile() as said:
+        try:
+            done = subprocess.run(limited, input=SCRIPT.encode(), stdout=said, stderr=subprocess.PIPE, timeout=TIMEOUT, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise ImageError(f"{name}: no answer within {TIMEOUT} seconds") from error
+        said.seek(0)
+        text = said.read(MAX_TEXT)
+    if b"\nend\n" not in text:
         words = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["nothing was said"]
         raise ImageError(
             f"{name}: {words[-1][:300]}", hint="'ssh' must log in without asking; V2VLINT_SSH has the command when it needs options"
         )
-    return done.stdout[:MAX_TEXT].decode("utf-8", "replace")
+    return text.decode("utf-8", "replace")
 
 
 def _ssh(argument: str, _connect: str) -> Iterator[GuestRef]:

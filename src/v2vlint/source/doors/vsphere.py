@@ -134,15 +134,18 @@ class _Inventory:
         self._pattern = unquote(parts.path).strip("/") or "*"
         thumbprint = parse_qs(parts.query).get("thumbprint", [""])[0].replace(":", "").lower()
         user = unquote(parts.username or "")
-        context = ssl.create_default_context()
+        context = _Pinned.of(thumbprint) if thumbprint else ssl.create_default_context()
         if thumbprint:
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
             _compare(self._host, parts.port or 443, thumbprint)
         from pyVim.connect import SmartConnect
 
         try:
             self._service: Any = SmartConnect(
-                host=self._host, port=parts.port or 443, user=user, pwd=_secret(self._host, user), sslContext=context
+                host=self._host,
+                port=parts.port or 443,
+                user=user,
+                pwd=_secret(self._host, user),
+                sslContext=context,
             )
         except ImageError:
             raise
@@ -220,15 +223,39 @@ def _leave(service: Any) -> None:
 
 def _compare(host: str, port: int, thumbprint: str) -> None:
     """ImageError unless the server's certificate has this SHA-1 or SHA-256 digest."""
-    import hashlib
-
     try:
         certificate = ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate((host, port), timeout=30))
     except OSError as error:
         raise ImageError(f"vsphere://{host}: {error}") from error
-    found = {hashlib.sha1(certificate, usedforsecurity=False).hexdigest(), hashlib.sha256(certificate).hexdigest()}
-    if thumbprint not in found:
+    if thumbprint not in _digests(certificate):
         raise ImageError(f"vsphere://{host}: its certificate has another thumbprint", hint="ask who runs it; do not go on")
+
+
+def _digests(certificate: bytes) -> set[str]:
+    import hashlib
+
+    return {hashlib.sha1(certificate, usedforsecurity=False).hexdigest(), hashlib.sha256(certificate).hexdigest()}
+
+
+class _Pinned(ssl.SSLContext):
+    """Accepts one certificate only. Every connection is checked: pyVmomi's own ``thumbprint`` checks none after the first."""
+
+    thumbprint = ""
+
+    @classmethod
+    def of(cls, thumbprint: str) -> _Pinned:
+        """The context for the certificate with this SHA-1 or SHA-256 digest, in lower-case hexadecimal digits."""
+        made = cls(ssl.PROTOCOL_TLS_CLIENT)
+        made.check_hostname, made.verify_mode, made.thumbprint = False, ssl.CERT_NONE, thumbprint
+        return made
+
+    def wrap_socket(self, *arguments: Any, **named: Any) -> ssl.SSLSocket:
+        """As the base class; ssl.SSLCertVerificationError when the other side has another certificate."""
+        wrapped = super().wrap_socket(*arguments, **named)
+        if self.thumbprint not in _digests(wrapped.getpeercert(binary_form=True) or b""):
+            wrapped.close()
+            raise ssl.SSLCertVerificationError("its certificate has another thumbprint")
+        return wrapped
 
 
 def _path_of(key: str, named: Mapping[str, JsonObject]) -> str:

@@ -10,6 +10,7 @@ from v2vlint.model.definition import Definition, DiskDevice, Feature, Medium, Ni
 from v2vlint.model.errors import ImageError
 from v2vlint.model.place import Where, WholeFile
 from v2vlint.model.source import GuestSource
+from v2vlint.model.units import scaled
 from v2vlint.source.kind import DefinitionKind
 from v2vlint.source.nearby import Absent, Found, Nearby
 from v2vlint.source.package import blank
@@ -17,8 +18,8 @@ from v2vlint.source.values import identifier, mac_address, number
 from v2vlint.source.yaml_document import MAX_YAML, DocumentNode, read_yaml
 
 _KINDS = ("VirtualMachine", "VirtualMachineInstance")
-_QUANTITY = re.compile(r"(\d{1,15})(?:\.\d+)?(Ki|Mi|Gi|Ti|k|M|G|T|m)?")
-_UNITS = {None: 1, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "m": 1}
+_QUANTITY = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)(Ki|Mi|Gi|Ti|k|M|G|T|m)?")
+_UNITS = {None: 1, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _SEEDS = ("cloudInitNoCloud", "cloudInitConfigDrive", "sysprep", "configMap", "secret", "serviceAccount", "downwardAPI")
 # The last is where a claim that is a filesystem has its disk.
 _ENDINGS = ("", ".qcow2", ".img", ".raw", ".img.gz", ".vmdk", "/disk.img")
@@ -159,7 +160,10 @@ def _source(kind: str, volume: DocumentNode) -> tuple[str, str, int]:
 
 def _bytes(text: str) -> int:
     match = _QUANTITY.fullmatch(text.strip())
-    return int(match[1]) * _UNITS[match[2]] if match else 0
+    if match is None:
+        return 0
+    # Kubernetes writes a fraction of a byte in thousandths.
+    return scaled(match[1], 1) // 1000 if match[2] == "m" else scaled(match[1], _UNITS[match[2]])
 
 
 def _locate(nearby: Nearby) -> GuestSource:

@@ -13,13 +13,12 @@ from v2vlint.model.disk_letters import index_of
 from v2vlint.model.errors import ImageError
 from v2vlint.model.place import Where
 from v2vlint.model.source import GuestSource
+from v2vlint.model.units import LIBVIRT
 from v2vlint.model.xml_document import MAX_XML, Document, everywhere, read_document
 from v2vlint.source.kind import DefinitionKind
 from v2vlint.source.nearby import Nearby
 from v2vlint.source.values import identifier, mac_address, number
 
-_UNITS = {"b": 1, "bytes": 1, "kb": 1000, "k": 1024, "kib": 1024, "mb": 1000**2, "m": 1 << 20, "mib": 1 << 20, "gb": 1000**3, "g": 1 << 30,
-          "gib": 1 << 30, "tb": 1000**4, "t": 1 << 40, "tib": 1 << 40}  # fmt: skip
 _NAME = re.compile(r"(?:fd|hd|vd|sd|xvd|ubd)([a-z]{1,4})\d*")
 _GUESSED = (("vd", "virtio"), ("sd", "scsi"), ("xvd", "xen"), ("hd", "ide"), ("fd", "fdc"))
 _ALWAYS_512 = ("ide", "sata", "fdc")
@@ -226,7 +225,7 @@ class _Domain:
 
 
 def _bytes(text: str, unit: str | None) -> int:
-    return number(text) * _UNITS.get((unit or "kib").lower(), 1024)
+    return number(text) * LIBVIRT.get((unit or "kib").lower(), 1024)
 
 
 def _get(element: Element | None, name: str) -> str:

@@ -12,6 +12,7 @@ from v2vlint.model.definition import ControllerDevice, Definition, DiskDevice, F
 from v2vlint.model.place import Where, WholeFile
 from v2vlint.model.proxmox_conf import LOCAL, MAX_CONF, Conf, Storage, read_conf, read_storage
 from v2vlint.model.source import GuestSource
+from v2vlint.model.units import scaled
 from v2vlint.source.kind import DefinitionKind
 from v2vlint.source.nearby import Absent, Found, Nearby
 from v2vlint.source.values import identifier, mac_address, number, true
@@ -19,7 +20,7 @@ from v2vlint.source.values import identifier, mac_address, number, true
 _BUSES = ("ide", "sata", "scsi", "virtio")
 _DRIVE = re.compile(r"(ide|sata|scsi|virtio)(\d{1,2})")
 _SCSI = {"": "lsi", "virtio-scsi-pci": "virtio-scsi", "virtio-scsi-single": "virtio-scsi"}
-_SIZE = re.compile(r"(\d{1,15})(?:\.\d+)?([KMGT]?)")
+_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)([KMGT]?)")
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 _FORMATS = {"qcow2": "qcow2", "raw": "raw", "vmdk": "vmdk"}
 _SETTINGS = {
@@ -163,7 +164,7 @@ def _plain(text: str, words: Mapping[str, str]) -> str:
 
 def _size(text: str) -> int:
     match = _SIZE.fullmatch(text)
-    return int(match[1]) << _UNITS[match[2]] if match else -1
+    return scaled(match[1], 1 << _UNITS[match[2]]) if match else -1
 
 
 def _locate(nearby: Nearby) -> GuestSource:
