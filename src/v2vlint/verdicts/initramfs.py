@@ -104,6 +104,9 @@ def _none_loaded(boot: DefaultBoot, startup: Startup, stack: RootStack, landing:
     """An entry that needs an initramfs and has none."""
     path = boot.path
     needed = tuple(_needs(path, stack, landing)) if path is not None and path.image is None else ()
+    if path is not None and path.image is None and not needed:
+        # A kernel of which nobody knows what is built in may well need one.
+        path.kernel.tree.raise_unknown()
     if path is None or not needed:
         return
     if path.choice.entry is None:
@@ -224,7 +227,7 @@ def _unsigned(boot: DefaultBoot, landing: Landing, secure: SecureBoot) -> Iterat
 
 def _locks(kernel: Kernel) -> bool | None:
     """Whether the kernel refuses unsigned modules under Secure Boot; None without its configuration."""
-    config = kernel.config
+    config = kernel.known_config
     if config is None:
         return None
     symbols = ("LOCK_DOWN_IN_EFI_SECURE_BOOT", "EFI_SECURE_BOOT_LOCK_DOWN", "MODULE_SIG_FORCE", "LOCK_DOWN_KERNEL_FORCE_INTEGRITY")

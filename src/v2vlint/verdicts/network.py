@@ -39,7 +39,10 @@ def _kernel_drivers(boot: DefaultBoot, landing: Landing, target: Target) -> Iter
         return
     replaced = landing.nics != target.nics and all(lacking(kernel, nic.any_of) == () for nic in landing.nics)
     for nic in target.nics:
-        if absent := lacking(kernel, nic.any_of):
+        absent = lacking(kernel, nic.any_of)
+        if absent is None:
+            kernel.tree.raise_unknown()
+        if absent:
             reason = f"kernel {kernel.version} has no driver for {nic.name} ({', '.join(absent)})"
             about = UndrivenCard(kernel, boot.choice, replaced)
             yield fault(False, reason, kernel.where, about) if replaced else boot.fault(reason, kernel.where, about)

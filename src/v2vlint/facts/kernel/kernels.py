@@ -75,9 +75,16 @@ class Kernel:
         """The kernel's file, or else the folder of its modules."""
         return WholeFile(self.image or self.tree.folder or "/boot")
 
-    @functools.cached_property
+    @property
     def config(self) -> KernelConfig | None:
-        """The build configuration, read on first use; None when the guest has none."""
+        """The build configuration; None when the guest has none. FactUnavailable when nobody knows, as of the folders it may lie in."""
+        if self.known_config is None:
+            self.tree.raise_unknown()
+        return self.known_config
+
+    @functools.cached_property
+    def known_config(self) -> KernelConfig | None:
+        """The build configuration, read on first use; None when the guest has none, or nobody knows."""
         text = self.fs.text(self.config_path) if self.fs and self.config_path else None
         return None if text is None else config_from(text)
 
@@ -95,10 +102,12 @@ class Kernel:
     @property
     def is_xen_pv_only(self) -> bool:
         """Whether it runs only as a Xen paravirtual guest, according to its configuration or, for old kernels, its name."""
-        if self.config is not None:
+        if self.known_config is not None:
             # The options of kernels patched for Xen, before paravirtualisation was merged into Linux.
-            return self.config.is_set("X86_XEN") or self.config.is_set("X86_64_XEN")
-        return self.flavour == "xen" and re.match(r"2\.6|[34]\.", self.version) is not None
+            return self.known_config.is_set("X86_XEN") or self.known_config.is_set("X86_64_XEN")
+        named = self.flavour == "xen" and re.match(r"2\.6|[34]\.", self.version) is not None
+        # A name decides only where there is no configuration, and whether there is one must be known then.
+        return named and self.config is None
 
     def has(self, module: str) -> Presence:
         """Whether ``module`` is built in, a module, absent, or unknown because this kernel ships no list."""
@@ -120,12 +129,12 @@ class Kernel:
 
     def _by_config(self, name: str, *, installed: bool) -> Presence:
         symbol = SYMBOLS.get(name.lower())
-        if self.config is None or symbol is None:
+        if self.known_config is None or symbol is None:
             return Presence.UNKNOWN
-        if self.config.get(symbol) == "y":
+        if self.known_config.get(symbol) == "y":
             return Presence.BUILTIN
         # With a folder of modules, what was built as one but is not there was not installed.
-        return Presence.MODULE if self.config.get(symbol) == "m" and not installed else Presence.ABSENT
+        return Presence.MODULE if self.known_config.get(symbol) == "m" and not installed else Presence.ABSENT
 
     def initrd_names(self) -> tuple[str, ...]:
         """Where distributions put this kernel's initramfs, most likely path first."""

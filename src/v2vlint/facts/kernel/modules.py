@@ -75,10 +75,14 @@ class ModuleTree:
     @property
     def folder(self) -> str:
         """The folder, empty when there is none."""
+        self.raise_unknown()
+        return self.at
+
+    def raise_unknown(self) -> None:
+        """Raise ``unknown``, if it is set."""
         if self.unknown is not None:
             # The same object is raised every time, and would gather the tracebacks of all.
             raise self.unknown.with_traceback(None)
-        return self.at
 
     @functools.cached_property
     def dep(self) -> ModuleList | None:
