@@ -137,7 +137,7 @@ def test_a_path_that_is_not_there_leaves_the_others_alone(v2vlint: Run, images: 
         (("--memory-limit", "1M", "IMAGE"), "v2vlint: a memory limit of 1M is too small", "128MiB"),
         (("-j", "0", "IMAGE"), "v2vlint: argument -j/--jobs: not a positive whole number: '0'", "--help"),
         (("--report", "json", "IMAGE"), "v2vlint: --report json: write it as FORMAT=FILE", ""),
-        (("--report", "jsn=x", "IMAGE"), "v2vlint: unknown report format 'jsn'", "one of text, json"),
+        (("--report", "jsn=x", "IMAGE"), "v2vlint: unknown report format 'jsn'", "one of text, csv"),
         (("--report", "json=nowhere/x.json", "IMAGE"), "v2vlint: --report json=nowhere/x.json: no such folder: nowhere", ""),
         (("--key-file", "nokey", "IMAGE"), "v2vlint: key file nokey: no such file or directory", ""),
         (("--baseline", "none.json", "IMAGE"), "v2vlint: none.json: no such file or directory", "create it with 'v2vlint baseline'"),

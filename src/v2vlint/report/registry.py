@@ -21,8 +21,8 @@ GROUP = "v2vlint.reports"
 
 
 def _shipped(package: ModuleType) -> dict[str, str]:
-    """Formats by name, with the modules of a package: ``csv_report`` is ``csv``."""
-    stems = sorted(one.name for one in pkgutil.iter_modules(package.__path__))
+    """Formats by name, with the modules of a package: ``csv_report`` is ``csv``. ``text``, the default, comes first."""
+    stems = sorted((one.name for one in pkgutil.iter_modules(package.__path__)), key=lambda stem: (stem != "text", stem))
     return {stem.removesuffix("_report"): f"{package.__name__}.{stem}" for stem in stems}
 
 
