@@ -9,7 +9,7 @@ import functools
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from v2vlint.model.errors import UsageError
@@ -50,6 +50,18 @@ def starting(program: str) -> Iterator[None]:
         raise UsageError(
             failure(error, program), hint="it, or the interpreter it names, must be there and be executable by this user"
         ) from error
+
+
+def limited(command: Sequence[str], size: int) -> tuple[str, ...]:
+    """``command`` with files that it writes, its standard output among them, cut off after ``size`` bytes."""
+    # sh counts file sizes in blocks of 512 bytes (POSIX, ulimit).
+    return ("sh", "-c", f'ulimit -f {size >> 9}; exec "$@"', "sh", *command)
+
+
+def last_words(stderr: bytes) -> str:
+    """The last line of a program's messages, which says what was wrong, at most 300 characters of it."""
+    lines = stderr.decode("utf-8", "replace").strip().splitlines() or ["nothing was said"]
+    return lines[-1][:300]
 
 
 def environment() -> dict[str, str]:

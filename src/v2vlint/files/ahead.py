@@ -15,6 +15,7 @@ import threading
 from collections.abc import Sequence
 from typing import IO
 
+from v2vlint import programs
 from v2vlint.model.errors import ImageError
 
 TIMEOUT = 300
@@ -84,8 +85,7 @@ class Ahead:
         self._thread.start()
 
     def _fill(self, command: Sequence[str], name: str) -> None:
-        # sh counts file sizes in blocks of 512 bytes (POSIX, ulimit).
-        limited = ("sh", "-c", f'ulimit -f {MAX_BYTES >> 9}; exec "$@"', "sh", *command)
+        limited = programs.limited(command, MAX_BYTES)
         said = script_text().encode()
         try:
             done = subprocess.run(limited, input=said, stdout=self._file, stderr=subprocess.PIPE, timeout=TIMEOUT, check=False)

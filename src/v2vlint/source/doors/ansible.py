@@ -68,13 +68,12 @@ def _asked(name: str, *words: str) -> str:
     environment = programs.environment() | {"LC_ALL": "C.UTF-8", "ANSIBLE_NOCOLOR": "1", "ANSIBLE_DEPRECATION_WARNINGS": "0"}
     try:
         with programs.starting(program):
-            done = subprocess.run((program, *words), capture_output=True, text=True, timeout=TIMEOUT, check=False, env=environment)
+            done = subprocess.run((program, *words), capture_output=True, timeout=TIMEOUT, check=False, env=environment)
     except subprocess.TimeoutExpired as error:
         raise ImageError(f"{PREFIX}: no answer from {name} within {TIMEOUT} seconds") from error
     if done.returncode:
-        said = done.stderr.strip().splitlines() or ["nothing was said"]
-        raise ImageError(f"{PREFIX}: {name}: {said[-1][:300]}")
-    return done.stdout
+        raise ImageError(f"{PREFIX}: {name}: {programs.last_words(done.stderr)}")
+    return done.stdout.decode("utf-8", "replace")
 
 
 def _machine(host: str, variables: Variables, connect: str) -> Iterator[GuestRef]:

@@ -79,8 +79,7 @@ def _exported(where: str, engine: str, words: tuple[str, ...]) -> str:
     except subprocess.TimeoutExpired as error:
         raise ImageError(f"{where}: not packed within {TIMEOUT} seconds") from error
     if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["nothing was said"]
-        raise ImageError(f"{where}: {said[-1][:300]}", hint=_HINTS[engine])
+        raise ImageError(f"{where}: {programs.last_words(done.stderr)}", hint=_HINTS[engine])
     return path
 
 

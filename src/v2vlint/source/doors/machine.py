@@ -38,8 +38,8 @@ def _live(argument: str, _connect: str) -> Iterator[GuestRef]:
 
 def _said(command: Sequence[str], name: str) -> str:
     """The output of the script. ImageError when it cannot be run, with ssh's message."""
-    # The other host may send without end: sh counts sizes of files in blocks of 512 bytes, and what is in a file takes no memory.
-    limited = ("sh", "-c", f'ulimit -f {MAX_TEXT >> 9}; exec "$@"', "sh", *command)
+    # The other host may send without end; what is in a file takes no memory.
+    limited = programs.limited(command, MAX_TEXT)
     with tempfile.TemporaryFile() as said:
         try:
             done = subprocess.run(limited, input=SCRIPT.encode(), stdout=said, stderr=subprocess.PIPE, timeout=TIMEOUT, check=False)
@@ -48,10 +48,8 @@ def _said(command: Sequence[str], name: str) -> str:
         said.seek(0)
         text = said.read(MAX_TEXT)
     if b"\nend\n" not in text:
-        words = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["nothing was said"]
-        raise ImageError(
-            f"{name}: {words[-1][:300]}", hint="'ssh' must log in without asking; V2VLINT_SSH has the command when it needs options"
-        )
+        hint = "'ssh' must log in without asking; V2VLINT_SSH has the command when it needs options"
+        raise ImageError(f"{name}: {programs.last_words(done.stderr)}", hint=hint)
     return text.decode("utf-8", "replace")
 
 
