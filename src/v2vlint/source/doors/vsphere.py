@@ -135,8 +135,6 @@ class _Inventory:
         thumbprint = parse_qs(parts.query).get("thumbprint", [""])[0].replace(":", "").lower()
         user = unquote(parts.username or "")
         context = _Pinned.of(thumbprint) if thumbprint else ssl.create_default_context()
-        if thumbprint:
-            _compare(self._host, parts.port or 443, thumbprint)
         from pyVim.connect import SmartConnect
 
         try:
@@ -149,6 +147,8 @@ class _Inventory:
             )
         except ImageError:
             raise
+        except _OtherCertificateError as error:
+            raise ImageError(f"vsphere://{self._host}: {error}", hint="ask who runs it; do not go on") from error
         except Exception as error:
             words = getattr(error, "msg", "") or str(error)
             raise ImageError(f"vsphere://{self._server}: {words.splitlines()[0][:300]}", hint=_HINT) from error
@@ -221,20 +221,11 @@ def _leave(service: Any) -> None:
         Disconnect(service)
 
 
-def _compare(host: str, port: int, thumbprint: str) -> None:
-    """ImageError unless the server's certificate has this SHA-1 or SHA-256 digest."""
-    try:
-        certificate = ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate((host, port), timeout=30))
-    except OSError as error:
-        raise ImageError(f"vsphere://{host}: {error}") from error
-    if thumbprint not in _digests(certificate):
-        raise ImageError(f"vsphere://{host}: its certificate has another thumbprint", hint="ask who runs it; do not go on")
+class _OtherCertificateError(ssl.SSLCertVerificationError):
+    """The other side is not who was pinned."""
 
-
-def _digests(certificate: bytes) -> set[str]:
-    import hashlib
-
-    return {hashlib.sha1(certificate, usedforsecurity=False).hexdigest(), hashlib.sha256(certificate).hexdigest()}
+    def __str__(self) -> str:
+        return "its certificate has another thumbprint"
 
 
 class _Pinned(ssl.SSLContext):
@@ -251,10 +242,13 @@ class _Pinned(ssl.SSLContext):
 
     def wrap_socket(self, *arguments: Any, **named: Any) -> ssl.SSLSocket:
         """As the base class; ssl.SSLCertVerificationError when the other side has another certificate."""
+        import hashlib
+
         wrapped = super().wrap_socket(*arguments, **named)
-        if self.thumbprint not in _digests(wrapped.getpeercert(binary_form=True) or b""):
+        certificate = wrapped.getpeercert(binary_form=True) or b""
+        if self.thumbprint not in (hashlib.sha1(certificate, usedforsecurity=False).hexdigest(), hashlib.sha256(certificate).hexdigest()):
             wrapped.close()
-            raise ssl.SSLCertVerificationError("its certificate has another thumbprint")
+            raise _OtherCertificateError
         return wrapped
 
 
