@@ -72,20 +72,9 @@ def _write(rules: Sequence[LoadedRule], folder: Path) -> int:
 def _json(infos: Sequence[RuleInfo]) -> str:
     import json
 
-    rows = [
-        {
-            "id": info.id,
-            "group": info.group,
-            "title": info.title,
-            "severity": info.severity.label,
-            "audience": info.audience.value,
-            "fixable": info.fixable,
-            "since": info.since,
-            "pack": info.pack,
-        }
-        for info in infos
-    ]
-    return json.dumps(rows, indent=2) + "\n"
+    from v2vlint.report.formats.json_report import rule_data
+
+    return json.dumps([rule_data(info) for info in infos], indent=2) + "\n"
 
 
 def _table(infos: Sequence[RuleInfo]) -> Iterator[Row]:

@@ -14,7 +14,7 @@ from v2vlint.disk.volumes.stack import Stack
 from v2vlint.guest.closed import Closed
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.mounts import Mount, Mounter
-from v2vlint.guest.osprobe import family_of
+from v2vlint.guest.osprobe import family_of, pe_architecture
 from v2vlint.model.blocks import BlockDevice
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.osinfo import OsInfo
@@ -27,7 +27,6 @@ _KERNELS = (
 )  # fmt: skip
 _CLASS = re.compile(r"--class\s+([\w.-]+)|^\s*grub_class\s+([\w.-]+)", re.MULTILINE)
 _NO_SYSTEM = frozenset({"gnu", "gnu-linux", "os", "linux", "kernel"})
-_MACHINES = {0x8664: "x86_64", 0x14C: "i386", 0xAA64: "aarch64"}
 MAX_MENU = 1 << 20
 MAX_MENUS = 50
 
@@ -95,8 +94,7 @@ def _machine(fs: GuestFS, path: str) -> str:
         return "aarch64"
     if head[:2] != b"MZ":
         return ""
-    at = int.from_bytes(head[60:64], "little")  # e_lfanew
-    return _MACHINES.get(int.from_bytes(head[at + 4 : at + 6], "little"), "") if head[at : at + 4] == b"PE\0\0" else ""
+    return pe_architecture(head) or ""
 
 
 def _glob(fs: GuestFS, pattern: str) -> tuple[str, ...]:

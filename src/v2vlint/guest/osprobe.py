@@ -122,15 +122,23 @@ def _hive_values(fs: GuestFS, hive: str, path: str) -> dict[str, str]:
         return {}
 
 
+def pe_architecture(head: bytes) -> str | None:
+    """The architecture that a program with this beginning is for, empty for one that no guest here has; None when it is no PE file."""
+    at = int.from_bytes(head[60:64], "little")  # e_lfanew
+    if head[at : at + 4] != b"PE\0\0":
+        return None
+    return {0x14C: "i386", 0x8664: "x86_64", 0xAA64: "aarch64"}.get(int.from_bytes(head[at + 4 : at + 6], "little"), "")
+
+
 def _windows_arch(fs: GuestFS, root: str) -> str:
     for program in ("ntoskrnl.exe", "cmd.exe"):
         try:
             head = fs.head(f"{root}/System32/{program}", 4096) or b""
         except FactUnavailable:
             continue
-        at = int.from_bytes(head[60:64], "little")  # e_lfanew
-        if head[at : at + 4] == b"PE\0\0":
-            return {0x14C: "i386", 0x8664: "x86_64", 0xAA64: "aarch64"}.get(int.from_bytes(head[at + 4 : at + 6], "little"), "")
+        found = pe_architecture(head)
+        if found is not None:
+            return found
     environment = _hive_values(fs, f"{root}/System32/config/SYSTEM", f"{_control_set(fs, root)}\\Control\\Session Manager\\Environment")
     return {"x86": "i386", "amd64": "x86_64", "arm64": "aarch64"}.get(environment.get("PROCESSOR_ARCHITECTURE", "").lower(), "")
 

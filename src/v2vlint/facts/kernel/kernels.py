@@ -175,7 +175,7 @@ class Kernels:
         if real is None:
             return None
         found = next((kernel for kernel in self.kernels if kernel.image and lying.resolve(kernel.image) == real), None)
-        return found or next(iter(_kernel(fs, real)), None)
+        return found or next(iter(_kernel(fs, real, *_known_folders(fs))), None)
 
 
 @provides
@@ -184,13 +184,14 @@ def parse_kernels(fs: GuestFS) -> Kernels:
 
     Boot loaders read the files, and replay no journal; the modules are what the kernel sees, and may be unknown.
     """
+    folders, unknown = _known_folders(fs)
     found: dict[tuple[str, str], Kernel] = {}
     for path in _image_paths(fs.as_it_lies()):
-        for kernel in _kernel(fs, path):
+        for kernel in _kernel(fs, path, folders, unknown):
             # Images without a known version are told apart by their paths.
             found.setdefault((kernel.version, kernel.version or path), kernel)
     held = {kernel.version for kernel in found.values()}
-    for folder, version in _known_folders(fs)[0]:
+    for folder, version in folders:
         if version not in held:
             held.add(version)
             found[version, ""] = Kernel(
@@ -222,12 +223,11 @@ def _image_paths(fs: GuestFS) -> Iterator[str]:
             yield real
 
 
-def _kernel(fs: GuestFS, path: str) -> Iterator[Kernel]:
+def _kernel(fs: GuestFS, path: str, folders: Folders, unknown: FactUnavailable | None) -> Iterator[Kernel]:
     """The kernel whose image is at ``path``; nothing when the file is something else."""
     content = read_kernel_image(fs.as_it_lies(), path)
     if content is None:
         return
-    folders, unknown = _known_folders(fs)
     version = _version(folders, path, content)
     tree = ModuleTree(fs, version, next((folder for folder, name in folders if version and name == version), ""), unknown)
     yield Kernel(version, path, tree, content, _config(fs, version), _flavour(version), fs)

@@ -73,7 +73,7 @@ def as_data(report: Report) -> JsonObject:
             "baselined": numbers.baselined,
             "forecasts": _forecasts(report),
         },
-        "rules": [_rule(info) for info in report.rules],
+        "rules": [rule_data(info) for info in report.rules],
         "images": [image_data(image) for image in report.images],
         "not_judged": [{"path": one.path, "reason": one.reason} for one in report.not_judged],
     }
@@ -86,7 +86,8 @@ def _forecasts(report: Report) -> dict[str, int]:
     return {outcome: counts[outcome] for outcome in _OUTCOMES.values()}
 
 
-def _rule(info: RuleInfo) -> JsonObject:
+def rule_data(info: RuleInfo) -> JsonObject:
+    """A rule, as here and in ``v2vlint rules --format json``."""
     return {
         "id": info.id,
         "group": info.group,
