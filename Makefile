@@ -134,6 +134,7 @@ docs: venv
 	$(BIN)/v2vlint completion man > docs/v2vlint.1
 	PYTHONPATH=sample-guests $(BIN)/python -m tests.schemas
 	PYTHONPATH=sample-guests $(BIN)/python -m tests.readme
+	$(BIN)/python -m tests.said
 
 # The documentation site, in build/site, with every link checked.
 .PHONY: site

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.said import known, section
 from v2vlint.engine.examples import apply_edits, example_store, flag_of, run_example, same_content
 from v2vlint.engine.packs import LoadedRule, load_all
 from v2vlint.engine.run import run_rule
@@ -19,6 +20,7 @@ CASES = [
     for number, example in enumerate(type(loaded.rule).examples)
 ]
 FIXES = [case for case in CASES if case.values[1].fixed is not None]  # type: ignore[union-attr]
+SAID = known()
 HEADINGS = ("## What it does", "## Why it matters")
 
 
@@ -33,8 +35,11 @@ def test_example(loaded: LoadedRule, example: Example) -> None:
 
 
 @pytest.mark.parametrize(("loaded", "example"), CASES)
-def test_findings_are_presentable(loaded: LoadedRule, example: Example) -> None:
-    for finding in run_example(loaded.rule, example).findings:
+def test_findings_are_presentable(loaded: LoadedRule, example: Example, request: pytest.FixtureRequest) -> None:
+    outcome = run_example(loaded.rule, example)
+    heading = request.node.callspec.id
+    assert section(heading, outcome) == SAID.get(heading), "`make docs` writes tests/rules_say.txt anew"
+    for finding in outcome.findings:
         assert finding.rule == loaded.id
         assert finding.effect, "a finding says what will happen to the guest"
         assert not finding.message.endswith(".")
