@@ -51,6 +51,13 @@ def test_values_are_cached_in_one_way() -> None:
     assert found == []  # functools.cached_property, also in frozen classes (without slots)
 
 
+def test_a_test_ends_the_programs_that_it_starts() -> None:
+    """Popen's own context waits for a server that nobody ends: a test that failed in it took the whole run with it."""
+    bare = re.compile(r"with (\w+\.)?Popen\(")
+    found = {str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("*.py") if bare.search(path.read_text(encoding="utf-8"))}
+    assert found == {"tests/programs.py"}
+
+
 def test_nothing_is_defined_that_nobody_names() -> None:
     """Names that occur once in all sources: dead code. Found by words, so it misses much, and never accuses what is used."""
     words: collections.Counter[str] = collections.Counter()

@@ -21,6 +21,7 @@ from pathlib import Path
 from guestbuild.debian import cache_dir
 from tests.facts.guests import Files
 from tests.facts.network.oracle import lay
+from tests.programs import running
 from v2vlint.proving.packets import Capture
 
 SECONDS = 20
@@ -125,7 +126,7 @@ def _watch(command: list[str], capture: Path, count: int) -> list[NetBoot]:
     found: list[NetBoot] = []
     cards: dict[str, str] = {}
     begin, console = 24, ""
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace") as machine:
+    with running(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace") as machine:
         for line in machine.stdout or ():
             console = (console + line)[-4000:]
             word, *rest = line.split() or [""]

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.programs import running
 from tests.source.servers import free_port
 
 
@@ -16,9 +17,8 @@ def scheduler(folder: Path) -> Iterator[str]:
     """A scheduler without workers: its address."""
     port = free_port()
     command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+    with running(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
         yield f"tcp://127.0.0.1:{port}"
-        running.terminate()
 
 
 def worker(address: str, folder: Path, name: str) -> subprocess.Popen[bytes]:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from tests.programs import running
 from v2vlint.run.journal import PATTERN
 
 FORMATS = {"qcow2": "qcow2", "raw": "img", "vmdk": "vmdk", "vdi": "vdi", "vhdx": "vhdx", "vpc": "vhd"}
@@ -18,6 +19,8 @@ VMX = 'displayName = "vm{at}"\nuuid.bios = "56 4d 00 00 00 00 40 00-80 00 00 00 
     'scsi0:0.present = "TRUE"\nscsi0:0.fileName = "disk.vmdk"\n'  # fmt: skip
 BROKEN = 5
 """The ways in which :func:`break_one` breaks a guest."""
+PATIENCE = 120
+"""Seconds for what an audit still does when it is interrupted, with servers that are slow."""
 
 
 def convert(source: Path, kind: str, target: Path) -> Path:
@@ -74,13 +77,14 @@ class Audit:
         """Start, or go on, until there are ``limit`` records, and then end it: how many there are then. ``meanwhile`` is told of each."""
         more = ["--resume"] if self.records else []
         quiet = subprocess.DEVNULL
-        with subprocess.Popen([*self._command, *more], cwd=self.folder, stdout=quiet, stderr=quiet, env=self._environment) as running:
+        with running([*self._command, *more], cwd=self.folder, stdout=quiet, stderr=quiet, env=self._environment) as run:
             while self.records < limit:
-                assert running.poll() is None
+                assert run.poll() is None
                 meanwhile(self.records)
                 time.sleep(0.02)
-            running.send_signal(number)
-        assert running.returncode == (130 if number == signal.SIGINT else -number)
+            run.send_signal(number)
+            run.wait(PATIENCE)
+        assert run.returncode == (130 if number == signal.SIGINT else -number)
         return self.records
 
     def finish(self, *reports: str) -> subprocess.CompletedProcess[str]:

@@ -18,6 +18,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from tests import programs
 from tests.source.servers import web
 from v2vlint.engine.check import check_each
 from v2vlint.engine.protocol import CheckAsk, Judged
@@ -165,7 +166,7 @@ def test_a_run_that_is_ended_goes_on(guests: list[Path], tmp_path: Path, number:
     (tmp_path / "v2vlint.toml").write_text('rules = ["rules"]\n')
     arguments = [sys.executable, "-m", "v2vlint", "a.qcow2", "c.qcow2", "d.qcow2", "--journal", "j", "--format", "json"]
     arguments += ["--config", "v2vlint.toml"]
-    with subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+    with programs.running(arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         deadline = time.monotonic() + 60
         while not any('"record": "guest"' in file.read_text() for file in (tmp_path / "j").glob(PATTERN)):
             assert running.poll() is None, running.communicate()

@@ -20,6 +20,8 @@ from urllib.parse import unquote
 
 import pytest
 
+from tests.programs import running
+
 Fault = Callable[["Handler"], bool]
 sshd = pytest.mark.skipif(shutil.which("sshd", path="/usr/sbin") is None or os.geteuid() != 0, reason="sshd is not installed, or not root")
 
@@ -121,13 +123,10 @@ def secure_shell(folder: Path) -> Iterator[tuple[str, str]]:
     )  # fmt: skip
     (folder / "sshd_config").write_text("\n".join(settings))
     Path("/run/sshd").mkdir(exist_ok=True)
-    with subprocess.Popen(("/usr/sbin/sshd", "-D", "-e", "-f", str(folder / "sshd_config")), stderr=subprocess.DEVNULL) as server:
-        try:
-            wait_for(port)
-            command = f"ssh -F none -i {folder}/user -oUserKnownHostsFile={folder}/known -oStrictHostKeyChecking=yes"
-            yield f"{getpass.getuser()}@127.0.0.1:{port}", command
-        finally:
-            server.terminate()
+    with running(("/usr/sbin/sshd", "-D", "-e", "-f", str(folder / "sshd_config")), stderr=subprocess.DEVNULL):
+        wait_for(port)
+        command = f"ssh -F none -i {folder}/user -oUserKnownHostsFile={folder}/known -oStrictHostKeyChecking=yes"
+        yield f"{getpass.getuser()}@127.0.0.1:{port}", command
 
 
 @contextlib.contextmanager
@@ -139,17 +138,14 @@ def object_store(folder: Path, bucket: str) -> Iterator[dict[str, str]]:
     place = f"http://127.0.0.1:{port}"
     login = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "geheim", "AWS_ENDPOINT_URL": place}
     command = (sys.executable, "-m", "moto.server", "-p", str(port))
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as moto:
-        try:
-            wait_for(port)
-            store = boto3.client("s3", "us-east-1", endpoint_url=place, aws_access_key_id="x", aws_secret_access_key="geheim")
-            store.create_bucket(Bucket=bucket)
-            for path in sorted(folder.rglob("*")):
-                if path.is_file():
-                    store.upload_file(str(path), bucket, str(path.relative_to(folder)))
-            yield login
-        finally:
-            moto.terminate()
+    with running(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL):
+        wait_for(port)
+        store = boto3.client("s3", "us-east-1", endpoint_url=place, aws_access_key_id="x", aws_secret_access_key="geheim")
+        store.create_bucket(Bucket=bucket)
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                store.upload_file(str(path), bucket, str(path.relative_to(folder)))
+        yield login
 
 
 SMB_LOGIN = {"SMB_USERNAME": "root", "SMB_PASSWORD": "geheim"}
@@ -171,9 +167,6 @@ def samba(folder: Path, share: Path) -> Iterator[tuple[int, int]]:
     # When it ends, smbd ends everybody in its group of processes.
     command = ("smbd", "--foreground", "--no-process-group", "-s", str(folder / "smb.conf"))
     quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, start_new_session=True, **quiet) as server:  # type: ignore[call-overload]
-        try:
-            wait_for(port)
-            yield port, server.pid
-        finally:
-            server.terminate()
+    with running(command, start_new_session=True, **quiet) as server:
+        wait_for(port)
+        yield port, server.pid

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from guestbuild.debian import cache_dir
+from tests.programs import running
 
 GOVMOMI = Path("/usr/share/gocode/src/github.com/vmware/govmomi/simulator")
 MAIN = Path(__file__).parent / "vcsim/main.go"
@@ -49,14 +50,13 @@ def built() -> Path:
 @contextlib.contextmanager
 def simulated(count: int = 2) -> Iterator[Center]:
     """A vCenter whose host and cluster have ``count`` running machines each: ``DC0_H0_VM0``…, ``DC0_C0_RP0_VM0``…"""
-    with subprocess.Popen((built(), str(count)), stdout=subprocess.PIPE, text=True) as simulator:
+    with running((built(), count), stdout=subprocess.PIPE, text=True) as simulator:
         assert simulator.stdout
         url, store = simulator.stdout.readline().split()
         server = urlsplit(url).netloc.rpartition("@")[2]
         host, port = server.split(":")
         certificate = ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate((host, int(port))))
         yield Center(server, f"thumbprint={sha256(certificate).hexdigest()}", Path(store))
-        simulator.kill()
 
 
 def power_off(center: Center, *names: str) -> None:

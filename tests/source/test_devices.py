@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from guestbuild.samples import cached
+from tests.programs import running
 from tests.source.servers import free_port, wait_for
 from v2vlint.guest.open import GuestContents, open_ref
 from v2vlint.source.expand import expand
@@ -49,20 +50,17 @@ def test_an_export_is_the_disk(raw: Path, tmp_path: Path) -> None:
         (("-i", "127.0.0.1", "-p", str(port)), f"nbd://127.0.0.1:{port}"),
         (("-U", str(place)), f"nbd+unix:///?socket={place}"),
     ):
-        with subprocess.Popen(("nbdkit", "-f", "-r", *where, "file", str(raw))) as server:
-            try:
-                if where[0] == "-i":
-                    wait_for(port)
-                for _attempt in range(200):
-                    if where[0] == "-i" or place.exists():
-                        break
-                    time.sleep(0.05)
-                found = opened(url)
-                assert not found.problems
-                assert [root.os for root in found.roots] == [root.os for root in wanted.roots]
-                assert found.size == wanted.size
-            finally:
-                server.kill()
+        with running(("nbdkit", "-f", "-r", *where, "file", str(raw))):
+            if where[0] == "-i":
+                wait_for(port)
+            for _attempt in range(200):
+                if where[0] == "-i" or place.exists():
+                    break
+                time.sleep(0.05)
+            found = opened(url)
+            assert not found.problems
+            assert [root.os for root in found.roots] == [root.os for root in wanted.roots]
+            assert found.size == wanted.size
 
 
 @pytest.mark.usefixtures("binding")

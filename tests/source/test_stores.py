@@ -13,6 +13,7 @@ import pytest
 
 from guestbuild.debian import cache_dir
 from guestbuild.samples import cached
+from tests.programs import running
 from tests.source.servers import SMB_LOGIN, free_port, object_store, samba, wait_for
 from v2vlint.files import FileMissing, FilePolicy
 from v2vlint.files.remote import BLOCK, pread
@@ -109,19 +110,16 @@ def test_azure(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         "--skipApiVersionCheck",
         "--disableTelemetry",
     )
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as server:
-        try:
-            wait_for(port)
-            store = BlobServiceClient.from_connection_string(login).create_container("templates")
-            for path, name in names(folder):
-                store.upload_blob(f"vm/{name}", path.read_bytes())
-            monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", login)
-            is_read("az://templates/vm", folder, lambda data: store.upload_blob("vm/numbers", data, overwrite=True))
-            monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", login.replace(KEY, KEY.swapcase()))
-            adlfs.AzureBlobFileSystem.clear_instance_cache()
-            assert "AZURE_STORAGE" in told("az://templates/vm/numbers")
-        finally:
-            server.terminate()
+    with running(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL):
+        wait_for(port)
+        store = BlobServiceClient.from_connection_string(login).create_container("templates")
+        for path, name in names(folder):
+            store.upload_blob(f"vm/{name}", path.read_bytes())
+        monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", login)
+        is_read("az://templates/vm", folder, lambda data: store.upload_blob("vm/numbers", data, overwrite=True))
+        monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", login.replace(KEY, KEY.swapcase()))
+        adlfs.AzureBlobFileSystem.clear_instance_cache()
+        assert "AZURE_STORAGE" in told("az://templates/vm/numbers")
 
 
 @pytest.mark.filterwarnings("ignore:unclosed SMB handle")  # that of a connection which broke

@@ -10,6 +10,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.programs import running
+
 FIRMWARE = Path("/usr/share/OVMF")
 ESP = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
 _ESCAPES = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]")
@@ -54,11 +56,10 @@ def shown(*disks: Path, awaited: str, secure: bool = False, seconds: int = 60, m
         order = f",bootindex={number}" if number <= listed else ""
         command += ["-device", f"virtio-blk-pci,drive=d{number}{order}{more}"]
     text, end = "", time.monotonic() + seconds
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as machine:
+    with running(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as machine:
         assert machine.stdout is not None
         os.set_blocking(machine.stdout.fileno(), False)
         while time.monotonic() < end and not re.search(awaited, text) and machine.poll() is None:
             time.sleep(0.2)
             text = _ESCAPES.sub("", text + (machine.stdout.read() or b"").decode("ascii", "replace"))
-        machine.kill()
     return text

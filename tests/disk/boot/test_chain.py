@@ -13,6 +13,7 @@ import pytest
 from tests.disk.boot.disks import FIRST, MBR, MIB, SECTOR, SHAPES, Raw, code, grub2
 from tests.disk.images import blank, need, run
 from tests.disk.test_oracle import mounted
+from tests.programs import running
 from v2vlint.guest.open import open_ref
 from v2vlint.model.boot_chain import BootChain
 from v2vlint.model.source import GuestRef
@@ -48,7 +49,7 @@ def screen(path: Path, awaited: str, *others: Path) -> str:
     drives = (word for disk in (path, *others) for word in ("-drive", f"file={disk},format=raw,if=ide,snapshot=on"))
     command = ["qemu-system-x86_64", "-accel", "tcg", "-m", "128", "-nographic", "-net", "none", *drives]
     shown = ""
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as machine:
+    with running(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as machine:
         assert machine.stdout is not None
         with selectors.DefaultSelector() as selector:
             selector.register(machine.stdout, selectors.EVENT_READ)
@@ -56,7 +57,6 @@ def screen(path: Path, awaited: str, *others: Path) -> str:
             while time.monotonic() < end and not re.search(awaited, shown):
                 if selector.select(0.5):
                     shown += machine.stdout.read1(4096).decode("ascii", "replace")  # type: ignore[attr-defined]
-        machine.kill()
     return shown
 
 
