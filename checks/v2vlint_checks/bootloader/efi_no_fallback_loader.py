@@ -89,6 +89,22 @@ class EfiNoFallbackLoader(Rule):
             },
             title="GRUB legacy has its configuration beside it",
         ),
+        Example(
+            {
+                **_DEBIAN,
+                "/boot/efi/EFI/boot/bootia32.efi": "MZ grub",
+                "/boot/efi/EFI/arch/shimx64.efi": "MZ shim",
+                "/boot/efi/EFI/debian/mmx64.efi": "MZ keys",
+            },
+            given=(_UEFI,),
+            flags=("/boot/efi/EFI",),
+            fixed={
+                "/boot/efi/EFI/boot/BOOTX64.EFI": "MZ shim",
+                "/boot/efi/EFI/boot/grubx64.efi": "MZ grub",
+                "/boot/efi/EFI/boot/mmx64.efi": "MZ keys",
+            },
+            title="a shim without a loader is of no use; the folder is there for another architecture",
+        ),
         Example({**_DEBIAN, "/boot/efi/EFI/boot/bootx64.efi": b"\0" * 700}, given=(_UEFI,), flags=("/boot/efi/EFI/boot/bootx64.efi",)),
         Example({"/etc/hostname": "x\n"}, given=(_UEFI,), unknown=True, title="the ESP is not mounted and was not read"),
         Example({**_DEBIAN, "/boot/efi/EFI/boot/bootx64.efi": b"MZ"}, given=(_UEFI,), title="FAT knows no case"),

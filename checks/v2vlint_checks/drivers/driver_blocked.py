@@ -32,6 +32,7 @@ from v2vlint.api import (
 
 _CIS = "# hardening\ninstall virtio_blk /bin/true\n"
 _BLACKLIST = "blacklist virtio_net\n"
+_OTHERS = "blacklist floppy\ninstall usb-storage /bin/true\noptions virtio_net csum=0\n"
 _MODULES = ("virtio_blk: virtio_ring", "virtio_pci: virtio_ring", "virtio_ring", "ext4")
 _IMAGE = sample_initramfs(_MODULES, {"etc/modprobe.d/cis.conf": _CIS})
 _KMOD = {"/usr/bin/kmod": ""}
@@ -80,6 +81,12 @@ class DriverBlocked(Rule):
             severity=Severity.ERROR,
             fixed={"/etc/modprobe.d/net.conf": f"# {_BLACKLIST}"},
             title="the network card",
+        ),
+        Example(
+            {**sample_boot(), **_KMOD, "/etc/modprobe.d/net.conf": f"{_OTHERS}{_BLACKLIST}"},
+            flags=("/etc/modprobe.d/net.conf:4",),
+            fixed={"/etc/modprobe.d/net.conf": f"{_OTHERS}# {_BLACKLIST}"},
+            title="lines about other modules, and options of this one, stay",
         ),
         Example(
             sample_boot(args="root=UUID=1 ro module_blacklist=floppy,virtio_ring"),

@@ -31,6 +31,9 @@ _ROUTED = (
 _SUSE = "/etc/sysconfig/network/ifcfg-eth0"
 _NETWORK = "/etc/systemd/network/lan.network"
 _NETPLAN = "/etc/netplan/01-lan.yaml"
+_MANY = "[Match]\nMACAddress=52:54:00:00:00:01\n\n[Network]\n" + "".join(
+    f"DNS=192.0.2.{50 + number}\nAddress=192.0.2.{number}/24\nGateway=192.0.2.{250 + number}\n" for number in range(1, 6)
+)
 
 
 class StaticAddress(Rule):
@@ -99,6 +102,31 @@ class StaticAddress(Rule):
                 "/etc/sysconfig/network/routes": "default 192.0.2.1 - -\n",
             },
             flags=(f"{_SUSE}:3",),
+        ),
+        Example({_NETWORK: _MANY}, flags=(f"{_NETWORK}:6",), title="of many addresses and servers the first are told"),
+        Example(
+            {
+                "/etc/netplan/50-cloud-init.yaml": (
+                    "network:\n  version: 2\n  ethernets:\n    eth0:\n      addresses: [192.0.2.5/24]\n      mtu: 9000\n"
+                ),
+                "/sbin/init": "",
+                "/usr/bin/cloud-init": "",
+                "/etc/systemd/system/cloud-init.target.wants/cloud-init.service": "",
+            },
+            flags=("/etc/netplan/50-cloud-init.yaml:5",),
+            fixed={
+                "/etc/netplan/50-cloud-init.yaml": (
+                    "network:\n  version: 2\n  ethernets:\n    eth0:\n      dhcp4: true\n      mtu: 9000\n"
+                ),
+                "/etc/cloud/cloud.cfg.d/99-v2vlint-network.cfg": (
+                    "# Written by v2vlint: the rendered network configuration was changed.\nnetwork: {config: disabled}\n"
+                ),
+            },
+            title="cloud-init would write the address again",
+        ),
+        Example(
+            {_NETPLAN: "network:\n  version: 2\n  ethernets:\n    eth0:\n      dhcp4: true\n      addresses: [192.0.2.5/24]\n"},
+            title="DHCP, and an address of its own besides",
         ),
         Example({_INTERFACES: _DEBIAN}, given=(_STRETCHED,), title="the network comes along"),
         Example({_INTERFACES: "auto eth0\niface eth0 inet dhcp\n#    address 192.0.2.5/24\n"}),

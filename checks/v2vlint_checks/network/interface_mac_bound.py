@@ -93,6 +93,31 @@ class InterfaceMacBound(Rule):
                 )
             },
         ),
+        Example(
+            {"/etc/netplan/lan.yaml": _NETPLAN + _NETPLAN.partition("ethernets:\n")[2].replace("lan", "dmz").replace(":01", ":02")},
+            target="gce",
+            flags=("/etc/netplan/lan.yaml:6", "/etc/netplan/lan.yaml:11"),
+            title="the addresses tell two cards apart",
+        ),
+        Example(
+            {
+                "/sbin/init": "",
+                "/usr/bin/cloud-init": "",
+                "/etc/systemd/system/cloud-init.target.wants/cloud-init.service": "",
+                "/etc/netplan/50-cloud-init.yaml": _NETPLAN,
+            },
+            target="gce",
+            flags=("/etc/netplan/50-cloud-init.yaml:6",),
+            fixed={
+                "/etc/netplan/50-cloud-init.yaml": (
+                    'network:\n  version: 2\n  ethernets:\n    lan:\n      match:\n        name: "e*"\n      dhcp4: true\n'
+                ),
+                "/etc/cloud/cloud.cfg.d/99-v2vlint-network.cfg": (
+                    "# Written by v2vlint: the rendered network configuration was changed.\nnetwork: {config: disabled}\n"
+                ),
+            },
+            title="cloud-init has written it and would write it again",
+        ),
         Example({"/etc/netplan/50-cloud-init.yaml": _NETPLAN}, title="libvirt keeps the address"),
         Example(
             {"/etc/netplan/50-cloud-init.yaml": _NETPLAN},

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from v2vlint.api import (
     Applicability,
+    CardNames,
     Delete,
     Edit,
     Example,
@@ -34,6 +35,8 @@ _RHEL6 = {
     "/etc/sysconfig/network-scripts/ifcfg-eth0": "DEVICE=eth0\nBOOTPROTO=dhcp\nONBOOT=yes\n",
     "/lib/udev/rules.d/75-persistent-net-generator.rules": 'ACTION=="add", SUBSYSTEM=="net", IMPORT{program}="write_net_rules"\n',
 }
+_FITS = 'SUBSYSTEM=="net", ACTION=="add", DRIVERS=="virtio_net", NAME="lan0"\n'
+_OTHER = 'SUBSYSTEM=="net", ACTION=="add", KERNELS=="0000:0b:00.0", DRIVERS=="vmxnet3", NAME="lan1"\n'
 _ALMA9 = OsInfo("linux", "almalinux", "rhel", "AlmaLinux", "9.3", "x86_64")
 
 
@@ -90,6 +93,20 @@ class PersistentNetRules(Rule):
             flags=("/etc/udev/rules.d/10-lan.rules:1",),
             severity=Severity.INFO,
             title="a card there may have this address",
+        ),
+        Example(
+            {"/etc/udev/rules.d/10-lan.rules": f"{_FITS}{_OTHER}"},
+            flags=("/etc/udev/rules.d/10-lan.rules:2",),
+            fixed={"/etc/udev/rules.d/10-lan.rules": _FITS},
+            title="a rule before it fits",
+        ),
+        Example(
+            {_PATH: _RULE + _RULE.replace(":01", ":02").replace("eth0", "eth1")},
+            given=(CardNames(macs=(("eth0", "00:50:56:9a:bc:01"),)),),
+            target="azure",
+            flags=(f"{_PATH}:4",),
+            fixed={_PATH: _RULE + "# PCI device 0x15ad:0x07b0 (vmxnet3)\n"},
+            title="one of the cards has its address there",
         ),
         Example({_PATH: _RULE}, given=(_ALMA9,), flags=(f"{_PATH}:2",), title="ignored from Red Hat Enterprise Linux 9 on"),
         Example({_PATH: _RULE}, title="the target keeps the MAC address"),

@@ -25,6 +25,9 @@ from v2vlint.api import (
 _UUID = "0f3c5e3c-9f0b-4f0e-8a2f-5a3a4a0b7f11"
 _DISK = BlockDevice("disk1", "disk", 2 << 30, 0)
 _BOOT = BlockDevice("disk1p1", "partition", 1 << 30, 0, 1, "ext4", _UUID)
+_SWAP = BlockDevice("disk1p2", "partition", 1 << 30, 0, 2, "swap", "5a-22")
+_UNIT = "[Mount]\nWhat=/dev/sdb1\nWhere=/data\n[Install]\nWantedBy=local-fs.target\n"
+_WANTED = {"/etc/systemd/system/local-fs.target.wants/data.mount": _UNIT}
 _SECOND = BlockDevice("disk2", "disk", 2 << 30, 1)
 _DATA = BlockDevice("disk2p1", "partition", 1 << 30, 1, 1, "xfs", "77aa")
 
@@ -107,6 +110,14 @@ class FstabDeviceName(Rule):
             flags=("/etc/fstab:1", "/etc/fstab:2"),
             severity=Severity.ERROR,
             title="SysV scripts stop where fsck fails",
+        ),
+        Example(
+            {"/etc/fstab": "/dev/sda2 none swap sw 0 0\n", "/etc/systemd/system/data.mount": _UNIT, **_WANTED},
+            given=(BlockTable((_DISK, _SWAP)),),
+            flags=("/etc/fstab:1",),
+            severity=Severity.WARNING,
+            fixed={"/etc/fstab": "UUID=5a-22 none swap sw 0 0\n"},
+            title="swap; mount units have a rule of their own",
         ),
         Example({"/etc/fstab": "/dev/sda1 / ext4 defaults 0 1\n"}, given=(BlockTable((_DISK, _BOOT)),), target="kvm-scsi"),
         Example(
