@@ -8,7 +8,7 @@ from tests.verdicts.asking import DATA, FAILS, ROOT, UNSURE, WARNS, Told, disk, 
 from v2vlint.facts.registry import FactStore
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.finding import Fate
-from v2vlint.samples.boot import FILES, sample_boot, sample_initramfs
+from v2vlint.samples.boot import FILES, VERSION, sample_boot, sample_initramfs
 from v2vlint.samples.memory import memory_guest
 from v2vlint.verdicts.mounts import MountsVerdict
 from v2vlint.verdicts.root import RootVerdict
@@ -30,8 +30,11 @@ LVM = BlockTable(
         BlockDevice("data/home", "lv", 1 << 30, 0, fs_type="xfs", uuid=DATA, parents=("disk1p3",)),
     )
 )
+IMAGE = f"/boot/initrd.img-{VERSION}"
 DRACUT = {"usr/lib/dracut/modules.txt": "lvm\n"}
 TIED = "DEVICE /dev/sda* /dev/sdb*\n"
+MEMBERS = "ARRAY /dev/md/0 devices=/dev/sda5,/dev/sda6\n"
+BY_PATH = "DEVICE /dev/disk/by-path/pci-0000:00:10.0-*\n"
 FILTER = 'devices {\n filter = [ "a|^/dev/sda2$|", "r|.*|" ]\n}\n'
 
 
@@ -50,8 +53,13 @@ def asked(
         pytest.param(TIED, TIED, "sd", [], [], id="kept names"),
         pytest.param(TIED, "ARRAY /dev/md/0 UUID=1\n", "vd", [], [WARNS], id="initramfs-tools wrote another"),
         pytest.param("DEVICE partitions\n", TIED, "vd", [FAILS], [], id="changed since"),
-        pytest.param("", "ARRAY /dev/md/0 devices=/dev/sda5,/dev/sda6\n", "vd", [FAILS], [], id="the root's members"),
+        pytest.param("", MEMBERS, "vd", [FAILS], [], id="the root's members"),
         pytest.param("", "ARRAY /dev/md/1 devices=/dev/sda7\n", "vd", [], [], id="another array's members"),
+        pytest.param("", f"ARRAY /dev/md/1 devices=/dev/sda7\n{MEMBERS}", "vd", [FAILS], [], id="and then the root's"),
+        pytest.param(TIED.replace("DEVICE", "DEVICE partitions"), TIED, "vd", [FAILS], [], id="looks everywhere"),
+        pytest.param(BY_PATH, BY_PATH, "sd", [FAILS], [WARNS], id="a path of hardware"),
+        pytest.param("", "DEVICE /dev/md* /dev/vd*\n", "vd", [], [], id="names that stay"),
+        pytest.param("", "DEVICE /dev/sda5 /dev/vda6\n", "vd", [FAILS], [], id="whole names"),
         pytest.param("", "ARRAY /dev/md/boot devices=/dev/sda7\n", "vd", [UNSURE], [], id="an array by an unknown name"),
     ],
 )
@@ -61,7 +69,7 @@ def test_arrays(own: str, inside: str, prefix: str, root: Told, mounts: Told, pa
     assert told(facts.get(RootVerdict).arrays) == root
     assert told(facts.get(MountsVerdict).md_names) == mounts
     if own == inside and root:
-        assert str(facts.get(RootVerdict).arrays[0].where).startswith("/etc/mdadm/mdadm.conf:1")
+        assert str(facts.get(RootVerdict).arrays[0].where) == "/etc/mdadm/mdadm.conf:1:8"
 
 
 def test_an_array_that_only_a_mount_needs_fails_the_mounts() -> None:
@@ -75,6 +83,7 @@ def test_without_the_image_the_guests_own_file_stands_for_it() -> None:
     del files["/boot/initrd.img-6.1.0-13-amd64"]
     facts = store(files, memory_guest(files, uuid=ROOT), MD, landing("vd"))
     assert told(facts.get(MountsVerdict).md_names) == [FAILS]
+    assert told(facts.get(RootVerdict).arrays) == []
 
 
 @pytest.mark.parametrize(
@@ -102,6 +111,100 @@ def test_identities_of_disks(switch: str, found: Told) -> None:
 
 
 PLAIN = BlockTable((disk(), part(1, "ext4", ROOT)))
+BESIDE = BlockTable((*LVM.devices[:3], part(1, "ext4", ROOT), *MD.devices[1:4], *MD.devices[5:]))
+IDENTITY = "IDTYPE=sys_wwid IDNAME=naa.6 DEVNAME=/dev/sda2 PVID=x\n"
+
+
+def test_settings_for_layers_that_the_root_does_not_lie_on() -> None:
+    """The root is a partition; arrays and volumes are there for other filesystems."""
+    inside = {
+        "etc/mdadm/mdadm.conf": TIED,
+        "etc/lvm/lvm.conf": FILTER.replace('"r|.*|"', '"r|(|"').replace("devices {", "devices {\n use_devicesfile = 1"),
+        "etc/lvm/devices/system.devices": IDENTITY,
+    }
+    root = asked({}, inside, BESIDE).get(RootVerdict)
+    assert (root.arrays, root.volumes, root.identities) == ((), (), ())
+
+
+@pytest.mark.parametrize(
+    ("own", "inside", "where"),
+    [
+        pytest.param(FILTER, FILTER, "/etc/lvm/lvm.conf:2:13", id="copied"),
+        pytest.param("", FILTER, IMAGE, id="only in the image"),
+        pytest.param(FILTER.replace("sda2", "vda2"), FILTER, IMAGE, id="another pattern"),
+        pytest.param(FILTER.replace('"a|', '"r|'), FILTER, IMAGE, id="the same patterns, rejected"),
+        pytest.param(FILTER.replace("filter", "global_filter"), FILTER, IMAGE, id="the other filter"),
+        pytest.param(FILTER, FILTER.replace('"r|.*|"', '"r|(|"'), IMAGE, id="a pattern that is none"),
+    ],
+)
+def test_where_the_filter_of_the_image_was_copied_from(own: str, inside: str, where: str) -> None:
+    (cause,) = asked({"/etc/lvm/lvm.conf": own}, {"etc/lvm/lvm.conf": inside}, LVM).get(RootVerdict).volumes
+    assert str(cause.where) == where
+
+
+SECOND = BlockTable(
+    (
+        *(disk(number) for number in (1, 2)),
+        part(3, "LVM2_member", "pv-2", on=2, part_uuid="aa-bb"),
+        BlockDevice("vg/root", "lv", 1 << 30, 1, fs_type="ext4", uuid=ROOT, parents=("disk2p3",)),
+    )
+)
+WHOLE = BlockTable(
+    (
+        BlockDevice("disk1", "disk", 8 << 30, 0, fs_type="LVM2_member", uuid="pv-2"),
+        BlockDevice("vg/root", "lv", 1 << 30, 0, fs_type="ext4", uuid=ROOT, parents=("disk1",)),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "prefix", "accepted"),
+    [
+        (SECOND, "vd", "/dev/vdb3"),
+        (SECOND, "nvme", "/dev/nvme1n1p3"),
+        (SECOND, "vd", "/dev/disk/by-partuuid/aa-bb"),
+        (SECOND, "vd", "/dev/disk/by-id/lvm-pv-uuid-pv-2"),
+        (WHOLE, "vd", "/dev/vda"),
+        (WHOLE, "nvme", "/dev/nvme0n1"),
+        (WHOLE, "vd", "/dev/disk/by-id/lvm-pv-uuid-pv-2"),
+    ],
+)
+def test_the_names_under_which_lvm_sees_a_volume(blocks: BlockTable, prefix: str, accepted: str) -> None:
+    conf = {"etc/lvm/lvm.conf": FILTER.replace("/dev/sda2", accepted)}
+    assert told(asked({}, conf, blocks, prefix).get(RootVerdict).volumes) == []
+    (cause,) = (
+        asked({}, {"etc/lvm/lvm.conf": conf["etc/lvm/lvm.conf"].replace(accepted, f"{accepted}0")}, blocks, prefix).get(RootVerdict).volumes
+    )
+    name = (
+        ("/dev/nvme1n1p3" if blocks is SECOND else "/dev/nvme0n1") if prefix == "nvme" else "/dev/vdb3" if blocks is SECOND else "/dev/vda"
+    )
+    volume = "disk2p3" if blocks is SECOND else "disk1"
+    assert cause.reason == f"in the initramfs, filter rejects {name}, the name of the physical volume {volume} on the target"
+    assert cause.about is not None
+    assert [(found.name, paths[0]) for found, paths in cause.about.volumes] == [(volume, name)]
+
+
+def test_the_volume_that_the_root_needs_is_named_first() -> None:
+    (cause,) = asked({}, {"etc/lvm/lvm.conf": 'devices {\n filter = [ "r|.*|" ]\n}\n'}, LVM).get(RootVerdict).volumes
+    assert cause.about is not None
+    assert [found.name for found, _paths in cause.about.volumes] == ["disk1p2", "disk1p3"]
+    swapped = BlockTable((*LVM.devices[:3], BlockDevice("vg/root", "lv", 1 << 30, 0, fs_type="ext4", uuid=ROOT, parents=("disk1p3",))))
+    (cause,) = asked({}, {"etc/lvm/lvm.conf": 'devices {\n filter = [ "r|.*|" ]\n}\n'}, swapped).get(RootVerdict).volumes
+    assert "the physical volume disk1p3 on the target" in cause.reason
+
+
+def test_without_a_boot_menu_nothing_is_certain() -> None:
+    lvm = {
+        "etc/lvm/lvm.conf": FILTER.replace("devices {", "devices {\n use_devicesfile = 1"),
+        "etc/lvm/devices/system.devices": IDENTITY * 2,
+    }
+    files = {path: content for path, content in sample_boot(image=sample_initramfs(files=lvm)).items() if not path.endswith("grub.cfg")}
+    root = store(files, memory_guest(files, uuid=ROOT), LVM, landing("vd")).get(RootVerdict)
+    assert (told(root.volumes), told(root.identities)) == ([UNSURE], [UNSURE])
+    assert root.identities[0].reason.endswith("the source's identities (naa.6)")
+    arrays = sample_boot(image=sample_initramfs(files={"etc/mdadm/mdadm.conf": TIED}))
+    del arrays["/boot/grub/grub.cfg"]
+    assert told(store(arrays, memory_guest(arrays, uuid=ROOT), MD, landing("vd")).get(RootVerdict).arrays) == [UNSURE]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The verdicts on the kernel and its initramfs: what an image lacks, by everything that makes it matter or not."""
+"""The verdict on the initramfs: what an image lacks, by everything that makes it matter or not."""
 
 from __future__ import annotations
 
@@ -6,109 +6,29 @@ import dataclasses
 
 import pytest
 
-from tests.verdicts.asking import FAILS, REPAIRED, ROOT, UNKNOWN, UNSURE, WARNS, Told, disk, landing, part, store, told
-from v2vlint.facts.boot.efi import EfiImage
+from tests.verdicts.asking import FAILS, REPAIRED, ROOT, UNKNOWN, UNSURE, WARNS, Told, landing, store, told
+from tests.verdicts.booting import BLOCKS, EXT, IMAGE, KERNEL, PASSES, SECURE, TOOLS, WHOLE, guest, initramfs
 from v2vlint.facts.boot.path import SCSI_DISK
-from v2vlint.facts.boot.secure_boot import SecureBoot
 from v2vlint.facts.boot.start import Startup
 from v2vlint.facts.conversion.refusals import Refusals
 from v2vlint.facts.initramfs.cpio import newc
 from v2vlint.facts.kernel.module_signature import MAGIC
 from v2vlint.facts.storage.root_stack import RootStack
-from v2vlint.model.blocks import BlockDevice, BlockTable
-from v2vlint.model.finding import Fate, Mover, Severity
-from v2vlint.model.rule import Content
+from v2vlint.model.blocks import BlockDevice
+from v2vlint.model.finding import Fate, Mover
+from v2vlint.model.target import Controller
 from v2vlint.samples.boot import (
     EXT4,
     NETWORK,
     SCSI,
     VERSION,
     VIRTIO,
-    sample_boot,
     sample_bzimage,
-    sample_chain,
     sample_initramfs,
     sample_kernel,
 )
+from v2vlint.target import load
 from v2vlint.verdicts.initramfs import InitramfsVerdict
-from v2vlint.verdicts.kernel import KernelVerdict
-
-KERNEL = sample_kernel((*VIRTIO, *SCSI, *EXT4, *NETWORK, "dm_mod", "dm_crypt", "raid1", "vmw_pvscsi"))
-WHOLE = sample_initramfs((*VIRTIO, *SCSI, *EXT4))
-BLOCKS = BlockTable((disk(details=(("pt", "dos"),)), part(1, "ext4", ROOT)), chains=(sample_chain(),))
-EXT = RootStack("ext4", BLOCKS.devices[1])
-IMAGE = f"/boot/initrd.img-{VERSION}"
-PASSES = (Fate.PASS, None)
-
-
-def guest(image: bytes | None = WHOLE, args: str = f"root=UUID={ROOT} ro", kernel: object = KERNEL, **more: Content) -> dict[str, Content]:
-    """A guest whose default entry loads ``image``; other files are named ``etc_modprobe.d_x.conf``."""
-    files: dict[str, Content] = {**sample_boot(KERNEL if kernel is None else kernel, image, args)}  # type: ignore[arg-type]
-    return files | {f"/{name.replace('__', '.').replace('_', '/')}": content for name, content in more.items()}
-
-
-def initramfs(files: dict[str, Content], *given: object, target: str = "kvm", mover: Mover = Mover.RAW) -> InitramfsVerdict:
-    known = {type(fact) for fact in given}
-    return store(files, *(fact for fact in (BLOCKS, EXT) if type(fact) not in known), *given, target=target, mover=mover).get(
-        InitramfsVerdict
-    )
-
-
-def kernel(files: dict[str, Content], *given: object, target: str = "kvm", mover: Mover = Mover.RAW) -> KernelVerdict:
-    return store(files, BLOCKS, *given, target=target, mover=mover).get(KernelVerdict)
-
-
-def test_a_whole_guest_passes() -> None:
-    assert told(kernel(guest()).causes) == [PASSES]
-    assert told(initramfs(guest()).causes) == [PASSES]
-
-
-def test_no_kernel_at_all() -> None:
-    (cause,) = kernel({}).none_installed
-    assert (told([cause]), cause.reason) == ([FAILS], "no kernel image is installed")
-    modules_only = {path: content for path, content in guest().items() if "/lib/modules" in path}
-    assert kernel(modules_only).none_installed[0].reason.endswith(f"; only the modules of {VERSION} are there")
-
-
-def test_the_file_that_the_entry_names_is_not_there() -> None:
-    files = guest()
-    del files[f"/boot/vmlinuz-{VERSION}"]
-    files["/boot/vmlinuz-other"] = sample_bzimage("6.1.0-14-amd64")
-    assert (told(kernel(files).missing), kernel(files).fate) == ([FAILS], Fate.FAIL)
-    assert told(kernel(guest()).missing) == []
-
-
-def test_a_kernel_that_is_cut_short() -> None:
-    files = guest() | {f"/boot/vmlinuz-{VERSION}": sample_bzimage(payload=64)[:1500]}
-    assert told(kernel(files).damaged) == [FAILS]
-
-
-def test_a_loader_that_starts_efi_programs_does_not_unpack_a_kernel() -> None:
-    entry: dict[str, Content] = {
-        "/boot/EFI/BOOT/BOOTX64.EFI": b"MZ LoaderInfo: systemd-boot 255",
-        "/boot/loader/entries/a.conf": f"linux /vmlinuz-{VERSION}\ninitrd /initrd.img-{VERSION}\noptions root=UUID={ROOT}\n",
-    }
-    files: dict[str, Content] = {path: content for path, content in guest().items() if not path.endswith("grub.cfg")}
-    files |= entry
-    assert told(kernel(files).damaged) == []
-    packed = kernel(files | {f"/boot/vmlinuz-{VERSION}": b"\x1f\x8b\x08"})
-    assert [(cause.severity, "systemd-boot" in cause.reason) for cause in packed.damaged] == [(Severity.ERROR, True)]
-    assert told(kernel(guest() | {f"/boot/vmlinuz-{VERSION}": b"\x1f\x8b\x08"}).damaged) == []
-
-
-def test_an_initramfs_that_is_not_there() -> None:
-    files = guest()
-    del files[IMAGE]
-    (cause,) = kernel(files).initramfs
-    assert cause.about is not None
-    assert (told([cause]), cause.about.kind, cause.where.line) == ([FAILS], "missing", 3)  # type: ignore[union-attr]
-
-
-def test_an_initramfs_that_is_cut_short() -> None:
-    cut = guest(WHOLE[: len(WHOLE) // 2])
-    assert told(kernel(cut).initramfs) == [FAILS]
-    assert initramfs(cut).root_filesystem == ()
-
 
 DRIVES = sample_initramfs
 LACKS = (*SCSI, *EXT4)
@@ -173,6 +93,40 @@ def test_an_image_of_another_kernel() -> None:
     assert told(initramfs(guest(other, kernel=builtin)).other_kernel) == [WARNS]
 
 
+def test_of_many_other_kernels_three_are_told() -> None:
+    versions = [f"5.{number}.0-1-amd64" for number in (10, 11, 12, 13)]
+    folders = {f"usr/lib/modules/{version}/kernel/x.ko": b"\x7fELF" for version in versions}
+    (cause,) = initramfs(guest(sample_initramfs((), folders, versions[0]))).other_kernel
+    assert cause.reason == f"the initramfs of kernel {VERSION} holds modules of {', '.join(versions[:3])} only"
+
+
+def test_virt_v2v_replaces_the_image_of_another_kernel() -> None:
+    """What that image lacks besides is of no interest."""
+    files = guest(sample_initramfs(("ext4",), version="5.10.0-1-amd64")) | TOOLS
+    judged = initramfs(files, STACKS["lv"], Refusals(converts=True), mover=Mover.VIRT_V2V)
+    assert (told(judged.other_kernel), judged.root_filesystem, judged.drivers) == ([REPAIRED], (), ())
+
+
+def test_a_controller_that_the_mover_chooses_instead() -> None:
+    """The kernel has to drive that one."""
+    files = guest(kernel=sample_kernel((*SCSI, *EXT4)))
+    other, unknown = landing("hd"), landing("xx")
+    assert told(initramfs(files, dataclasses.replace(other, controllers=_named("hd", "sd_mod"))).kernel_drivers) == [WARNS]
+    assert told(initramfs(files, dataclasses.replace(unknown, controllers=_named("xx", "xx"))).kernel_drivers) == [FAILS]
+
+
+def _named(prefix: str, module: str) -> tuple[Controller, ...]:
+    return (Controller(prefix, prefix, ((module,),)),)
+
+
+def test_each_controller_counts() -> None:
+    """The kernel's configuration mentions the second one only; for the first, its image tells."""
+    bare = {f"/boot/vmlinuz-{VERSION}": sample_bzimage(VERSION), f"/boot/config-{VERSION}": "# CONFIG_VMWARE_PVSCSI is not set\n"}
+    both = dataclasses.replace(load("kvm"), controllers=(*_named("xx", "odd_blk"), *_named("sd", "vmw_pvscsi")))
+    judged = store(guest(sample_initramfs(("odd_blk", *EXT4)), kernel=bare), BLOCKS, EXT, both).get(InitramfsVerdict)
+    assert (told(judged.kernel_drivers), "vmw_pvscsi" in judged.kernel_drivers[0].reason) == ([FAILS], True)
+
+
 def test_an_entry_without_an_initramfs() -> None:
     assert told(initramfs(guest(b"")).none_loaded) == [FAILS]
     assert told(initramfs(guest(b"", f"root=UUID={ROOT} panic=-1")).none_loaded) == [UNSURE]
@@ -223,8 +177,7 @@ def test_the_type_of_the_root_filesystem() -> None:
 
 
 def test_virt_v2v_rebuilds_the_image() -> None:
-    tools = {"/usr/sbin/grub-mkconfig": "", "/usr/sbin/mkinitramfs": "", "/usr/sbin/update-initramfs": ""}
-    files = guest(DRIVES(LACKS)) | tools
+    files = guest(DRIVES(LACKS)) | TOOLS
     judged = initramfs(files, Refusals(converts=True), mover=Mover.VIRT_V2V)
     assert (told(judged.drivers), judged.fate) == ([REPAIRED], Fate.PASS)
     assert "virt-v2v's new initramfs" in judged.decisive.reason
@@ -239,7 +192,6 @@ def test_the_modules_of_scsi_disks_count_with_the_controller() -> None:
 
 
 LOCKED = "CONFIG_MODULE_SIG=y\nCONFIG_LOCK_DOWN_IN_EFI_SECURE_BOOT=y\n"
-SECURE = SecureBoot("microsoft", demanded=True, first=EfiImage("/x", "shim", "x64", 1))
 
 
 @pytest.mark.parametrize(
@@ -278,6 +230,47 @@ def test_a_kernel_that_reboots_at_once_may_come_up_by_another_entry() -> None:
     assert told(initramfs(guest(args=args)).drives) == [PASSES]
 
 
+CLOSED = RootStack("", None, (BlockDevice("luks-AB-1", "luks", 1, 0, parents=("disk1p1",)), *STACKS["luks"].layers), closed=True)
+
+
+@pytest.mark.parametrize(
+    ("args", "lacks", "drives"),
+    [
+        (f"quiet root=UUID={ROOT}", [UNSURE, UNSURE], [UNSURE, UNKNOWN, PASSES]),
+        ("quiet rd.luks.uuid=luks-ab-1", [FAILS, FAILS], [FAILS, UNKNOWN, PASSES]),
+        ("quiet root=UUID=AB-1", [FAILS, FAILS], [FAILS, UNKNOWN, PASSES]),
+    ],
+)
+def test_a_container_that_nobody_opened(args: str, lacks: Told, drives: Told) -> None:
+    """Only the command line tells that the root is in it."""
+    kernel = sample_kernel((*VIRTIO, *SCSI, *EXT4, "dm_mod", "dm_crypt"))
+    judged = initramfs(guest(args=args, kernel=kernel), CLOSED)
+    assert told(judged.root_filesystem) == lacks[:1]
+    assert told(judged.drives) == drives
+    reasons = [cause.reason for cause in judged.drives]
+    opens = "initramfs-tools drives virtio-blk and opens LUKS; what is in luks-AB-1 is not known"
+    assert reasons[:2] == ["root volume: dm_mod is not in the initramfs", opens]
+    whole = sample_initramfs((*VIRTIO, *EXT4, "dm_mod", "dm_crypt"), {"sbin/cryptsetup": b"\x7fELF"})
+    assert told(initramfs(guest(whole, args, kernel), CLOSED).root_filesystem) == []
+
+
+def test_how_the_way_to_the_root_is_told() -> None:
+    (cause,) = initramfs(guest()).drives
+    assert cause.reason == "initramfs-tools drives virtio-blk and mounts ext4"
+    builtin = sample_kernel((), ("virtio_blk", "virtio_pci", "virtio", "virtio_ring", "ext4", "jbd2"))
+    (cause,) = initramfs(guest(b"", kernel=builtin)).drives
+    assert cause.reason == "no initramfs; the kernel itself drives virtio-blk and mounts ext4"
+    lacks = initramfs(guest(sample_initramfs(("sd_mod",)))).drives
+    assert [cause.reason for cause in lacks[:2]] == ["virtio-blk: virtio_blk is not in the initramfs", "ext4: ext4 is not in the initramfs"]
+    files = guest()
+    del files[IMAGE]
+    assert [(cause.fate, cause.reason) for cause in initramfs(files).drives] == [(Fate.UNKNOWN, f"{IMAGE} does not exist")]
+    bare = guest(b"")
+    del bare[f"/boot/vmlinuz-{VERSION}"]
+    bare["/boot/vmlinuz-other"] = sample_bzimage("6.1.0-14-amd64")
+    assert [cause.reason for cause in initramfs(bare).drives] == [f"/boot/vmlinuz-{VERSION} does not exist"]
+
+
 def test_what_an_image_of_unknown_make_holds_cannot_be_told() -> None:
     """An image without modules and without the marks of a generator."""
     judged = initramfs(guest(newc({"init": b"#!/bin/sh\n"})))
@@ -290,16 +283,7 @@ def test_what_an_image_of_unknown_make_holds_cannot_be_told() -> None:
 
 @pytest.mark.parametrize(("mover", "found"), [(Mover.VIRT_V2V, [REPAIRED]), (Mover.RAW, [FAILS])])
 def test_virt_v2v_puts_the_programs_for_the_layers_into_the_image(mover: Mover, found: Told) -> None:
-    tools = {"/usr/sbin/grub-mkconfig": "", "/usr/sbin/mkinitramfs": "", "/usr/sbin/update-initramfs": ""}
-    files = guest(sample_initramfs(DEVICE_MAPPER), kernel=sample_kernel((*DEVICE_MAPPER, *NETWORK))) | tools
+    files = guest(sample_initramfs(DEVICE_MAPPER), kernel=sample_kernel((*DEVICE_MAPPER, *NETWORK))) | TOOLS
     judged = initramfs(files, STACKS["lv"], Refusals(converts=mover is Mover.VIRT_V2V), mover=mover)
     assert told(judged.root_filesystem) == found
     assert "the program lvm (LVM)" in judged.root_filesystem[0].reason
-
-
-@pytest.mark.parametrize(("loader", "found"), [("grub2", []), ("systemd-boot", [FAILS])])
-def test_without_shim_only_systemd_boot_has_the_firmware_check_the_kernel(loader: str, found: Told) -> None:
-    first = dataclasses.replace(SECURE, first=EfiImage("/x", "grub", "x64", 1))
-    usual = store(guest(), BLOCKS).get(Startup)
-    assert usual.menu is not None
-    assert told(kernel(guest(), first, dataclasses.replace(usual, menu=dataclasses.replace(usual.menu, loader=loader))).signed) == found
