@@ -23,6 +23,12 @@ _LOST = (GONE, MAPPED, LABEL, "/dev/gone")
 WIDE = 2000
 BASIC_TARGET = "/usr/lib/systemd/system/basic.target"
 # What Debian's own has: it requires the mount of /var. tests/facts/systemd/test_nspawn.py compares.
+_VENDOR = "/usr/lib/systemd/system"
+# Targets that Debian has, so that one that is not there is told from one that this little guest lacks.
+_TARGETS: dict[str, str | Link] = {
+    f"{_VENDOR}/default.target": Link("graphical.target"),
+    **{f"{_VENDOR}/{name}.target": "[Unit]\n" for name in ("graphical", "multi-user", "rescue", "emergency", "sysinit")},
+}
 BASIC = "[Unit]\nRequires=sysinit.target\nAfter=sysinit.target\nRequiresMountsFor=/var /var/tmp\n"
 _MOUNT = re.compile(r"[\w.\\-]+\.mount")
 _ETC = "/etc/systemd/system"
@@ -146,10 +152,10 @@ def forecast(cell: Cell) -> str:
     lost = [entry for entry in (*gone, *(entry for entry, device in policy.devices if device == "/dev/gone")) if policy.stops(entry)]
     if not lost:
         return "up" if fact(BootGoal, files).target != "emergency.target" else "emergency"
-    ends = {graph.end(entry.unit or unit_name(entry.mount_point, ".mount")) for entry in lost}
+    ends = {graph.end(entry.unit or unit_name(entry.place, ".mount")) for entry in lost}
     return "emergency" if "emergency" in ends else "nothing"
 
 
 def _files(cell: Cell) -> dict[str, str | Link]:
     menu = f"menuentry a {{\n linux /vmlinuz root=/dev/sda1 {cell.cmdline}\n}}\n"
-    return {BASIC_TARGET: BASIC, "/etc/fstab": cell.fstab, **cell.files, "/boot/grub/grub.cfg": menu}
+    return {BASIC_TARGET: BASIC, **_TARGETS, "/etc/fstab": cell.fstab, **cell.files, "/boot/grub/grub.cfg": menu}

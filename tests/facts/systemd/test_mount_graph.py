@@ -18,6 +18,15 @@ TMPFS = "[Mount]\nWhat=tmpfs\nWhere=/x\nType=tmpfs\n"
 NATIVE = "[Mount]\nWhat=/dev/gone\nWhere=/x\n"
 
 
+SERVICE = "[Unit]\nDefaultDependencies=no\nRequires=x.mount\nAfter=x.mount\n"
+OWN_LOCAL = "[Unit]\nDefaultDependencies=no\nConflicts=shutdown.target\nAfter=local-fs-pre.target\n"
+
+
+def serving(owner: str, before: str = "", kind: str = "requires") -> dict[str, str | Link]:
+    service = f"{SERVICE}{before}[Service]\nType=oneshot\nExecStart=/bin/true\n"
+    return {f"{ETC}/a.service": service, f"{ETC}/{owner}.{kind}/a.service": Link("../a.service")}
+
+
 def linked(owner: str, kind: str = "requires") -> dict[str, str | Link]:
     return {f"{ETC}/x.mount": NATIVE, f"{ETC}/{owner}.{kind}/x.mount": Link("../x.mount")}
 
@@ -37,6 +46,7 @@ def linked(owner: str, kind: str = "requires") -> dict[str, str | Link]:
         ("x-systemd.required-by=multi-user.target", "up"),
         ("x-systemd.required-by=local-fs.target", "emergency"),
         ("x-systemd.required-by=local-fs.target,nofail", "up"),
+        ("x-systemd.required-by=local-fs.target,nofail,x-systemd.before=local-fs.target", "emergency"),
     ],
 )
 def test_options(options: str, ends: str) -> None:
@@ -105,6 +115,22 @@ def test_lines(fstab: str, ends: str) -> None:
         ("", linked("sysinit.target"), "nothing"),
         (f"{GONE} /var ext4 nofail 0 2\n", {f"{LIB}/basic.target": "[Unit]\nRequires=sysinit.target\nRequiresMountsFor=/var\n"}, "nothing"),
         (f"{X} defaults 0 2\n", {f"{ETC}/local-fs.target": MASKED}, "up"),
+        (f"{X} defaults 0 2\n", {f"{ETC}/local-fs.target": OWN_LOCAL}, "up"),
+        (f"{X} defaults 0 2\n", {f"{ETC}/local-fs.target.d/a.conf": "[Unit]\nOnFailure=\n"}, "emergency"),
+        (f"{X} defaults 0 2\n", {f"{ETC}/emergency.target": MASKED}, "up"),
+        (f"{X} defaults 0 2\n", {f"{ETC}/emergency.service": MASKED}, "up"),
+        (f"{GONE} /var ext4 nofail 0 2\n", {f"{ETC}/default.target": Link("/lib/systemd/system/rescue.target")}, "up"),
+        (f"{GONE} /var ext4 nofail 0 2\n", {f"{ETC}/default.target": Link("/lib/systemd/system/odd.target")}, "up"),
+        (f"{X} noauto 0 2\n", serving("local-fs.target"), "emergency"),
+        (f"{X} noauto 0 2\n", serving("local-fs.target", kind="wants"), "up"),
+        (f"{X} noauto 0 2\n", serving("sysinit.target", "Before=sysinit.target\n"), "nothing"),
+        (f"{X} noauto 0 2\n", serving("sysinit.target", "Before=sysinit.target\n", "wants"), "up"),
+        (
+            "",
+            {f"{ETC}.attached/x.mount": NATIVE, f"{ETC}/local-fs.target.requires/x.mount": Link("../../system.attached/x.mount")},
+            "emergency",
+        ),
+        (f"{X} defaults 0 2\n", {f"{ETC}.control/x.mount": MASKED}, "up"),
     ],
 )
 def test_units(fstab: str, files: dict[str, str | Link], ends: str) -> None:
@@ -118,6 +144,7 @@ def test_units(fstab: str, files: dict[str, str | Link], ends: str) -> None:
         ("fstab=0", "up"),
         ("rd.fstab=no", "emergency"),
         ("systemd.mask=x.mount", "up"),
+        ("systemd.mask=emergency.target", "up"),
         ("systemd.unit=rescue.target", "emergency"),
         ("single", "emergency"),
         ("systemd.unit=emergency.target", "emergency"),
@@ -125,6 +152,20 @@ def test_units(fstab: str, files: dict[str, str | Link], ends: str) -> None:
 )
 def test_command_line(cmdline: str, ends: str) -> None:
     assert forecast(Cell(f"{X} defaults 0 2\n", {}, cmdline)) == ends
+
+
+@pytest.mark.parametrize(
+    ("fstab", "files", "ends"),
+    [
+        (f"tmpfs /srv tmpfs defaults 0 0\n{GONE} /data ext4 defaults 0 2\n", {}, "up"),
+        (f"{GONE} /srv ext4 nofail 0 2\ntmpfs /data/in tmpfs defaults 0 0\n", {}, "emergency"),
+        (f"{GONE} /srv ext4 nofail 0 2\n/data/in /mnt none bind 0 0\n", {"/srv/in/a": ""}, "up"),
+        (f"{GONE} /data ext4 defaults 0 2\n", {f"{ETC}/data.mount": MASKED}, "emergency"),
+        (f"{GONE} /data ext4 defaults 0 2\n", {f"{ETC}/srv.mount": MASKED}, "up"),
+    ],
+)
+def test_a_mount_point_that_is_a_link_has_the_unit_of_where_it_leads(fstab: str, files: dict[str, str | Link], ends: str) -> None:
+    assert forecast(Cell(fstab, {"/data": Link("srv"), **files})) == ends
 
 
 def test_the_effect_names_the_unit_that_makes_an_optional_mount_vital() -> None:

@@ -9,15 +9,21 @@ Typical input::
 
 from __future__ import annotations
 
+import posixpath
+from dataclasses import replace
+
 from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText, Line
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.digits import decimal
+from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.octal import unescaped
 from v2vlint.model.place import Span, Token, WholeFile
 
 PATH = "/etc/fstab"
+# As many as the kernel follows (MAXSYMLINKS).
+_MAX_LINKS = 40
 
 _PSEUDO = frozenset({
     "proc", "sysfs", "tmpfs", "devpts", "devtmpfs", "cgroup", "cgroup2", "debugfs", "securityfs", "tracefs", "configfs",
@@ -47,7 +53,7 @@ class FstabEntry:
     """One entry. ``spec`` has its own place so that a fix can replace only that; ``mount_point`` and ``fs_type`` are unescaped.
 
     ``options`` defaults to ``("defaults",)``, ``dump`` and ``passno`` to 0, as in fstab(5). ``mount_point`` is ``none`` for swap. ``unit``
-    is the name of a native unit, and empty for a line of fstab.
+    is the name of a native unit, and empty for a line of fstab. ``leads_to`` is where the links in ``mount_point`` lead, if there are any.
     """
 
     spec: Token
@@ -59,6 +65,12 @@ class FstabEntry:
     dump: int = 0
     passno: int = 0
     unit: str = ""
+    leads_to: str = ""
+
+    @property
+    def place(self) -> str:
+        """The mount point without links in it, which mount(8) and systemd-fstab-generator follow."""
+        return self.leads_to or self.mount_point
 
     @property
     def device(self) -> str:
@@ -125,7 +137,34 @@ class Fstab:
 def parse_fstab(fs: GuestFS) -> Fstab:
     """The guest's fstab. A missing file counts as empty."""
     text = fs.text(PATH)
-    return Fstab() if text is None else fstab_from(text)
+    if text is None:
+        return Fstab()
+    read = fstab_from(text)
+    return replace(read, entries=tuple(_followed(fs, entry) for entry in read.entries))
+
+
+def _followed(fs: GuestFS, entry: FstabEntry) -> FstabEntry:
+    path = entry.mount_point
+    for _ in range(_MAX_LINKS if path.startswith("/") else 0):
+        path, link = _one_link(fs, path)
+        if not link:
+            break
+    return entry if path == entry.mount_point else replace(entry, leads_to=path)
+
+
+def _one_link(fs: GuestFS, path: str) -> tuple[str, bool]:
+    """``path`` with its existing part resolved, and whether a link follows that leads to nothing; such a link has been followed."""
+    parts = path.strip("/").split("/")
+    try:
+        for count in range(len(parts), 0, -1):
+            head, rest = "/" + "/".join(parts[:count]), "/".join(parts[count:])
+            if (real := fs.resolve(head)) is not None:
+                return posixpath.normpath(f"{real}/{rest}"), False
+            if (link := fs.readlink(head)) is not None:
+                return posixpath.normpath(posixpath.join(posixpath.dirname(head), link, rest)), True
+    except FactUnavailable:
+        pass
+    return path, False
 
 
 def fstab_from(text: GuestText) -> Fstab:

@@ -100,7 +100,7 @@ class MountPolicy:
 
 
 def _name(entry: FstabEntry) -> str:
-    return entry.unit or unit_name(entry.mount_point, ".mount")
+    return entry.unit or unit_name(entry.place, ".mount")
 
 
 @provides

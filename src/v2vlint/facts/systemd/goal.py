@@ -17,6 +17,7 @@ _LEVELS = {
     "s": "rescue.target", "S": "rescue.target", "1": "rescue.target", "2": "multi-user.target", "3": "multi-user.target",
     "4": "multi-user.target", "5": "graphical.target",
 }  # fmt: skip
+_RESCUE = "rescue.target"
 _NO = frozenset({"0", "no", "n", "false", "f", "off"})
 
 
@@ -36,7 +37,12 @@ def find_boot_goal(units: UnitFiles, store: FactStore) -> BootGoal:
     """Determined by the default entry; if there are several that differ (one for each firmware), the usual values apply."""
     found = {goal_of(entry) for entry in _command_lines(store)}
     goal = found.pop() if len(found) == 1 else BootGoal()
-    return BootGoal(units.alias_of(goal.target), goal.masked, goal.reads_fstab)
+    return BootGoal(_started(units, units.alias_of(goal.target)), goal.masked, goal.reads_fstab)
+
+
+def _started(units: UnitFiles, target: str) -> str:
+    """systemd starts rescue.target in place of a default target that it cannot load (do_queue_default_job() of its main.c)."""
+    return target if units.path(target) or not units.path(_RESCUE) else _RESCUE
 
 
 def _command_lines(store: FactStore) -> tuple[tuple[KernelArg, ...], ...]:

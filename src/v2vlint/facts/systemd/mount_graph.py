@@ -1,7 +1,8 @@
 """Which mounts systemd cannot start the guest without.
 
-A failed mount fails every unit that requires it. The boot stops when this reaches ``local-fs.target``, whose OnFailure= is emergency mode,
-or ``sysinit.target`` or ``basic.target``, which every service requires. Anywhere else, only a service is missing.
+A failed mount fails every unit that requires it. The boot stops when this reaches ``local-fs.target``, whose OnFailure= is emergency mode
+(unless that is masked, or the administrator's own local-fs.target has none), or ``sysinit.target`` or ``basic.target``, which every
+service requires. Anywhere else, only a service is missing.
 
 Compared with Debian's own systemd in a container: tests/facts/systemd/test_nspawn.py.
 """
@@ -71,8 +72,18 @@ class _Links:
         if self._goal.target == _EMERGENCY:
             return ()
         usual = (LOCAL, _SYSINIT) if self._goal.target == _RESCUE else (LOCAL, _SYSINIT, _BASIC)
-        targets = tuple(name for name in usual if not self._masked(name))
-        return (*targets, *(unit.name for unit in self._mounts.units.values() if _STOPS & set(unit.on_failure)))
+        targets = tuple(name for name in usual if not self._masked(name) and (name != LOCAL or self._stops(self._if_local_fails())))
+        return (*targets, *(unit.name for unit in self._mounts.units.values() if self._stops(unit.on_failure)))
+
+    def _if_local_fails(self) -> tuple[str, ...]:
+        """OnFailure= of local-fs.target; a drop-in can add to it, but not empty it."""
+        own = self._files.own(LOCAL)
+        return tuple(word.value for word in own.words("Unit", "OnFailure")) if own else (_EMERGENCY,)
+
+    def _stops(self, on_failure: Iterable[str]) -> bool:
+        """Whether one of these units ends the boot: they cannot start when their service is masked."""
+        names = _STOPS & set(on_failure)
+        return any(not self._masked(name) and not self._masked(name.replace(".target", ".service")) for name in names)
 
     def below(self, tops: Iterable[str]) -> Iterator[tuple[str, str]]:
         """Every unit that ``tops`` require, directly or not, with the unit that requires it; the tops themselves with an empty string."""
@@ -94,8 +105,21 @@ class _Links:
         waits = _Order(name, own)
         stated = (word.value for word in own.words("Unit", *_STRONG)) if own else ()
         linked = (*_USUAL.get(name, ()), *self._owned.get(name, ()), *self._files.linked(name, "requires"), *stated)
-        found += [lower for lower in linked if waits.for_unit(lower, self._mounts.units.get(lower))]
+        found += [lower for lower in linked if waits.for_unit(lower, self._before(lower))]
         yield from (lower for lower in found if not self._masked(lower))
+
+    def _before(self, name: str) -> frozenset[str]:
+        """What waits for ``name``, or for a mount that a service called ``name`` requires: that mount's failure fails both at once."""
+        mount = self._mounts.units.get(name)
+        if mount is not None:
+            return frozenset(mount.before)
+        own = None if name.endswith(".device") else self._files.own(name)
+        if own is None:
+            return frozenset()
+        after = {word.value for word in own.words("Unit", "After")}
+        mounts = [self._mounts.units.get(word.value) for word in own.words("Unit", *_STRONG) if word.value in after]
+        stated = {word.value for word in own.words("Unit", "Before")}
+        return frozenset(stated.union(*(mount.before for mount in mounts if mount is not None)))
 
     def _mounted_at(self, unit: MountUnit) -> Iterator[str]:
         for path in unit.paths:
@@ -121,11 +145,10 @@ class _Order:
         usual = name not in (LOCAL, _SYSINIT) if stated is None else stated.value.lower() not in ("no", "0", "false", "off")
         self._is_waiting_target = name.endswith(".target") and usual
 
-    def for_unit(self, lower: str, mount: MountUnit | None) -> bool:
+    def for_unit(self, lower: str, before: frozenset[str]) -> bool:
         """A target waits for the units that it requires (systemd.target(5)); sysinit.target waits for everything that local-fs.target waits
         for.
         """
-        before = mount.before if mount else ()
         if self._is_waiting_target or lower in self._after or self._name in before or lower in _USUAL.get(self._name, ()):
             return True
         return self._name in (_SYSINIT, _BASIC) and LOCAL in before

@@ -66,7 +66,7 @@ def find_mount_units(fstab: Fstab, files: UnitFiles, goal: BootGoal) -> MountUni
     generated: dict[str, MountUnit] = {}
     ignored: list[FstabEntry] = []
     for entry in fstab.entries:
-        made = _generated(entry) if goal.reads_fstab and entry.mount_point.startswith("/") and entry.mount_point not in _API else ()
+        made = _generated(entry) if goal.reads_fstab and entry.place.startswith("/") and entry.place not in _API else ()
         # Of several lines for one place, the first wins: the generator does not overwrite a unit.
         if not made or made[0].name in generated:
             ignored.append(entry)
@@ -99,13 +99,14 @@ def _winner(files: UnitFiles, name: str, generated: MountUnit | None) -> MountUn
 def _generated(entry: FstabEntry) -> tuple[MountUnit, ...]:
     """The units for one line of fstab: the mount, and its automount point if requested."""
     options = entry.options
-    name, home = unit_name(entry.mount_point, ".mount"), REMOTE if entry.is_network else LOCAL
+    name, home = unit_name(entry.place, ".mount"), REMOTE if entry.is_network else LOCAL
     wanted, required = (tuple(_values(options, f"x-systemd.{key}-by")) for key in ("wanted", "required"))
     requires = tuple(_mangled(value) for value in _values(options, "x-systemd.requires"))
-    paths = (*_parents(entry.mount_point), *_source(entry), *_values(options, "x-systemd.requires-mounts-for"))
-    mount = MountUnit(name, entry, requires, paths, required, wanted, _default_order(entry))
+    paths = (*_parents(entry.place), *_source(entry), *_values(options, "x-systemd.requires-mounts-for"))
+    before = (*_default_order(entry), *map(_mangled, _values(options, "x-systemd.before")))
+    mount = MountUnit(name, entry, requires, paths, required, wanted, before)
     if _flag(options, "x-systemd.automount", "comment=systemd.automount"):
-        point = MountUnit(unit_name(entry.mount_point, ".automount"), None, (), _parents(entry.mount_point), before=(LOCAL,))
+        point = MountUnit(unit_name(entry.place, ".automount"), None, (), _parents(entry.place), before=(LOCAL,))
         return replace(mount, required_by=(), wanted_by=()), _asked(point, home, entry.nofail)
     if not (wanted or required or entry.noauto):
         mount = _asked(mount, home, entry.nofail and entry.mount_point != "/")

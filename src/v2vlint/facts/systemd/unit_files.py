@@ -16,7 +16,7 @@ from v2vlint.facts.syntax.systemd_unit import Unit
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
 
-ADMIN = ("/etc/systemd/system.control", "/etc/systemd/system")
+ADMIN = ("/etc/systemd/system.control", "/etc/systemd/system", "/etc/systemd/system.attached")
 VENDOR = ("/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 FOLDERS = (*ADMIN, *VENDOR)
 MAX_UNITS = 5000
