@@ -26,9 +26,10 @@ def keep(kept: int) -> None:
     numbers = _NUMBERS.get(table())
     if numbers is None:
         return
-    # The bounding set first: CAP_SETPCAP, which this needs, goes with the others below.
-    for capability in range(_LAST + 1):
-        with contextlib.suppress(OSError):
+    # The bounding set first: CAP_SETPCAP, which this needs, goes with the others below. An error means that the kernel has no more
+    # capabilities, or that this process may drop none.
+    with contextlib.suppress(OSError):
+        for capability in range(_LAST + 1):
             if not kept >> capability & 1:
                 prctl(PR_CAPBSET_DROP, capability)
     with contextlib.suppress(OSError):

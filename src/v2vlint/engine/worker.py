@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import importlib
 import pkgutil
+import sys
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -25,6 +26,7 @@ from v2vlint.facts.conversion.command import virt_v2v_command
 from v2vlint.facts.registry import FactStore
 from v2vlint.guest.open import GuestContents, Root, changes, open_guest
 from v2vlint.model.codec import decode, encode
+from v2vlint.model.dataclass import build_all
 from v2vlint.model.definition import Definition
 from v2vlint.model.errors import ImageError, PackError, V2vlintError
 from v2vlint.model.finding import Mover
@@ -59,6 +61,7 @@ def preload(many: bool) -> None:
         # Only a rehearsal: what fails here is reported when a guest is judged.
         with contextlib.suppress(Exception):
             _rehearse(windows)
+    build_all()
 
 
 def _rehearse(windows: bool) -> None:
@@ -81,7 +84,7 @@ def _nested(path: str, other: str) -> bool:
 
 def warm(request: Any) -> None:
     """Import the rule packs before the child is confined: they belong to the operator, and may store compiled code beside them."""
-    import_rules(decode(CheckAsk, request).selection)
+    import_rules(decode(Selection, request["selection"]))
 
 
 def import_rules(selection: Selection) -> None:
@@ -93,16 +96,22 @@ def import_rules(selection: Selection) -> None:
 def check(request: Any) -> Any:
     """Answer an encoded :class:`~v2vlint.engine.protocol.CheckAsk` with an encoded :class:`~v2vlint.engine.protocol.Judged`."""
     ask = decode(CheckAsk, request)
-    judged = judge_guest(ask)[0]
-    empty = encode(Judged(ImageReport("", (), "", 0, (), ()), ()))
-    rules, digest = _encoded(judged.rules)
-    return {**empty, "image": without_secrets(encode(judged.image)), "rules": digest if digest == ask.known else rules}
+    image = judge_guest(ask)[0].image
+    rules, digest = _encoded(ask.selection, tuple(sys.path), own_rules(image))
+    return {"$": Judged.__name__, "image": without_secrets(encode(image)), "rules": digest if digest == ask.known else rules}
 
 
 @functools.cache
-def _encoded(rules: tuple[RuleInfo, ...]) -> tuple[Any, str]:
-    """Rules as JSON-ready data, and their digest, made once for all children."""
-    data = encode(rules)
+def _chosen(selection: Selection, _path: tuple[str, ...]) -> tuple[tuple[LoadedRule, ...], tuple[RuleInfo, ...]]:
+    """The selected rules, and what a report needs about them: once for all children, which then touch little of it."""
+    rules = choose(load_all(selection.folders), selection)
+    return rules, infos(rules, selection)
+
+
+@functools.cache
+def _encoded(selection: Selection, path: tuple[str, ...], own: tuple[RuleInfo, ...]) -> tuple[Any, str]:
+    """What a report needs about the rules, and the engine's ``own``, as JSON-ready data, and its digest."""
+    data = encode((*_chosen(selection, path)[1], *own))
     return data, digest_of(data)
 
 
@@ -111,10 +120,10 @@ def judge_guest(ask: CheckAsk) -> tuple[Judged, GuestContents | None]:
 
     Also returns the opened guest for further use (None when it cannot be opened).
     """
-    rules = choose(load_all(ask.selection.folders), ask.selection)
+    rules, told = _chosen(ask.selection, tuple(sys.path))
     image, guest = examine(ask, rules)
     image = decide(image, ask.decisions)
-    return Judged(image, (*infos(rules, ask.selection), *own_rules(image))), guest
+    return Judged(image, (*told, *own_rules(image))), guest
 
 
 def examine(ask: CheckAsk, rules: Iterable[LoadedRule]) -> tuple[ImageReport, GuestContents | None]:

@@ -12,7 +12,6 @@ import datetime
 import enum
 import functools
 import json
-import re
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -22,7 +21,6 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 MAX_DEPTH = 100
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _NO_BRACKETS = bytes(char for char in range(256) if char not in _STEPS)
 
@@ -63,9 +61,11 @@ def _encoder(kind: type) -> Callable[[Any], Any]:
 def parse(text: bytes | bytearray | str) -> Any:
     """Parse JSON ``text``. ValueError when it is not JSON, is nested deeper than MAX_DEPTH, or contains NaN or Infinity."""
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else bytes(text)
-    # Counted before it is parsed: json.loads recurses once for each level.
-    brackets = _STRING.sub(b"", data).translate(None, _NO_BRACKETS)
-    if max(accumulate(_STEPS[char] for char in brackets), default=0) > MAX_DEPTH:
+    # Counted before it is parsed: json.loads recurses once for each level. Without what a backslash hides, every quote begins or ends a
+    # string, so that every second part is outside of them.
+    plain = data.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in data else data
+    brackets = b"".join(plain.split(b'"')[::2]).translate(None, _NO_BRACKETS)
+    if max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > MAX_DEPTH:
         raise ValueError(f"nested deeper than {MAX_DEPTH}")
     return json.loads(data, parse_constant=_refuse)
 
@@ -103,7 +103,7 @@ def _decoder(kind: Any) -> Decoder:
         return functools.partial(_decode_dataclass, typing.cast(type, kind))
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return kind
-    return functools.partial(_decode_scalar, kind)
+    return lambda data: data if type(data) is kind else _decode_scalar(kind, data)
 
 
 def _decode_scalar(kind: Any, data: Any) -> Any:
@@ -185,11 +185,11 @@ def _decoders(kind: type) -> Mapping[str, Decoder]:
 def _decode_dataclass(kind: type, data: Any) -> Any:
     if not isinstance(data, dict) or data.get("$") != kind.__name__:
         raise TypeError(f"expected {kind.__name__}, found {data.get('$', 'an object') if isinstance(data, dict) else type(data).__name__}")
-    decoders, values = _decoders(kind), {}
-    for name, item in data.items():
-        if name in decoders:
-            try:
+    decoders, values, name = _decoders(kind), {}, ""
+    try:
+        for name, item in data.items():
+            if name in decoders:
                 values[name] = decoders[name](item)
-            except (TypeError, ValueError) as error:
-                raise type(error)(f"{name}: {error}") from None
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{name}: {error}") from None
     return kind(**values)

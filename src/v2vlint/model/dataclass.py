@@ -78,6 +78,9 @@ def _repr(self: Any) -> str:
     return f"{self.__class__.__qualname__}({shown})"
 
 
+_awaited: list[_Awaited] = []
+
+
 class _Awaited:
     """The ``__init__`` of a class that has not been used yet."""
 
@@ -85,11 +88,19 @@ class _Awaited:
 
     def __init__(self, kind: Any, frozen: bool) -> None:
         self.kind, self.frozen = kind, frozen
+        _awaited.append(self)
 
     def __get__(self, instance: object, owner: type) -> Any:
         if isinstance(vars(self.kind)["__init__"], _Awaited):
             self.kind.__init__ = _init(self.kind, self.frozen)
         return vars(self.kind)["__init__"].__get__(instance, owner)
+
+
+def build_all() -> None:
+    """Compile each ``__init__`` that waits for its first use, so that processes forked later need not."""
+    while _awaited:
+        # Looking it up is a use.
+        _awaited.pop().kind.__init__  # noqa: B018
 
 
 def _init(kind: Any, frozen: bool) -> Any:
