@@ -23,6 +23,8 @@ _OPERATORS = re.compile(
     r"|ReplaceComparisonOperator_(Eq_NotEq|NotEq_Eq|Lt_LtE|LtE_Lt|Gt_GtE|GtE_Gt|Is_IsNot|IsNot_Is))"
 )
 
+_SIZE = re.compile(r"_?(MAX|CACHED)(_\w+)?")
+
 Lines = tuple[tuple[int, int], tuple[int, int]]
 
 
@@ -47,7 +49,9 @@ def mutants(module: Path) -> Iterator[MutationSpec]:
 
 
 def _inert(tree: ast.Module) -> list[Lines]:
-    """Annotations, which are never evaluated; ``place=`` of a verdict, which says only where it stands; a rule's examples, its tests."""
+    """Annotations, which are never evaluated; ``place=`` of a verdict, which says only where it stands; a rule's examples, its tests; the
+    sizes of caches and limits, which may as well be another number (that there is a limit is a comparison elsewhere).
+    """
     nodes: list[ast.expr | ast.stmt] = [*_unevaluated(ast.walk(tree)), *_of_examples(tree)]
     return [((node.lineno, node.col_offset), (node.end_lineno or node.lineno, node.end_col_offset or 0)) for node in nodes]
 
@@ -58,8 +62,10 @@ def _unevaluated(nodes: Iterable[ast.AST]) -> Iterator[ast.expr]:
             yield node.annotation
         elif isinstance(node, ast.FunctionDef) and node.returns is not None:
             yield node.returns
-        elif isinstance(node, ast.Assign) and any(isinstance(target, ast.Name) and target.id == "examples" for target in node.targets):
+        elif isinstance(node, ast.Assign) and any(name == "examples" or _SIZE.fullmatch(name) for name in _names(node)):
             yield node.value
+        elif isinstance(node, ast.Call):
+            yield from (keyword.value for keyword in node.keywords if keyword.arg == "maxsize")
         elif isinstance(node, ast.ClassDef):
             yield from (keyword.value for keyword in node.keywords if keyword.arg == "place")
             yield from node.decorator_list
