@@ -62,6 +62,7 @@ def test_gpt_with_4k_sectors(tmp_path: Path) -> None:
     data = bytearray(disk.read_bytes())
     header, entries = data[512:604], data[1024 : 1024 + 16384]
     struct.pack_into("<Q", header, 32, len(data) // 4096 - 1)
+    struct.pack_into("<Q", header, 48, len(data) // 4096 - 6)
     header[16:20] = bytes(4)
     struct.pack_into("<I", header, 16, zlib.crc32(header))
     data[512:MIB] = bytes(MIB - 512)
@@ -78,7 +79,9 @@ def test_backup_gpt_is_used(tmp_path: Path) -> None:
         file.seek(512 + 40)
         file.write(b"\xff\xff")
     table = table_of(disk)
-    assert table.problem == "the primary GPT is damaged, the backup was used"
+    assert table.problem == (
+        "the primary GPT is damaged: Linux and GRUB find no partitions unless UEFI firmware repairs it; the backup was read"
+    )
     assert len(table.partitions) == 2
     with disk.open("r+b") as file:
         file.seek(-512 + 40, 2)

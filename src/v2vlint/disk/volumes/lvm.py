@@ -100,8 +100,13 @@ def volumes(group: Group, present: Mapping[str, Stream]) -> list[Logical]:
         _volume(group, name, tree, present, snapshots)
         for name, tree in group.logical.items()
         # A snapshot has the name of its store of changes; the segment of type snapshot is in a hidden volume.
-        if name in snapshots or ("VISIBLE" in words(tree, "status") and not _kinds(tree) & (_POOLS | {"snapshot"}))
+        if name in snapshots or ("VISIBLE" in words(tree, "status") and not _kinds(tree) & (_POOLS | {"snapshot"}) and not _merges(tree))
     ]
+
+
+def _merges(tree: Mapping[str, Value]) -> bool:
+    """Whether it is a thin snapshot that is to be merged into its origin: it goes at the next activation."""
+    return any("merge" in segment for segment in segments_of(tree))
 
 
 def _kinds(tree: Mapping[str, Value]) -> set[str]:
@@ -118,10 +123,23 @@ def _volume(group: Group, name: str, tree: Mapping[str, Value], present: Mapping
     try:
         if name in snapshots:
             raise Unsupported("LVM snapshot volume is not supported")
+        _refused(group, tree, [uuid for uuid in uuids if uuid not in present])
         stream = contents.volume(name)
     except ImageError as error:
         return replace(empty, problem=str(error))
     return replace(empty, stream=stream, lost=contents.lost, plain=_is_plain(group, name, tree))
+
+
+def _refused(group: Group, tree: Mapping[str, Value], absent: Sequence[str]) -> None:
+    """ImageError for a volume that LVM does not activate without the physical volumes ``absent``.
+
+    In its default mode, ``degraded``, only a RAID volume may lack legs: no mirror, and nothing that lies on RAID volumes (_lv_activate() of
+    activate.c).
+    """
+    kinds = _kinds(tree)
+    if absent and not all(kind.startswith("raid") for kind in kinds):
+        plain = kinds <= {"striped", "linear"}
+        raise ImageError(group.absence(absent[0]) + ("" if plain else ", and LVM activates only RAID volumes without one"))
 
 
 def _is_plain(group: Group, name: str, tree: Mapping[str, Value]) -> bool:
@@ -165,7 +183,7 @@ def _watched(group: Group) -> set[str]:
         str(segment["origin"])
         for tree in group.logical.values()
         for segment in segments_of(tree)
-        if {"origin", "cow_store"} <= segment.keys()
+        if "origin" in segment and segment.keys() & {"cow_store", "merging_store"}
     }
 
 

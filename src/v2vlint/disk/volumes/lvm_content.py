@@ -5,10 +5,11 @@ stacked.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 
 from v2vlint.disk.stream import Joined, Piece, Slice, Stream, Striped
+from v2vlint.disk.volumes.exceptions import Snapshot
 from v2vlint.disk.volumes.lvm_text import Group, Value, number, segments_of, words
 from v2vlint.disk.volumes.parity import (
     LEFT_ASYMMETRIC,
@@ -56,9 +57,11 @@ class LvmContents:
         self._open.append(name)
         try:
             parts = [self._segment(segment) for segment in sorted(segments_of(tree), key=lambda one: number(one, "start_extent"))]
+            whole = parts[0] if len(parts) == 1 else Joined(Piece(part.size, part) for part in parts)
+            store = _merging(self.group, name)
+            return Snapshot(whole, self.volume(store)) if store else whole
         finally:
             self._open.pop()
-        return parts[0] if len(parts) == 1 else Joined(Piece(part.size, part) for part in parts)
 
     def _segment(self, segment: Segment) -> Stream:
         kind = str(segment.get("type", "")).split("+")[0]
@@ -93,20 +96,16 @@ class LvmContents:
         if name in self.group.physical:
             uuid, first = self.group.physical[str(name)]
             if uuid not in self.present:
-                marked = "marked as missing" if uuid in self.group.missing else "missing"
-                raise ImageError(f"physical volume {uuid} is {marked}")
+                raise ImageError(self.group.absence(uuid))
             return Slice(self.present[uuid], first + start * self.group.extent, size)
         return Slice(self.volume(str(name)), start * self.group.extent, size)
 
     def _mirror(self, segment: Segment, size: int) -> Stream:
         areas = words(segment, "mirrors")
-        missing: ImageError | None = None
-        for at in range(0, len(areas) - 1, 2):
-            try:
-                return self._area(areas[at], areas[at + 1], size)
-            except ImageError as error:
-                missing, self.lost = error, self.lost + 1
-        raise missing or ImageError("damaged LVM metadata (mirrors)")
+        if len(areas) < 2:
+            raise ImageError("damaged LVM metadata (mirrors)")
+        # What is not in sync is copied from the first leg, and read from it until then (dm-raid1.c).
+        return self._area(areas[0], areas[1], size)
 
     def _raid(self, kind: str, segment: Segment) -> Stream:
         chunk = number(segment, "stripe_size") * 512
@@ -147,13 +146,18 @@ class LvmContents:
             found[slot] = (Slice(image, offset, image.size - offset), head)
         stated = {slot: head for slot, (_image, head) in found.items() if head[:4] == b"DmRd"}
         newest = max(stated.values(), key=lambda head: struct.unpack_from("<Q", head, 16)[0], default=b"")
+        # SB_FLAG_RESHAPE_ACTIVE of ``flags``, which FEATURE_FLAG_SUPPORTS_V190 of ``compat_features`` announces.
+        if newest and newest[4] & 1 and newest[60] & 1:
+            raise Unsupported("LVM RAID volume that is being reshaped is not supported")
         return {slot: image for slot, (image, head) in found.items() if _in_sync(slot, head, newest)}, len(names) // 2
 
     def _thin(self, segment: Segment, size: int) -> Stream:
         pool = next(iter(segments_of(self.group.logical.get(str(segment.get("thin_pool", "")), {}))), {})
         origin = self.volume(str(segment["external_origin"])) if "external_origin" in segment else None
         metadata, data = self.volume(str(pool.get("metadata", ""))), self.volume(str(pool.get("pool", "")))
-        return Thin(metadata, data, number(segment, "device_id"), size, origin)
+        # A snapshot to be merged takes the place of its origin at the next activation (_thin_add_target_line()).
+        merging = next((one for one in _all_segments(self.group) if self._open and one.get("merge") == self._open[-1]), segment)
+        return Thin(metadata, data, number(merging, "device_id"), size, origin)
 
     def _cache(self, segment: Segment, size: int) -> Stream:
         origin, name = self.volume(str(segment.get("origin", ""))), str(segment.get("cache_pool"))
@@ -167,6 +171,17 @@ class LvmContents:
         whole = self.volume(name)
         metadata, data = (Slice(whole, number(segment, f"{one}_start") * 512, number(segment, f"{one}_len") * 512) for one in _PARTS)
         return LvmCache(metadata, data, origin, size)
+
+
+def _all_segments(group: Group) -> Iterator[Segment]:
+    for tree in group.logical.values():
+        yield from segments_of(tree)
+
+
+def _merging(group: Group, origin: str) -> str:
+    """The store of a snapshot of the old kind that is to be merged into ``origin``."""
+    stores = (one["merging_store"] for one in _all_segments(group) if "merging_store" in one and one.get("origin") == origin)
+    return str(next(stores, ""))
 
 
 _PARTS: Sequence[str] = ("metadata", "data")

@@ -32,6 +32,10 @@ class Group:
     seqno: int = 0
     missing: frozenset[str] = frozenset()
 
+    def absence(self, uuid: str) -> str:
+        """What is said of a physical volume that cannot be used."""
+        return f"physical volume {uuid} is {'marked as ' if uuid in self.missing else ''}missing"
+
 
 def parse(metadata: str) -> dict[str, Value]:
     """LVM's configuration syntax as nested dictionaries; ImageError when it is malformed."""

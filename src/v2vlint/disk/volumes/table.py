@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import uuid
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from v2vlint.disk.fields import Fields
 from v2vlint.disk.stream import Stream
 from v2vlint.model.dataclass import dataclass
 
-# DISK_MAX_PARTS of Linux.
-MAX_PARTITIONS = 256
-MAX_GPT_TABLE = 1 << 20
+# DISK_MAX_PARTS of Linux, which counts the disk itself.
+MAX_PARTITIONS = 255
+# KMALLOC_MAX_SIZE on most systems.
+MAX_GPT_TABLE = 4 << 20
+GPT_ENTRY = 128
+"""The bytes of an entry."""
 SECTORS = (512, 4096)
 """Logical sector sizes of disks."""
 _EXTENDED = frozenset({0x05, 0x0F, 0x85})
@@ -26,7 +30,10 @@ _GPT_HEADER = Fields(
     "<",
     header_size=(12, "I"),
     header_crc32=(16, "I"),
+    my_lba=(24, "Q"),
     alternate_lba=(32, "Q"),
+    first_usable_lba=(40, "Q"),
+    last_usable_lba=(48, "Q"),
     partition_entry_lba=(72, "Q"),
     num_partition_entries=(80, "I"),
     sizeof_partition_entry=(84, "I"),
@@ -75,11 +82,12 @@ def read_table(disk: Stream, sector: int = 512) -> Table:
     if len(first) < 512 or first[510:512] != b"\x55\xaa":
         return Table()
     entries = [_mbr_entry(first, index) for index in range(4)]
-    # Boot sectors of filesystems have the same signature; msdos_partition() tells them apart by this byte.
-    if any(first[_MBR_ENTRIES + 16 * index] not in (0, 0x80) for index in range(4)):
-        return Table()
-    if any(kind == 0xEE for kind, _start, _count, _boot in entries):
+    protective = [start for kind, start, _count, _boot in entries if kind == 0xEE]
+    if 1 in protective:
         return _gpt(disk)
+    # Boot sectors of filesystems have the same signature; msdos_partition() tells them apart by this byte. It leaves GPTs alone.
+    if protective or any(first[_MBR_ENTRIES + 16 * index] not in (0, 0x80) for index in range(4)):
+        return Table()
     return _mbr(disk, first, entries, sector)
 
 
@@ -93,9 +101,10 @@ def _mbr(disk: Stream, first: bytes, entries: list[tuple[int, int, int, bool]], 
     found: list[Partition] = []
     problem = ""
     for number, (kind, start, count, boot) in enumerate(entries, 1):
-        if not kind or not count:
+        # The type does not matter to Linux, and isohybrid images have a partition that begins with the disk.
+        if not count:
             continue
-        if start == 0 or start * sector >= disk.size:
+        if start * sector >= disk.size:
             problem = f"partition {number} starts beyond the end of the disk: the image is truncated"
             continue
         size = min(count * sector, disk.size - start * sector)
@@ -129,7 +138,7 @@ def _logical(disk: Stream, extended: Partition, signature: int, unit: int) -> It
             if kind in _EXTENDED:
                 # Links count from the start of the extended partition, data from the sector of its entry (parse_extended()).
                 following = following or base + start
-            elif kind and count and (here + start) * unit < disk.size:
+            elif count and (here + start) * unit < disk.size:
                 size = min(count * unit, disk.size - (here + start) * unit)
                 yield Partition(number, (here + start) * unit, size, f"{kind:#04x}", _mbr_uuid(signature, number), bootable=boot)
                 number += 1
@@ -139,35 +148,55 @@ def _logical(disk: Stream, extended: Partition, signature: int, unit: int) -> It
 
 
 def _gpt(disk: Stream) -> Table:
-    primary = [_gpt_at(disk, sector, sector) for sector in SECTORS]
-    backup = [_gpt_at(disk, disk.size // sector * sector - sector, sector) for sector in SECTORS]
-    good = next((table for table in primary if table), None)
-    if good:
-        return good
-    spare = next((table for table in backup if table), None)
-    if spare:
-        return Table("gpt", spare.partitions, spare.sector, "the primary GPT is damaged, the backup was used", spare.id)
-    return Table("gpt", problem="the GPT is damaged: neither header has a valid checksum")
+    primary = [table for sector in SECTORS if (table := _gpt_at(disk, sector, sector))]
+    if primary:
+        return primary[0]
+    spare = next((table for sector in SECTORS if (table := _gpt_at(disk, disk.size // sector * sector - sector, sector))), None)
+    if spare is None:
+        return Table("gpt", problem="the GPT is damaged: neither header has a valid checksum")
+    # Linux looks at the backup only where ``gpt`` is on its command line (find_valid_gpt()), GRUB never; UEFI firmware repairs the primary.
+    told = (
+        spare.problem
+        or "the primary GPT is damaged: Linux and GRUB find no partitions unless UEFI firmware repairs it; the backup was read"
+    )
+    return Table("gpt", spare.partitions, spare.sector, told, spare.id)
 
 
 def _gpt_at(disk: Stream, offset: int, sector: int) -> Table | None:
-    header = disk.read_at(offset, 512) if offset >= 0 else b""
-    if header[:8] != _GPT_MAGIC or len(header) < 512:
+    """The table whose header is at ``offset``; None where there is none, or its checksums do not fit."""
+    header = disk.read_at(offset, sector) if offset >= 0 else b""
+    if header[:8] != _GPT_MAGIC or len(header) < sector:
         return None
     read = _GPT_HEADER.read(header)
     size, count, length = read["header_size"], read["num_partition_entries"], read["sizeof_partition_entry"]
-    if not 92 <= size <= 512 or not 128 <= length <= 4096 or count * length > MAX_GPT_TABLE:
+    if not 92 <= size <= sector or not count * length <= MAX_GPT_TABLE:
         return None
     # The checksum itself counts as zero.
     blank = header[:16] + bytes(4) + header[20:size]
     entries = disk.read_at(read["partition_entry_lba"] * sector, count * length)
     if zlib.crc32(blank) != read["header_crc32"] or zlib.crc32(entries) != read["partition_entry_array_crc32"]:
         return None
-    found = (_gpt_entry(entries[index * length : (index + 1) * length], index + 1, sector, disk.size) for index in range(count))
-    last = read["alternate_lba"] * sector
-    problem = "the backup GPT lies beyond the end of the disk: the image is truncated" if offset == sector and last >= disk.size else ""
     disk_id = str(uuid.UUID(bytes_le=header[56:72]))
-    return Table("gpt", tuple(part for part in found if part)[:MAX_PARTITIONS], sector, problem, disk_id)
+    if refused := _refused(read, offset // sector):
+        return Table("gpt", sector=sector, problem=f"Linux ignores the GPT, {refused}", id=disk_id)
+    last = max(read["alternate_lba"], read["last_usable_lba"]) * sector
+    problem = "the backup GPT lies beyond the end of the disk: the image is truncated" if offset == sector and last >= disk.size else ""
+    count = min(count, MAX_PARTITIONS)
+    found = (_gpt_entry(entries[index * length : (index + 1) * length], index + 1, sector, disk.size) for index in range(count))
+    # Linux does not clip a partition, it ignores it (is_pte_valid()); of a truncated image all that is there is shown.
+    kept = (part for part in found if part and (problem or part.start + part.size <= disk.size))
+    return Table("gpt", tuple(replace(part, size=min(part.size, disk.size - part.start)) for part in kept), sector, problem, disk_id)
+
+
+def _refused(read: Mapping[str, int], place: int) -> str:
+    """Why Linux refuses a table whose checksums fit (is_gpt_valid()); firmware, GRUB and libblkid have other rules."""
+    if read["sizeof_partition_entry"] != GPT_ENTRY:
+        return f"as its entries have {read['sizeof_partition_entry']} bytes instead of {GPT_ENTRY}"
+    if read["my_lba"] != place:
+        return f"as its header says that it is in sector {read['my_lba']} instead of {place}"
+    if read["last_usable_lba"] < read["first_usable_lba"]:
+        return "as its last usable sector comes before the first"
+    return ""
 
 
 def _gpt_entry(entry: bytes, number: int, sector: int, disk_size: int) -> Partition | None:
@@ -179,7 +208,7 @@ def _gpt_entry(entry: bytes, number: int, sector: int, disk_size: int) -> Partit
     return Partition(
         number=number,
         start=start,
-        size=min(size, disk_size - start),
+        size=size,
         type=str(uuid.UUID(bytes_le=entry[:16])),
         uuid=str(uuid.UUID(bytes_le=entry[16:32])),
         name=entry[56:128].decode("utf-16-le", "replace").split("\0", 1)[0],
