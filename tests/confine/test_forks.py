@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.programs import running
 from v2vlint.confine import forks
 from v2vlint.isolate import Answer, Call, Death, Limits, run, run_all
 
@@ -21,6 +24,25 @@ DESCRIPTORS = "[fd for fd in range(300) if __import__('os').path.lexists('/proc/
 def test_a_child_has_its_pipes_and_no_other_descriptor() -> None:
     """3 is the pipe of its answer, 4 the socket to its parent. The way to the server is closed."""
     assert run(Call(EVAL, DESCRIPTORS)) == Answer([0, 1, 2, 3, 4])
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_a_server_whose_parent_does_not_read_its_answer_ends_in_silence(slow: bool) -> None:
+    """An interrupt takes the parent between a question and its answer: before it was given, or after."""
+    parent, server = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    script = f"import os, sys, time; from v2vlint.confine import forks; print(flush=True); time.sleep({slow}); " \
+        f"forks.serve({server.fileno()}, lambda _: os._exit(0))"  # fmt: skip
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with running((sys.executable, "-c", script), pass_fds=(server.fileno(),), **pipes) as process, Path(os.devnull).open() as null:
+        server.close()
+        assert process.stdout
+        process.stdout.readline()
+        socket.send_fds(parent, [b'{"do": "fork", "module": "json"}'], [null.fileno()] * 4)
+        if not slow:
+            select.select((parent,), (), (), 20)
+        parent.close()
+        assert process.communicate(timeout=20) == (b"", b"")
+    assert process.returncode == 0
 
 
 def test_nothing_of_one_child_is_in_the_next() -> None:

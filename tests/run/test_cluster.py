@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import shutil
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.programs import end
 from tests.run.clusters import scheduler, worker
 from v2vlint.model.errors import UsageError
 from v2vlint.run import checking, cluster, library
@@ -78,6 +80,39 @@ def test_a_guest_that_takes_two_workers_with_it_is_given_up(
     time.sleep(3)
     report = checking.check(dataclasses.replace(request, scheduler=address))
     assert [[problem.reason for problem in image.problems] for image in report.images] == [["2 workers were lost over it"], [], []]
+
+
+def test_guests_that_no_worker_is_left_for_are_not_judged(
+    address: str, workers: list[subprocess.Popen[bytes]], guests: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "PATIENCE", 4)
+    monkeypatch.setattr(cluster, "TIMEOUT", 2)
+    assert _unjudged(guests, address, lambda: list(map(subprocess.Popen.kill, workers))) == {"no worker is left"}
+
+
+def test_a_scheduler_that_dies_ends_the_run_with_what_there_is(guests: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "TIMEOUT", 5)
+    with contextlib.ExitStack() as programs:
+        address = programs.enter_context(scheduler(tmp_path))
+        one = worker(address, tmp_path, "one")
+        try:
+            assert _unjudged(guests, address, programs.close) == {"the scheduler is lost"}
+        finally:
+            end(one)
+
+
+def _unjudged(guests: Sequence[Path], address: str, kill: Callable[[], object]) -> set[str]:
+    """What is said of the guests that are left when something dies after the first."""
+
+    def progress(_running: Sequence[str], done: int) -> None:
+        if done:
+            kill()
+
+    request = library.request([str(path) for path in guests], {"select": ["fstab-device-name"]})
+    images = checking.check(dataclasses.replace(request, scheduler=address, progress=progress)).images
+    assert len(images) == len(guests)
+    assert any(not image.problems for image in images)
+    return {problem.reason for image in images for problem in image.problems}
 
 
 def _deadly(name: str) -> Callable[[str, dict[str, Any]], str]:

@@ -171,7 +171,10 @@ def serve(control: int, child: Callable[[int], NoReturn]) -> NoReturn:
     server, forked = os.getpid(), Counter[str]()
     channel = socket.socket(fileno=control)
     while True:
-        data, handles, _flags, _address = socket.recv_fds(channel, _MESSAGE, 4)
+        try:
+            data, handles, _flags, _address = socket.recv_fds(channel, _MESSAGE, 4)
+        except ConnectionError:  # a parent that was interrupted before it read the last answer
+            os._exit(0)
         if not data:
             os._exit(0)
         order = json.loads(data)
@@ -188,7 +191,8 @@ def serve(control: int, child: Callable[[int], NoReturn]) -> NoReturn:
                 os.close(handle)
         else:
             answer = _told(order["do"], order["pid"])
-        channel.send(json.dumps(answer).encode())
+        with contextlib.suppress(ConnectionError):
+            channel.send(json.dumps(answer).encode())
 
 
 def _told(what: str, pid: int) -> bool | int:

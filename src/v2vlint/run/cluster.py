@@ -7,10 +7,13 @@ colons). Tasks of a lost worker are repeated by others; a guest that takes two w
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -28,6 +31,9 @@ from v2vlint.run.identity import rules_version
 KEY_FILES = "V2VLINT_KEY_FILES"
 LOST_WORKERS = 2
 TIMEOUT = 30
+PATIENCE = 60
+"""Seconds without any worker after which nobody is expected to come back."""
+SCHEDULER_LOST = "the scheduler is lost"
 _TICK = 0.1
 
 
@@ -50,7 +56,8 @@ def check_on(address: str, asks: Sequence[CheckAsk], limits: Limits, progress: P
         try:
             yield from _judged(distributed, client, asks, limits, progress)
         finally:
-            client.run_on_scheduler(_allow_failures, before)
+            with contextlib.suppress(OSError, RuntimeError):  # of a scheduler that is lost
+                client.run_on_scheduler(_allow_failures, before)
 
 
 def _distributed() -> Any:
@@ -94,19 +101,45 @@ def _judged(
     tasks = (json.dumps(encode(replace(ask, guest=_absolute(ask.guest), keys=Keys()))) for ask in asks)
     # Not pure: Dask would answer an equal task with the result of an earlier one.
     futures = {client.submit(judge, task, asdict(limits), pure=False): at for at, task in enumerate(tasks)}
-    waiting, done = set(futures), 0
-    while waiting:
+    waiting, staff, lack = set(futures), _Staff(client), ""
+    while waiting and not (lack := staff.lack()):
         if progress:
-            progress([asks[at].guest.name for at in sorted(futures[future] for future in waiting)[:3]], done)
+            progress([asks[at].guest.name for at in sorted(futures[future] for future in waiting)[:3]], len(futures) - len(waiting))
         try:
             ended = distributed.wait(waiting, timeout=_TICK, return_when="FIRST_COMPLETED").done
         except TimeoutError:
             continue
+        except CancelledError:  # all of them, when Dask has given up on the scheduler
+            ended = set(waiting)
         for future in ended:
+            try:
+                answer = _answer(asks[futures[future]], future)
+            except TimeoutError:  # the worker died with its answer: the task is repeated, and waits again
+                continue
             waiting.discard(future)
-            done += 1
-            yield futures[future], _answer(asks[futures[future]], future)
+            yield futures[future], answer
             future.release()
+    for future in waiting:
+        yield futures[future], _failed(asks[futures[future]], lack)
+
+
+class _Staff:
+    """Whether somebody is there to judge: Dask lets tasks wait for a worker without end."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._seen = self._asked = time.monotonic()
+
+    def lack(self) -> str:
+        """Why no more guests will be judged; empty while they may be."""
+        now = time.monotonic()
+        if now - self._asked > PATIENCE / 20:
+            self._asked = now
+            try:
+                self._seen = now if self._client.nthreads() else self._seen
+            except (OSError, RuntimeError):  # the client has given up, after Dask's own patience
+                return SCHEDULER_LOST
+        return "no worker is left" if now - self._seen > PATIENCE else ""
 
 
 def _absolute(guest: GuestRef) -> GuestRef:
@@ -120,17 +153,17 @@ def _whole(path: str) -> str:
 
 
 def _answer(ask: CheckAsk, future: Any) -> Judged:
-    """A task's result, under the guest's name on this machine."""
+    """A task's result, under the guest's name on this machine. TimeoutError when it does not come."""
     try:
-        judged = decode(Judged, parse(future.result()))
-    except UsageError:
+        judged = decode(Judged, parse(future.result(TIMEOUT)))
+    except (UsageError, TimeoutError):
         raise
     except (TypeError, ValueError, KeyError):
         return _failed(ask, "the worker gave no valid answer")
     except Exception as error:
         killed = type(error).__name__ == "KilledWorker"
         reason = f"{LOST_WORKERS} workers were lost over it" if killed else f"the worker failed: {type(error).__name__}: {error}"
-        return _failed(ask, reason)
+        return _failed(ask, SCHEDULER_LOST if isinstance(error, CancelledError) else reason)
     return Judged(replace(judged.image, name=ask.guest.name), judged.rules)
 
 
