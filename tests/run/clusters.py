@@ -11,6 +11,8 @@ from pathlib import Path
 from tests.programs import running
 from tests.source.servers import free_port
 
+SECONDS = 180
+
 
 @contextlib.contextmanager
 def scheduler(folder: Path) -> Iterator[str]:
@@ -19,6 +21,14 @@ def scheduler(folder: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
     with running(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
         yield f"tcp://127.0.0.1:{port}"
+
+
+def joined(address: str, count: int) -> None:
+    """Wait until ``count`` workers are there: a busy machine takes longer to start them than a user would wait."""
+    from distributed import Client
+
+    with Client(address, timeout=SECONDS) as client:
+        client.wait_for_workers(count, timeout=SECONDS)
 
 
 def worker(address: str, folder: Path, name: str) -> subprocess.Popen[bytes]:

@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.programs import end
-from tests.run.clusters import scheduler, worker
+from tests.run.clusters import joined, scheduler, worker
 from v2vlint.model.errors import UsageError
 from v2vlint.run import checking, cluster, library
 from v2vlint.run.journal import Journal, report_of_journals
@@ -35,6 +34,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def workers(address: str, tmp_path: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Two workers of it."""
     running = [worker(address, tmp_path, name) for name in ("one", "two")]
+    joined(address, 2)
     yield running
     for one in running:
         one.kill()
@@ -77,7 +77,7 @@ def test_a_guest_that_takes_two_workers_with_it_is_given_up(
     workers.append(worker(address, tmp_path, "three"))
     monkeypatch.setattr(cluster, "judge", _deadly(str(guests[0])))
     request = library.request([str(path) for path in guests[:3]], {"select": ["fstab-device-name"]})
-    time.sleep(3)
+    joined(address, 3)
     report = checking.check(dataclasses.replace(request, scheduler=address))
     assert [[problem.reason for problem in image.problems] for image in report.images] == [["2 workers were lost over it"], [], []]
 
@@ -95,6 +95,7 @@ def test_a_scheduler_that_dies_ends_the_run_with_what_there_is(guests: list[Path
     with contextlib.ExitStack() as programs:
         address = programs.enter_context(scheduler(tmp_path))
         one = worker(address, tmp_path, "one")
+        joined(address, 1)
         try:
             assert _unjudged(guests, address, programs.close) == {"the scheduler is lost"}
         finally:

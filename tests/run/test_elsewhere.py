@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.run.clusters import scheduler, worker
+from tests.run.clusters import joined, scheduler, worker
 from tests.run.estates import BROKEN, FORMATS, Audit, build, convert
 from tests.source.servers import SMB_LOGIN, object_store, samba, secure_shell, sshd, web
 from tests.source.simulator import flat, govmomi, power_off, simulated
@@ -92,6 +92,7 @@ def test_over_dask_with_a_worker_that_is_killed(estate: Path, here: dict[str, di
     with scheduler(tmp_path) as address:
         workers = [worker(address, tmp_path, name) for name in ("one", "two")]
         try:
+            joined(address, len(workers))
             audit = Audit(tmp_path / "run", str(estate), *RULES, "--scheduler", address)
             before = audit.interrupt(8, meanwhile=lambda count: workers[0].kill() if count >= 3 else None)
             assert before < GOOD
