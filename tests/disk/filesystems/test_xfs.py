@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -309,3 +309,53 @@ def test_whether_entries_have_a_type(version: int, at: int, data: int, ftype: bo
 def test_sizes_of_blocks(size: int) -> None:
     fs = Xfs(MemoryStream(patched(superblock(at48=0, at4=size), (104, b"\1\0"), (192, b"\1"))))
     assert (fs.block_size, fs.directory_block) == (size, 2 * size)
+
+
+def entry(name: bytes, number: int) -> bytes:
+    """``struct xfs_dir2_data_entry`` with a type and a tag."""
+    held = struct.pack(">QB", number, len(name)) + name + b"\1"
+    return held + bytes(-(len(held) + 2) % 8) + b"\0\0"
+
+
+def block_of_entries(*entries: bytes, magic: bytes = b"XDD3", free: int | None = None) -> bytes:
+    """A block of a directory (``struct xfs_dir3_data_hdr``), whose rest is free."""
+    head = magic.ljust(64, b"#") + b"".join(entries)
+    return (head + struct.pack(">HH", 0xFFFF, BLOCK - len(head) if free is None else free)).ljust(BLOCK, b"#")
+
+
+def directory(*runs: tuple[int, int, int], blocks: Sequence[bytes], size: int) -> dict[str, int]:
+    """The names in a directory whose extents are ``runs``, in blocks from the second of the disk on."""
+    image = superblock(at48=0).ljust(BLOCK, b"\0") + b"".join(blocks)
+    fs = Xfs(MemoryStream(patched(image, (104, b"\2\0"), (192, b"\0"), (216, b"\0\0\0\1"))))
+    records = b"".join(struct.pack(">QQ", first << 9, place << 21 | count) for first, place, count in runs)
+    inode = XfsInode(1, Kind.DIR, 0o755, 0, 0, size * BLOCK, 0.0, 2, len(runs), records)
+    fs.inode = lambda _number: inode  # type: ignore[assignment]
+    return fs._directory(1)
+
+
+def test_holes_in_directories_hold_no_entries() -> None:
+    first, last = block_of_entries(entry(b".", 1), entry(b"one", 5)), block_of_entries(entry(b"two", 6), entry(b"3" * 255, 7))
+    assert directory((0, 1, 1), (2, 2, 1), blocks=(first, last), size=3) == {"one": 5, "two": 6, "3" * 255: 7}
+
+
+def tailed(count: int) -> bytes:
+    """A directory of one block, with ``count`` entries in its hash index."""
+    held = bytearray(block_of_entries(entry(b"one", 5), magic=b"XDB3", free=BLOCK - 64 - len(entry(b"one", 5)) - 8 - 8 * 2))
+    struct.pack_into(">II", held, BLOCK - 8, count, 0)
+    return bytes(held)
+
+
+def test_a_directory_of_one_block_ends_with_its_index() -> None:
+    assert directory((0, 1, 1), blocks=(tailed(2),), size=1) == {"one": 5}
+
+
+@pytest.mark.parametrize(
+    "block",
+    [bytes(BLOCK), block_of_entries(magic=b"XDD4"), block_of_entries(entry(b"one", 5), free=0), block_of_entries(free=BLOCK),
+     block_of_entries(free=13), block_of_entries(entry(b"one", 5), entry(b"", 6)), tailed(3), tailed(1 << 31)],
+    ids=["zeros", "magic", "no length", "too long", "length", "no name", "over the index", "only index"],
+)  # fmt: skip
+def test_a_damaged_block_does_not_pass_for_an_empty_one(block: bytes) -> None:
+    """The kernel's verifier (``__xfs_dir3_data_check``) refuses each of them."""
+    with pytest.raises(ImageError, match="damaged directory block"):
+        directory((0, 1, 1), blocks=(block,), size=1)

@@ -29,6 +29,10 @@ class RunFile(Stream):
             offset, length = offset + count, length - count
         return b"".join(parts)
 
+    def is_stored(self, offset: int) -> bool:
+        """Whether the byte at ``offset`` lies on the disk, and not in a hole."""
+        return self._place(offset, 1)[0] is not None
+
     def _place(self, offset: int, length: int) -> tuple[int | None, int]:
         number = offset // self._block
         index = bisect_right(self._starts, number) - 1

@@ -251,11 +251,12 @@ class Xfs:
         inode = self.inode(number)
         if inode.size > MAX_DIRECTORY or inode.kind is not Kind.DIR:
             raise ImageError(f"not a directory, or one of {inode.size} bytes")
-        data = self.content(inode).read()
-        if inode.format == _LOCAL:
-            return dict(self._short(data))
-        blocks = range(0, len(data), self.directory_block)
-        return dict(entry for at in blocks for entry in self._entries(data[at : at + self.directory_block]))
+        content = self.content(inode)
+        if not isinstance(content, RunFile):
+            return dict(self._short(content.read()))
+        # Freed blocks leave holes. Every other block holds entries (xfs_dir2_leaf_readbuf()).
+        blocks = [at for at in range(0, inode.size, self.directory_block) if content.is_stored(at)]
+        return dict(entry for at in blocks for entry in self._entries(content.read_at(at, self.directory_block)))
 
     def _short(self, data: bytes) -> Iterator[tuple[str, int]]:
         # i8count: if any number needs more than 32 bits, all of them are stored in 64.
@@ -265,33 +266,32 @@ class Xfs:
             end = at + 3 + data[at]
             name = data[at + 3 : end]
             end += 1 if self.ftype else 0
+            if end + wide > len(data):
+                raise ImageError("a damaged directory")
             yield name.decode("utf-8", "surrogateescape"), int.from_bytes(data[end : end + wide], "big")
             at = end + wide
 
     def _entries(self, block: bytes) -> Iterator[tuple[str, int]]:
-        magic = block[:4]
-        # Freed blocks leave holes, which read as zeros.
-        if magic not in _DATA_MAGICS:
-            return
-        at, end = 64 if self.crc else 16, len(block)
+        magic, at, end = block[:4], 64 if self.crc else 16, len(block)
         if magic in (b"XD2B", b"XDB3"):
             # A directory of a single block ends with its hash index and a tail (struct xfs_dir2_block_tail).
             end -= 8 + 8 * struct.unpack_from(">I", block, len(block) - 8)[0]
+        if magic not in _DATA_MAGICS or end < at:
+            raise ImageError("a damaged directory block")
         # Number, length of the name, type if there is one, and tag, rounded up to 8 bytes (xfs_dir2_data_entsize()).
         extra = 12 if self.ftype else 11
         while at + 11 <= end:
-            # XFS_DIR2_DATA_FREE_TAG.
-            if block[at : at + 2] == b"\xff\xff":
-                length = struct.unpack_from(">H", block, at + 2)[0]
-                if length < 8:
-                    return
-                at += length
-                continue
             number, size = struct.unpack_from(">QB", block, at)
+            # XFS_DIR2_DATA_FREE_TAG, and the length of what is free.
+            free = block[at : at + 2] == b"\xff\xff"
+            length = int(struct.unpack_from(">H", block, at + 2)[0]) if free else (size + extra + 7) // 8 * 8
+            # As __xfs_dir3_data_check() requires.
+            if length < 8 or length % 8 or at + length > end or not (free or size):
+                raise ImageError("a damaged directory block")
             name = block[at + 9 : at + 9 + size]
-            if name not in (b".", b".."):
+            if not free and name not in (b".", b".."):
                 yield name.decode("utf-8", "surrogateescape"), number
-            at += (size + extra + 7) // 8 * 8
+            at += length
 
 
 class XfsNode(NumberedNode["Xfs"]):
