@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -60,6 +61,39 @@ def test_the_same_names_as_cpio_lists(tmp_path: Path) -> None:
         listed = subprocess.run(["cpio", "-t", "--quiet"], input=made, capture_output=True, check=True).stdout.decode()
         found = [member.name for member in members(_pieces(made, 777), _wanted)]
         assert sorted(name for name in found if name) == sorted(name for name in listed.splitlines() if name != ".")
+
+
+@pytest.mark.skipif(not shutil.which("cpio"), reason="cpio is not installed")
+def test_every_name_of_a_file_has_its_data(tmp_path: Path) -> None:
+    """dracut runs hardlink(1) over what it packs; cpio(1) stores the data with the last name, and the kernel links them."""
+    for name in ("a", "init", "z"):
+        (tmp_path / name).write_bytes(b"same") if name == "a" else os.link(tmp_path / "a", tmp_path / name)
+    for names in (b"a\ninit\nz\n", b"a\nz\ninit\n"):
+        made = subprocess.run(["cpio", "-o", "--quiet", "-H", "newc"], input=names, cwd=tmp_path, capture_output=True, check=True).stdout
+        found = list(members(_pieces(made, 4096), _wanted))
+        assert {member.name for member in found} == {"a", "init", "z"}
+        assert {member.name: member.data for member in found}["init"] == b"same"
+
+
+def _member(name: bytes, mode: int, data: bytes) -> bytes:
+    head = b"070701" + b"".join(b"%08X" % field for field in (1, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name), 0)) + name
+    return head + bytes(-len(head) % 4) + data + bytes(-len(data) % 4)
+
+
+@pytest.mark.parametrize("size", [1, 4096, 1 << 20])
+def test_the_kernel_steps_over_what_it_cannot_create(size: int) -> None:
+    """``do_header()``: names and targets longer than PATH_MAX, and folders and devices with content. Names end at a zero byte."""
+    skipped = [
+        _member(b"n" * 5000 + b"\0", 0o100644, b"data"), _member(b"", 0o100644, b"data"), _member(b"long\0", 0o120777, b"t" * 4097),
+        _member(b"dir\0", 0o040755, b"data"), _member(b"null\0", 0o020666, b"x"), _member(b"TRAILER!!!\0", 0o040755, b"x"),
+    ]  # fmt: skip
+    kept = [
+        _member(b"most\0", 0o120777, b"t" * 4096),
+        _member(b"init\0 or what", 0o100644, b"data"),
+        _member(b"n" * 4095 + b"\0", 0o100644, b""),
+    ]
+    found = list(members(_pieces(b"".join([*skipped, *kept, newc({})]), size), _wanted))
+    assert [(one.name, one.size, one.data) for one in found] == [("most", 4096, b"t" * 4096), ("init", 4, b"data"), ("n" * 4095, 0, None)]
 
 
 @pytest.mark.parametrize(("prefix", "name"), [("./", "etc/x"), ("/", "etc/x"), (".//./", "etc/x"), ("", ".hidden"), ("", "..dots")])

@@ -59,6 +59,8 @@ def test_later_files_win() -> None:
     assert image.text("conf/modules") == "new"
     assert image.links["init"] == "bin/busybox"
     assert image.text("init") is None
+    folder = struct.pack(">6s104s", b"070701", b"00000000000041ED" + b"0" * 72 + b"0000000500000000") + b"init\0\0"
+    assert "init" not in _read(newc({"init": b"1"}) + folder + newc({})).files
 
 
 def test_a_link_is_followed_once() -> None:
@@ -241,6 +243,22 @@ def test_images_are_read_once_and_joined_in_order() -> None:
     assert unified is not None
     assert unified.has("virtio_blk")
     assert images.of("/boot/none.efi") is None
+
+
+def test_of_several_images_the_later_wins() -> None:
+    """As in one image: whatever the kernel unpacks at a path replaces what was there (``clean_path()``)."""
+    first = newc({"conf/modules": b"old", "conf/a": "b", "init": b"1", "conf/b": b"stays"})
+    images = fact(Initramfses, {"/1": first, "/2": newc({"conf/modules": "other", "conf/a": b"new", "init": "bin/busybox"})})
+    joined, reverse = images.joined(("/1", "/2")), images.joined(("/2", "/1"))
+    assert joined is not None
+    assert reverse is not None
+    assert (dict(joined.contents), dict(joined.links)) == (
+        {"conf/a": b"new", "conf/b": b"stays"},
+        {"conf/modules": "other", "init": "bin/busybox"},
+    )
+    assert (dict(reverse.contents), dict(reverse.links)) == ({"conf/modules": b"old", "init": b"1", "conf/b": b"stays"}, {"conf/a": "b"})
+    assert joined.text("conf/modules") is None
+    assert joined.files == reverse.files == {"conf/modules", "conf/a", "conf/b", "init"}
 
 
 def test_an_unknowable_image_is_so_every_time() -> None:

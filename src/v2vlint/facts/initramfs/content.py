@@ -109,16 +109,24 @@ def merged(images: tuple[Initramfs, ...]) -> Initramfs:
     if len(images) == 1:
         return images[0]
     modules: dict[str, tuple[str, ...]] = {}
+    contents: dict[str, bytes] = {}
+    links: dict[str, str] = {}
     for image in images:
         for name, paths in image.modules.items():
             modules[name] = tuple(dict.fromkeys((*modules.get(name, ()), *paths)))
+        # Whatever was at a path before, a later member replaces it (clean_path() of init/initramfs.c).
+        for path in image.files:
+            contents.pop(path, None)
+            links.pop(path, None)
+        contents.update(image.contents)
+        links.update(image.links)
     return Initramfs(
         where=images[-1].where,
         size=sum(image.size for image in images),
         segments=tuple(segment for image in images for segment in image.segments),
         files=frozenset().union(*(image.files for image in images)),
-        contents=MappingProxyType({path: data for image in images for path, data in image.contents.items()}),
-        links=MappingProxyType({path: target for image in images for path, target in image.links.items()}),
+        contents=MappingProxyType(contents),
+        links=MappingProxyType(links),
         damage=next((f"{image.where}: {image.damage}" for image in images if image.damage), ""),
         remark=next((f"{image.where}: {image.remark}" for image in images if image.remark), ""),
         # The first one may have nothing but microcode.

@@ -9,7 +9,7 @@ from v2vlint.facts.initramfs.decompress import Damaged, Source
 from v2vlint.model.dataclass import dataclass
 
 HEADER = 110
-MAX_NAME = 4096  # PATH_MAX, as in do_header() of init/initramfs.c
+MAX_NAME = 4096  # PATH_MAX, also for the target of a link, as in do_header() of init/initramfs.c
 TRAILER = b"TRAILER!!!"
 KINDS = (b"070701", b"070702")
 _STEP = 1 << 16
@@ -133,41 +133,75 @@ Wanted = Callable[[str, int, int], bool]
 
 
 def members(data: Input, wanted: Wanted) -> Iterator[CpioMember]:
-    """The members of one archive, excluding its trailer. ``wanted(name, mode, size)`` decides whose data is kept.
+    """The members of one archive, excluding its trailer and those that the kernel skips. ``wanted(name, mode, size)`` decides whose data is
+    kept.
 
+    Of a file with several names, only the last usually has the data. Names before it come a second time when their data is wanted.
     Damaged when the archive ends early or something is not a valid member.
     """
+    names: dict[tuple[int, ...], list[str]] = {}
     while True:
         head = data.take(HEADER)
         if len(head) < HEADER:
             raise Damaged("the archive ends early")
-        mode, size, name_size = _fields(head)
+        header = _header(head)
         # Header and name are padded together, the content on its own, each to four bytes.
-        raw = data.take(name_size + (-(HEADER + name_size) % 4))
-        name = raw[:name_size].rstrip(b"\0")
-        if name == TRAILER:
+        raw = data.take(min(header.name_size, MAX_NAME))
+        data.skip(header.name_size - len(raw) + (-(HEADER + header.name_size) % 4))
+        name = raw.partition(b"\0")[0]
+        if name == TRAILER and not header.is_skipped:
             return
         path = _path(name)
-        keep = wanted(path, mode, size)
-        content = data.take(size) if keep else None
-        passed = (len(content) if content is not None else 0) + data.skip((0 if keep else size) + (-size % 4))
+        links = names.setdefault(header.file, []) if header.names > 1 else []
+        same = () if header.is_skipped else (*links, path) if header.size else (path,)
+        keeping = [one for one in same if wanted(one, header.mode, header.size)]
+        content = data.take(header.size) if keeping else None
+        passed = (len(content) if content is not None else 0) + data.skip((0 if keeping else header.size) + (-header.size % 4))
         # Only the content counts: the last padding may be missing.
-        if passed < size:
+        if passed < header.size:
             raise Damaged(f"the archive ends inside {path}")
-        yield CpioMember(path, mode, size, content)
+        if header.is_skipped:
+            continue
+        if path not in keeping:
+            yield CpioMember(path, header.mode, header.size)
+        yield from (CpioMember(one, header.mode, header.size, content) for one in keeping)
+        if header.size:
+            links.clear()
+        else:
+            links.append(path)
 
 
-def _fields(head: bytes) -> tuple[int, int, int]:
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """The fields of a header that count here. Members with the same ``file`` and more than one of ``names`` are one file."""
+
+    mode: int
+    size: int
+    name_size: int
+    names: int
+    file: tuple[int, ...]
+
+    @property
+    def is_skipped(self) -> bool:
+        """Whether the kernel steps over the member (``do_header()``)."""
+        kind = self.mode & _S_IFMT
+        if not 0 < self.name_size <= MAX_NAME:
+            return True
+        return self.size > (MAX_NAME if kind == S_IFLNK else 0) and kind != S_IFREG
+
+
+def _header(head: bytes) -> _Header:
     if head[:6] not in KINDS:
         raise Damaged("is not a newc archive, or is damaged inside")
     try:
-        # c_mode, c_filesize and c_namesize, in eight hexadecimal digits each.
-        mode, size, name_size = int(head[14:22], 16), int(head[54:62], 16), int(head[94:102], 16)
+        # After the magic, all in eight hexadecimal digits: ino, mode, uid, gid, nlink, mtime, filesize, devmajor, devminor, rdevmajor,
+        # rdevminor, namesize, check.
+        inode, mode, links, size, major, minor, name_size = (int(head[6 + 8 * at : 14 + 8 * at], 16) for at in (0, 1, 4, 6, 7, 8, 11))
     except ValueError as error:
         raise Damaged("has a damaged member header") from error
-    if not 0 < name_size <= MAX_NAME or size < 0 or mode < 0:
+    if min(mode, size, name_size) < 0:
         raise Damaged("has a damaged member header")
-    return mode, size, name_size
+    return _Header(mode, size, name_size, links, (inode, major, minor, mode & _S_IFMT))
 
 
 def _path(name: bytes) -> str:

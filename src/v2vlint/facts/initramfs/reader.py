@@ -175,7 +175,7 @@ def _archive(data: Input, tally: _Tally) -> None:
 def _wanted(path: str, mode: int, size: int, tally: _Tally) -> bool:
     kind = mode & 0o170000
     if kind == 0o120000:
-        return size <= 4096  # PATH_MAX
+        return True
     if kind != 0o100000 or not size:
         return False
     if _NESTED.fullmatch(path):
@@ -184,9 +184,10 @@ def _wanted(path: str, mode: int, size: int, tally: _Tally) -> bool:
 
 
 def _keep(member: CpioMember, tally: _Tally) -> None:
-    if member.is_dir:
-        return
     tally.links.pop(member.name, None)
+    if member.is_dir:
+        tally.files.pop(member.name, None)
+        return
     if member.is_link:
         tally.files.pop(member.name, None)
         tally.links[member.name] = (member.data or b"").decode("utf-8", "surrogateescape")

@@ -51,6 +51,22 @@ def started(program: bytes, esp: dict[str, str | bytes], root: dict[str, str | b
 
 
 @needs_grub
+@pytest.mark.parametrize(
+    ("config", "modules", "stops"),
+    [
+        ("exit\n", ("linux", "ext2", "minicmd"), True),
+        ("if true; then exit 1; fi\n", ("linux", "ext2", "minicmd", "test", "true"), True),
+        ("return\n", ("linux", "ext2", "minicmd"), False),
+    ],
+)
+def test_exit_in_the_embedded_configuration_ends_grub(tmp_path: Path, config: str, modules: tuple[str, ...], stops: bool) -> None:
+    esp: dict[str, str | bytes] = {"/EFI/debian/grub.cfg": "menuentry x { linux /vmlinuz }\n"}
+    found = started(made(tmp_path, *modules, config=config), esp, {})
+    assert bool(found[0]) is stops
+    assert found[2] == ("" if stops else "/boot/efi/vmlinuz")
+
+
+@needs_grub
 def test_what_is_inside_is_read(tmp_path: Path) -> None:
     build = build_of(memory_guest({"/g.efi": made(tmp_path, "linux16", "ext2", config="set x=y\n")}), "/g.efi")
     assert build is not None

@@ -74,7 +74,8 @@ def grub_program_menu(files: GrubFiles, program: GrubProgram, build: GrubBuild) 
     shell = new_shell(files, _always(program) | start(program, build, files), program.has)
     shell.config, shell.exported = program.path, set(shell.env)
     shell.execute(GuestText(program.path, build.config))
-    if not shell.normal:
+    # `exit` ends GRUB itself (grub-core/commands/minicmd.c); anything else only ends the script.
+    if not shell.normal and shell.leave != "exit":
         place = shell.locate(f"{shell.value('prefix')}/grub.cfg")
         shell.config = place.path if place.exists else shell.config
         shell.set("config_directory", shell.value("prefix"))
