@@ -299,3 +299,20 @@ def test_what_is_no_disk_image_is_named_with_what_to_do(tmp_path: Path, data: by
     with pytest.raises(Unsupported, match=words) as caught:
         open_image(DiskFile(str(tmp_path / "disk"), "disk"))
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(("count", "reads"), [(0x1FFFFF80, True), (0x1FFFFF81, False)])
+def test_the_largest_block_map_of_a_vdi_is_that_of_qemu(tmp_path: Path, count: int, reads: bool) -> None:
+    need("qemu-img")
+    image = tmp_path / "image.vdi"
+    run("qemu-img", "create", "-q", "-f", "vdi", image, "1M")
+    data = bytearray(image.read_bytes())
+    struct.pack_into("<I", data, 384, count)
+    image.write_bytes(data)
+    if reads:
+        assert open_one(image).stream.read_at(0, 512) == bytes(512)
+        return
+    with pytest.raises(ImageError, match="block map of"):
+        open_one(image)
+    with pytest.raises(pytest.fail.Exception, match="too many blocks"):
+        run("qemu-img", "info", image)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from v2vlint.disk.checksums import crc32c
-from v2vlint.disk.filesystems import ext_fast
+from v2vlint.disk.filesystems import ext_fast, ext_journal
 from v2vlint.disk.filesystems.ext_fast import FastCommits, FastRange, read_fast_commits
 from v2vlint.disk.filesystems.ext_journal import ExtJournal
 from v2vlint.disk.stream import MemoryStream
@@ -152,4 +152,15 @@ def test_a_journal_goes_round() -> None:
     assert set(ExtJournal(MemoryStream(bytes(data))).changes) == {50, 51, 52}
     data[:1024] = superblock(kind=5)
     with pytest.raises(ImageError, match="no superblock"):
+        ExtJournal(MemoryStream(bytes(data)))
+
+
+def test_a_journal_is_replayed_as_a_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = bytearray(superblock(start=1).ljust(2048 * 1024, b"\0"))
+    for place, block in transactions(1, 2048, 1, 50, 51, 52):
+        data[place * 1024 : place * 1024 + 1024] = block
+    monkeypatch.setattr(ext_journal, "MAX_BLOCKS", 9)
+    assert set(ExtJournal(MemoryStream(bytes(data))).changes) == {50, 51, 52}
+    monkeypatch.setattr(ext_journal, "MAX_BLOCKS", 8)
+    with pytest.raises(ImageError, match="more than 8 blocks to replay"):
         ExtJournal(MemoryStream(bytes(data)))

@@ -65,6 +65,8 @@ def test_files_folders_and_links(image: Path, volume: Path) -> None:
     for name, data in (
         ("file", b"content"),
         ("empty", b""),
+        ("$Recycle.Bin", b"r"),
+        (".profile", b"p"),
         ("folder/$dollar", b"x"),
         ("folder/.dot", b"y"),
         ("folder/a rather long name", b"z"),
@@ -81,7 +83,8 @@ def test_files_folders_and_links(image: Path, volume: Path) -> None:
     os.utime(volume / "folder", (1_600_000_000.5, 1_600_000_000.5))
     run("umount", volume)
     root = NtfsFileSystem(HostFile(str(image)), "uuid", "label").root
-    assert set(root.names()) == {"file", "empty", "folder", *LINKS}
+    assert set(root.names()) == {"file", "empty", "folder", "$Recycle.Bin", ".profile", *LINKS}
+    assert child(root, "$MFT").stat().size
     assert {name: child(root, name).link() for name in LINKS} == {name: wanted for name, (_tag, _target, wanted) in LINKS.items()}
     for name in LINKS:
         found = child(root, name).stat()

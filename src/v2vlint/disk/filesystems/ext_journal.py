@@ -149,12 +149,14 @@ class ExtJournal:
         """Committed transactions in order; anything after the last commit is ignored."""
         here, read = self._start, 0
         current = _Transaction(self._sequence)
-        while read < min(self._length, MAX_BLOCKS):
+        while read < self._length:
             data = self.block(here, escaped=False)
             magic, kind, number = struct.unpack_from(">III", data, 0)
             # What follows is from an earlier lap of the ring.
             if magic != MAGIC or number != current.sequence:
                 return
+            if read >= MAX_BLOCKS:
+                raise ImageError(f"its journal has more than {MAX_BLOCKS} blocks to replay")
             here, read = self._after(here, 1), read + 1
             # Damage counts only if a commit follows: what was never committed may be torn.
             if kind == _DESCRIPTOR:

@@ -19,6 +19,8 @@ from v2vlint.disk.stream import Stream
 from v2vlint.model.errors import ImageError, Unsupported
 
 LOG_FILE, ROOT, BITMAP = 2, 5, 6
+# MFT_REC_FREE of fs/ntfs3/ntfs.h: records before it are the volume's own ($MFT, $Extend, the top directory), which no driver lists.
+_FIRST_USER = 24
 MAX_BITMAP = 64 << 20
 _INFORMATION, _DATA, _ENCRYPTED, _IN_USE = 0x10, 0x80, 0x4000, 1
 # IO_REPARSE_TAG_… of winnt.h. IO_REPARSE_TAG_CLOUD_1 to _CLOUD_F differ from _CLOUD in the bits 0xF000.
@@ -166,8 +168,8 @@ class NtfsNode:
         """See :class:`~v2vlint.disk.filesystems.node.Node`."""
         for entry in self._record.index("$I30").entries():
             attribute = entry.attribute
-            # A file with a long name has a second entry for its short one. $MFT and the like are not files of the guest.
-            if attribute.flags != _DOS and not (self._number == ROOT and attribute.file_name.startswith(("$", "."))):
+            # A file with a long name has a second entry for its short one.
+            if attribute.flags != _DOS and _number(entry) >= _FIRST_USER:
                 yield attribute.file_name
 
     def child(self, name: str) -> NtfsNode | None:
@@ -178,10 +180,9 @@ class NtfsNode:
             entry = self._record.index("$I30").search(name)
         except KeyError:
             return None
-        reference = entry.header.FileReference
-        number = int(reference.SegmentNumberLowPart) | int(reference.SegmentNumberHighPart) << 32
+        number, sequence = _number(entry), int(entry.header.FileReference.SequenceNumber)
         header = self._fs.record(number).header
-        if not int(header.Flags) & _IN_USE or int(reference.SequenceNumber) not in (0, int(header.SequenceNumber)):
+        if not int(header.Flags) & _IN_USE or sequence not in (0, int(header.SequenceNumber)):
             raise ImageError(f"the entry {name!r} leads to a file that was deleted")
         return NtfsNode(self._fs, number)
 
@@ -211,6 +212,12 @@ class NtfsNode:
         if tag in _ELSEWHERE or tag & 0xFFFF0FFF == _CLOUD:
             raise Unsupported(f"{_ELSEWHERE.get(tag, 'a file in the cloud')}, whose content is elsewhere")
         return None
+
+
+def _number(entry: Any) -> int:
+    """The number of the file record that an index entry leads to."""
+    reference = entry.header.FileReference
+    return int(reference.SegmentNumberLowPart) | int(reference.SegmentNumberHighPart) << 32
 
 
 class WrittenPart(Stream):

@@ -16,7 +16,8 @@ from v2vlint.model.errors import ImageError, Unsupported
 MAGIC = b"\xfc\x4e\x2b\xa9"
 MAX_DISKS = 384
 _BITMAP, _RECOVERY, _RESHAPE, _JOURNAL = 1, 2, 4, 0x200
-_SPARE, _ALL = 0xFFFE, (1 << 64) - 1
+# MD_DISK_ROLE_JOURNAL, which _FAULTY and _SPARE follow: these are no slots.
+_NO_SLOT, _ALL = 0xFFFD, (1 << 64) - 1
 _FAULTY, _IN_SYNC, _CLEAN = 1, 4, 1
 # struct mdp_superblock_1. Its sizes and offsets are in sectors of 512 bytes.
 _V1 = Fields(
@@ -124,8 +125,8 @@ def _version1(base: Stream, offset: int) -> MdMember | None:
         layout=found["layout"],
         disks=disks,
         chunk=found["chunksize"] * 512,
-        # MD_DISK_ROLE_JOURNAL, _FAULTY and _SPARE are no slots, and a member that is being rebuilt lacks data.
-        role=-1 if role >= _SPARE - 1 or features & _RECOVERY else role,
+        # A member that is being rebuilt lacks data.
+        role=-1 if role >= _NO_SLOT or features & _RECOVERY else role,
         events=found["events"],
         data_offset=data_offset,
         data_size=min(found["data_size"] * 512, max(0, base.size - data_offset)),
