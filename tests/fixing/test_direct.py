@@ -110,6 +110,17 @@ def test_a_folder_with_a_default_acl_is_declined(small: Path, tmp_path: Path) ->
         ExtFiles(WritableVolume(HostFile(str(image)))).create("/etc/x", b"", 0o644)
 
 
+def test_new_files_and_folders_inherit_flags_as_from_the_kernel(small: Path, tmp_path: Path) -> None:
+    """What ``lsattr`` shows below a folder with ``chattr +SAdD``: D is for folders only (``ext4_mask_flags()``)."""
+    image = Path(shutil.copy(small, tmp_path / "image"))
+    run("debugfs", "-w", "-R", "sif /etc flags 0x900c8", image)
+    volume = WritableVolume(HostFile(str(image)))
+    files = ExtFiles(volume)
+    files.create("/etc/new/file", b"x", 0o644)
+    inodes = {path: files._inode(files._there(path)) for path in ("/etc", "/etc/new", "/etc/new/file")}
+    assert {path: inode.flags & ~0x80000 for path, inode in inodes.items()} == {"/etc": 0x100C8, "/etc/new": 0x100C8, "/etc/new/file": 0xC8}
+
+
 LAYOUTS = [
     "-t ext2", "-t ext3", "-t ext4", "-t ext4 -b 1024 -g 1024", "-t ext4 -I 128 -O ^metadata_csum",
     "-t ext4 -O ^64bit,^flex_bg,^dir_index", "-t ext4 -O metadata_csum_seed,large_dir",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,45 @@ def test_what_was_not_asked_is_refused(request_: Any) -> None:
 def test_what_is_no_request_is_refused(text: str) -> None:
     with pytest.raises(ImageError):
         checked(text, asked((Path("/x"),)), 1)
+
+
+VALUE = {"name": "Start", "type": 4, "data": DATA}
+EVERY: dict[str, Any] = {
+    **_with(operations=[
+        {"op": "overwrite", "path": "/x", "data": DATA, "expect": "0" * 64, "binary": True},
+        {"op": "create", "path": "/x", "data": DATA, "mode": 0o644}, {"op": "delete", "path": "/x"},
+        {"op": "copy", "path": "/x", "source": "/y"}, {"op": "append", "path": "/x", "size": 9, "data": DATA, "renewed": ["a"]},
+        {"op": "registry", "path": "/x", "edits": [
+            {"key": ["a"], **VALUE, "expect": {"type": 4, "data": DATA}}, {"key": ["a"], "delete": True, "expect": [VALUE]},
+        ]},
+        {"op": "command", "path": "/usr/bin/dracut", "command": "dracut -f --kver 6.1"},
+    ]),
+    "unlock": [{"device": LUKS, "name": "x", "keys": [base64.b64encode(b"sesame").decode()]}],
+}  # fmt: skip
+ODD: tuple[Any, ...] = ([], {}, [[]], {"a": []}, None, True, 1.5, -1, 1 << 80, "", "\ud800", "/" * 70_000)
+
+
+def _replaced(value: Any, odd: Any) -> Iterator[Any]:
+    """``value`` with every part of it replaced in turn."""
+    yield odd
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        for other in _replaced(item, odd):
+            held = copy.copy(value)
+            held[key] = other
+            yield held
+
+
+@pytest.mark.parametrize("odd", ODD, ids=range(len(ODD)))
+def test_any_value_anywhere_passes_or_is_refused(odd: Any) -> None:
+    ask = asked((Path("/x"),), rebuild=True)
+    assert checked(json.dumps(EVERY), ask, 1) == EVERY
+    refused = 0
+    for forged in _replaced(EVERY, odd):
+        try:
+            checked(json.dumps(forged), ask, 1)
+        except ImageError:
+            refused += 1
+    assert refused > 20
 
 
 @pytest.mark.parametrize(

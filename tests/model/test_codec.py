@@ -78,10 +78,15 @@ def test_brackets_in_texts_do_not_count() -> None:
     assert parse(json.dumps(text).encode()) == text
 
 
-@pytest.mark.parametrize("text", ["NaN", "[Infinity]", "-Infinity", "", "{", '"', "[1,]", "'x'", "\x00"])
+@pytest.mark.parametrize("text", ["NaN", "[Infinity]", "-Infinity", "", "{", '"', "[1,]", "'x'", "\x00", "1e999", "[-1e999]"])
 def test_what_is_no_json_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse(text)
+
+
+def test_a_number_too_large_for_its_field_is_refused() -> None:
+    with pytest.raises(ValueError, match="OverflowError"):
+        decode(float, 10**400)
 
 
 @pytest.mark.parametrize(

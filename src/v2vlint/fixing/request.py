@@ -114,7 +114,7 @@ class _Unlock:
 
     def __call__(self, value: Any) -> bool:
         device: Check = lambda item: _device(item, self.disks)  # noqa: E731
-        return _object(value, {"device": device, "name": _name, "keys": _list_of(lambda key: key in self.keys)})
+        return _object(value, {"device": device, "name": _name, "keys": _list_of(lambda key: _text(key) and key in self.keys)})
 
 
 def _root(value: Any, asked: FixAsk, disks: int) -> bool:
@@ -132,7 +132,7 @@ def _root(value: Any, asked: FixAsk, disks: int) -> bool:
 
 def _operation(value: Any, asked: FixAsk) -> bool:
     kind = value.get("op") if isinstance(value, dict) else None
-    if kind not in _OPERATIONS or (kind == "command" and not asked.rebuild):
+    if not isinstance(kind, str) or kind not in _OPERATIONS or (kind == "command" and not asked.rebuild):
         raise _Unasked(f"operation {str(kind)[:80]!r}")
     return _object(value, {"op": _text, "path": _path, **_OPERATIONS[kind]}, {"binary": lambda flag: flag is True})
 

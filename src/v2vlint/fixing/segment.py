@@ -18,6 +18,7 @@ from types import MappingProxyType
 from v2vlint.fixing.cpio import archive
 from v2vlint.fixing.kmod_index import index
 from v2vlint.guest.fs import GuestFS
+from v2vlint.guest.text import split_lines
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import WholeFile
@@ -89,7 +90,7 @@ def read_tree(fs: GuestFS, version: str) -> GuestModules:
     for folder in (f"/lib/modules/{version}", f"/usr/lib/modules/{version}"):
         text = fs.text(f"{folder}/modules.dep")
         if text is not None:
-            lines = (line.partition(":") for line in text.content.splitlines())
+            lines = (line.partition(":") for line in split_lines(text.content))
             modules = {module_name(path): (path, tuple(deps.split())) for path, colon, deps in lines if colon}
             return GuestModules(folder, modules)
     raise FactUnavailable(WholeFile(f"/lib/modules/{version}/modules.dep"), "is absent")
@@ -99,17 +100,15 @@ def _module_files(fs: GuestFS, image: KnownImage, tree: GuestModules, names: tup
     present = {module_name(member): member for member in image.members if _SUFFIX.search(member)}
     home = _home(image, present.values())
     suffix = _image_suffix(present.values())
-    renamed: dict[str, str] = {}
     for name in tree.closure(names, _softdeps(fs, tree)):
-        path = tree.modules[name][0]
         if name in present:
-            renamed[path] = _SUFFIX.sub(_SUFFIX.search(present[name])[0], path)  # type: ignore[index]
             continue
-        renamed[path] = path if suffix is None else _SUFFIX.sub(suffix, path)
+        path = tree.modules[name][0]
+        spelled = path if suffix is None else _SUFFIX.sub(suffix, path)
         data = fs.read(f"{tree.folder}/{path}", MAX_MODULE)
         if data is None:
             raise FactUnavailable(WholeFile(f"{tree.folder}/{path}"), "is absent")
-        yield f"{home}/{renamed[path]}", data if renamed[path] == path else recompress(data, path, renamed[path])
+        yield f"{home}/{spelled}", data if spelled == path else recompress(data, path, spelled)
     yield from _indexes(fs, image, tree, home, present)
 
 
@@ -132,7 +131,7 @@ def _image_suffix(members: Iterable[str]) -> str | None:
 def _softdeps(fs: GuestFS, tree: GuestModules) -> dict[str, tuple[str, ...]]:
     text = fs.text(f"{tree.folder}/modules.softdep")
     found: dict[str, tuple[str, ...]] = {}
-    for line in text.content.splitlines() if text else ():
+    for line in split_lines(text.content) if text else ():
         words = line.split()
         if len(words) > 2 and words[0] == "softdep":
             # "pre:" and "post:" only say in which order.

@@ -12,6 +12,7 @@ import datetime
 import enum
 import functools
 import json
+import math
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -67,18 +68,26 @@ def parse(text: bytes | bytearray | str) -> Any:
     brackets = b"".join(plain.split(b'"')[::2]).translate(None, _NO_BRACKETS)
     if max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > MAX_DEPTH:
         raise ValueError(f"nested deeper than {MAX_DEPTH}")
-    return json.loads(data, parse_constant=_refuse)
+    return json.loads(data, parse_constant=_refuse, parse_float=_finite)
 
 
 def _refuse(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
 
 
+def _finite(digits: str) -> float:
+    number = float(digits)
+    # Of too many digits, or with too large an exponent.
+    if math.isinf(number):
+        _refuse(digits[:40])
+    return number
+
+
 def decode(kind: type[T], data: Any) -> T:
     """The inverse of :func:`encode` for the annotated type ``kind``. ValueError or TypeError when the data does not fit."""
     try:
         return typing.cast(T, _decoder(kind)(data))
-    except (KeyError, RecursionError) as error:
+    except (KeyError, RecursionError, OverflowError) as error:
         raise ValueError(f"not a {getattr(kind, '__name__', kind)}: {type(error).__name__}") from error
 
 

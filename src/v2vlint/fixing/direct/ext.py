@@ -36,8 +36,9 @@ _KNOWN_READ_ONLY = 0x1 | 0x2 | 0x8 | 0x10 | 0x20 | 0x40 | 0x400
 _EXTENTS_FEATURE = 0x40
 _SPECIAL = 0x4 | 0x10 | 0x20 | 0x800 | 0x100000 | 0x200000 | 0x2000000 | 0x10000000 | 0x20000000 | 0x40000000
 """Inodes compressed, immutable, only appended to, encrypted, verified, for attributes, with DAX, inline data, project or casefolding."""
-# EXT4_FL_INHERITED (fs/ext4/ext4.h), without what is in _SPECIAL.
-_INHERITED = 0x1 | 0x2 | 0x8 | 0x40 | 0x80 | 0x400 | 0x4000 | 0x8000 | 0x10000
+# EXT4_FL_INHERITED (fs/ext4/ext4.h), without what is in _SPECIAL; EXT4_DIRSYNC_FL is only for folders (ext4_mask_flags()).
+_INHERITED = 0x1 | 0x2 | 0x8 | 0x40 | 0x80 | 0x400 | 0x4000 | 0x8000
+_INHERITED_BY_FOLDERS = _INHERITED | 0x10000
 _EXTENTS, _INDEX = 0x80000, 0x1000
 _DEFAULT_ACL = "system.posix_acl_default"
 _CHUNK = 1 << 20
@@ -287,7 +288,7 @@ class ExtFiles:
             raise Declined(f"the folder of {path} is no plain one")
         if _DEFAULT_ACL in self._attributes(folder):
             raise Declined(f"the folder of {path} has a default ACL")
-        inode.flags |= above.flags & _INHERITED
+        inode.flags |= above.flags & (_INHERITED if stat.S_ISREG(inode.mode) else _INHERITED_BY_FOLDERS)
         return above
 
     def _need_folder(self, path: str) -> None:
