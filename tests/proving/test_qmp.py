@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from v2vlint.proving.qmp import MAX_PENDING, Qmp
+from v2vlint.proving.qmp import MAX_EVENTS, MAX_PENDING, Qmp
 
 
 @pytest.fixture
@@ -25,6 +25,21 @@ def test_an_answer_among_greetings_events_and_noise(pair: tuple[Qmp, socket.sock
     assert [event["event"] for event in qmp.take_events()] == ["RESET"]
     assert qmp.take_events() == []
     assert peer.recv(1000) == b'{"execute": "query-status"}\n'
+
+
+def test_answers_and_events_of_a_qemu_that_was_taken_over(pair: tuple[Qmp, socket.socket]) -> None:
+    qmp, peer = pair
+    peer.sendall(
+        b"[" * 50_000 + b'\n{"event": []}\n{"event": "SHUTDOWN", "data": [1]}\n{"event": "RESET", "data": null}\n{"return": 1e999}\n'
+    )
+    peer.sendall(b'{"event": "STOP"}\n{"return": {}}\n')
+    assert qmp.execute("quit") == {}
+    assert qmp.take_events() == [{"event": "STOP", "data": {}}]
+    qmp.channel.settimeout(0)
+    for _batch in range(MAX_EVENTS // 1000 + 1):
+        peer.sendall(b'{"event": "STOP"}\n' * 1000)
+        qmp.receive()
+    assert len(qmp.take_events()) == MAX_EVENTS
 
 
 def test_an_error_is_no_answer(pair: tuple[Qmp, socket.socket]) -> None:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
-import signal
 import socket
+import stat
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
 from v2vlint import programs
-from v2vlint.confine import Bounds, Grant, preparation
+from v2vlint.confine import Bounds, Grant, preparation, supervise
 from v2vlint.model.dataclass import dataclass
 from v2vlint.proving.hardware import PROGRAMS
 from v2vlint.proving.process import first_line, need, sandbox_options
 from v2vlint.proving.qmp import Qmp
-from v2vlint.proving.screen import Picture, parse_ppm
+from v2vlint.proving.screen import MAX_PICTURE, Picture, parse_ppm
 
 MAX_WRITTEN = 16 << 30
 # Address space besides the guest's memory: libraries, stacks, the code that TCG translates.
@@ -29,6 +29,7 @@ _KVM = ("/dev/kvm",)
 _DEVICES = ("/proc/self", "/sys/devices/system", "/proc/cpuinfo", "/etc/resolv.conf")
 _CHUNK = 1 << 16
 _QUIT_PATIENCE = 3.0
+MAX_CAPTURE = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ class QemuMachine:
 
     def __enter__(self) -> QemuMachine:
         bounds = Bounds(memory=self._address_space, file_size=MAX_WRITTEN)
+        self._packets_read, self._selector = 0, selectors.DefaultSelector()
         with self._complaints.open("wb") as complaints, programs.starting(self.command[0]):
             self.process = subprocess.Popen(
                 self.command,
@@ -96,20 +98,25 @@ class QemuMachine:
                 cwd=self.folder,
                 env=programs.environment(),
             )
+        assert self.process.stdout
+        self._serial = self.process.stdout
+        try:
+            self._connect()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def _connect(self) -> None:
         # With copies of ours left, QEMU's end would not show as the end of the channels.
         for end in self._theirs:
             end.close()
-        assert self.process.stdout
-        self._serial = self.process.stdout
         os.set_blocking(self._serial.fileno(), False)
         self._log_end.setblocking(False)
         self.qmp = Qmp(self._qmp_end)
-        self._packets_read = 0
-        self._selector = selectors.DefaultSelector()
         for channel in (self._serial, self._log_end, self._qmp_end):
             self._selector.register(channel, selectors.EVENT_READ)
         self.qmp.execute("qmp_capabilities", timeout=30)
-        return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
@@ -118,12 +125,13 @@ class QemuMachine:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self.process.wait(_QUIT_PATIENCE)
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-            self._selector.close()
-            for channel in (self._serial, self._log_end, self._qmp_end):
-                channel.close()
+            self._end()
+
+    def _end(self) -> None:
+        supervise.end(self.process)
+        self._selector.close()
+        for channel in (self._serial, self._log_end, self._qmp_end):
+            channel.close()
 
     @property
     def alive(self) -> bool:
@@ -133,7 +141,7 @@ class QemuMachine:
     @property
     def complaint(self) -> str:
         """QEMU's own last words: the first error it printed, ignoring warnings."""
-        text = self._complaints.read_bytes()[:_CHUNK].decode("utf-8", "replace")
+        text = written(self._complaints, _CHUNK).decode("utf-8", "replace")
         lines = [line for line in text.splitlines() if "warning:" not in line]
         return first_line("\n".join(lines)) or first_line(text)
 
@@ -165,24 +173,34 @@ class QemuMachine:
 
     def packets(self) -> bytes:
         """The new part of the capture file."""
-        if not self._capture.exists():
-            return b""
-        with self._capture.open("rb") as stream:
-            stream.seek(self._packets_read)
-            data = stream.read(1 << 22)
+        data = written(self._capture, 1 << 22, self._packets_read)
         self._packets_read += len(data)
         return data
 
-    @property
-    def capture(self) -> Path:
-        """The capture file."""
-        return self._capture
+    def captured(self) -> bytes:
+        """The capture file, up to :data:`MAX_CAPTURE`; empty when there is none."""
+        return written(self._capture, MAX_CAPTURE)
 
     def screen(self) -> Picture | None:
         """The present content of the display; None when it is unavailable."""
         path = self.folder / "screen.ppm"
-        if self.qmp.execute("screendump", filename=str(path)) is None or not path.exists():
+        if self.qmp.execute("screendump", filename=str(path)) is None:
             return None
-        picture = parse_ppm(path.read_bytes())
-        path.unlink()
+        picture = parse_ppm(written(path, MAX_PICTURE))
+        with contextlib.suppress(OSError):
+            path.unlink()
         return picture
+
+
+def written(path: Path, limit: int, offset: int = 0) -> bytes:
+    """Up to ``limit`` bytes of a file that QEMU has written; empty when there is none, or something else in its place. QEMU may have been
+    taken over by its guest.
+    """
+    try:
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK)) as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                return b""
+            stream.seek(offset)
+            return stream.read(limit)
+    except OSError:
+        return b""

@@ -8,10 +8,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import field
 
+from v2vlint.model.codec import parse
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.plain import JsonObject
 
+# QEMU may have been taken over by its guest, and send anything.
 MAX_PENDING = 1 << 20
+MAX_EVENTS = 1 << 12
 
 
 @dataclass(slots=True)
@@ -52,14 +55,15 @@ class Qmp:
             return
         except OSError:
             data = b""
-        # A line without an end: QEMU may have been taken over by its guest.
+        # A line without an end closes it, too.
         self.closed = not data or len(self._pending) > MAX_PENDING
         self._pending += data
         for message in self._messages():
-            if "event" in message:
-                self.events.append(message)
+            if isinstance(message.get("event"), str) and isinstance(message.setdefault("data", {}), dict):
+                self.events += [message] if len(self.events) < MAX_EVENTS else []
+            # There is one command at a time.
             elif "return" in message or "error" in message:
-                self._answers.append(message)
+                self._answers = [message]
 
     def take_events(self) -> list[JsonObject]:
         """The events since the last call."""
@@ -67,10 +71,10 @@ class Qmp:
         return events
 
     def _messages(self) -> Iterator[JsonObject]:
-        while b"\n" in self._pending:
-            line, _, self._pending = self._pending.partition(b"\n")
+        *lines, self._pending = self._pending.split(b"\n")
+        for line in lines:
             try:
-                message = json.loads(line)
+                message = parse(line)
             except ValueError:
                 continue
             if isinstance(message, dict):

@@ -180,7 +180,7 @@ def _keep(artifacts: Path, machine: QemuMachine, watch: Watch) -> None:
     _keep_file(artifacts / "serial.log", watch.serial.data)
     _keep_file(artifacts / "firmware.log", watch.firmware.data)
     _keep_file(artifacts / "qemu.txt", shlex.join(machine.command) + "\n")
-    if machine.capture.exists():
-        _keep_file(artifacts / "packets.pcap", machine.capture.read_bytes())
+    if packets := machine.captured():
+        _keep_file(artifacts / "packets.pcap", packets)
     if watch.picture:
         _keep_file(artifacts / "screen.png", to_png(watch.picture))

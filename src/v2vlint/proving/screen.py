@@ -11,6 +11,7 @@ from v2vlint.model.dataclass import dataclass
 from v2vlint.proving.font import CELL, Font
 
 MAX_PIXELS = 64 << 20
+MAX_PICTURE = 3 * MAX_PIXELS + 64
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 _HEADER = re.compile(rb"P6\s+(\d{1,5})\s+(\d{1,5})\s+255\s")
 # VGA's text mode shows 8 pixels of a glyph and a ninth as a gap.
