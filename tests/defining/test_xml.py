@@ -8,7 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
+from v2vlint.defining.formats import kubevirt
 from v2vlint.defining.formats.libvirt import domain_xml
 from v2vlint.defining.protocol import ProposedCard, ProposedDisk, ProposedMachine
 from v2vlint.source.kinds.libvirt import domain
@@ -84,3 +86,21 @@ def test_names_go_on_after_z() -> None:
 def test_what_xml_cannot_hold() -> None:
     found = domain("x.xml", domain_xml(MACHINES["hostile"]))
     assert (found.name, found.disks[0].path) == ("x???y", "/?'\"<>")
+
+
+def test_a_clock_in_local_time_on_kubevirt() -> None:
+    """It has no "localtime"; with UTC, such a Windows would be hours off."""
+    windows = MACHINES["windows"]
+    zoned = kubevirt.render(replace(windows, zone="STD-1DST-2,M3.5.0/2:00,M10.5.0/3:00"))
+    clock = yaml.safe_load(zoned)["spec"]["template"]["spec"]["domain"]["clock"]
+    assert (clock["timezone"], "utc" in clock, "hyperv" in clock["timer"], "replace" in zoned) == (
+        "STD-1DST-2,M3.5.0/2:00,M10.5.0/3:00",
+        False,
+        True,
+        False,
+    )
+    unknown = kubevirt.render(windows)
+    assert 'replace "utc: {}" by "timezone: ZONE"' in unknown
+    assert yaml.safe_load(unknown)["spec"]["template"]["spec"]["domain"]["clock"]["utc"] == {}
+    universal = kubevirt.render(replace(windows, local_clock=False, zone="STD-1"))
+    assert "timezone" not in universal

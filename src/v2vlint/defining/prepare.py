@@ -97,6 +97,7 @@ class _Proposal:
             rng=drivers.has("virtio_rng"),
             balloon=drivers.has("virtio_balloon"),
             local_clock=windows is not None and windows.local_clock,
+            zone=windows.zone if windows is not None else "",
             hyperv=windows is not None and not windows.before(VISTA),
             uuid=self.definition.uuid,
             genid=self.definition.genid,

@@ -46,8 +46,8 @@ class ProposedMachine:
 
     ``topology`` is the arrangement of its processors, None for the hypervisor's default; ``uuid`` and ``genid`` are empty for new ones.
     ``cpu_level`` is the x86-64 level it needs, 0 when not known. ``usb`` is ``ich9`` for guests without a USB 3 driver, else libvirt
-    chooses. ``local_clock`` and ``hyperv`` are for Windows: a hardware clock in local time, and Hyper-V enlightenments. ``notes`` explain
-    anything surprising.
+    chooses. ``local_clock`` and ``hyperv`` are for Windows: a hardware clock in local time, and Hyper-V enlightenments. ``zone`` is that
+    clock's time zone as a TZ variable, empty when not known. ``notes`` explain anything surprising.
     """
 
     name: str
@@ -67,6 +67,7 @@ class ProposedMachine:
     rng: bool = False
     balloon: bool = False
     local_clock: bool = False
+    zone: str = ""
     hyperv: bool = False
     usb: str = ""
     uuid: str = ""

@@ -42,6 +42,11 @@ class Windows:
         """Whether it keeps the hardware clock in local time."""
         return self._system is None or not self._system.utc_clock
 
+    @property
+    def zone(self) -> str:
+        """Its time zone as a TZ variable of POSIX; empty when not known."""
+        return self._system.zone if self._system else ""
+
     def disk(self, offers: Offers) -> str:
         """The first bus whose driver certainly starts at boot; else the usual one for its age."""
         for bus, controller in offers if self.drivers else ():

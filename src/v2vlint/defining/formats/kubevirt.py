@@ -26,6 +26,8 @@ def render(machine: ProposedMachine) -> str:
     for claim, disk in zip(claims, machine.disks, strict=True):
         # As an ASCII literal: a line end in the name would end the comment.
         lines.append(f"#   virtctl image-upload pvc {claim} --size=SIZE --image-path={disk.path!a}")
+    if machine.local_clock and not machine.zone:
+        lines.append('# Windows keeps the hardware clock in its local time: replace "utc: {}" by "timezone: ZONE" (Europe/Paris).')
     text: str = yaml.safe_dump(_machine(machine, name, claims), sort_keys=False, width=120)
     return "\n".join((*lines, text))
 
@@ -72,10 +74,12 @@ def _cpu(machine: ProposedMachine) -> dict[str, int]:
 
 
 def _clock(machine: ProposedMachine) -> JsonObject:
+    # KubeVirt has no "localtime"; a zone becomes the TZ variable of QEMU, whose clock then shows the zone's time.
+    offset: JsonObject = {"timezone": machine.zone} if machine.local_clock and machine.zone else {"utc": {}}
     if not machine.hyperv:
-        return {"utc": {}}
+        return offset
     timer = {"hpet": {"present": False}, "pit": {"tickPolicy": "delay"}, "rtc": {"tickPolicy": "catchup"}, "hyperv": {}}
-    return {"utc": {}, "timer": timer}
+    return {**offset, "timer": timer}
 
 
 def _firmware(machine: ProposedMachine) -> JsonObject:

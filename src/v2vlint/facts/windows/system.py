@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from v2vlint.facts.registry import provides
 from v2vlint.facts.windows.registry import Registry, RegistryNode, RegistryValue, subkeys
+from v2vlint.facts.windows.time_zone import posix_zone, signed
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.digits import decimal
@@ -39,7 +40,8 @@ class WindowsSystem:
 
     ``hibernated`` says that hiberfil.sys contains a system to resume. ``fast_startup`` is the HiberbootEnabled value when it is enabled.
     ``san_policy`` is None when the edition's default applies. ``utc_clock`` says that Windows keeps the hardware clock in UTC, ``bias`` is
-    the number of minutes its time zone is west of UTC. ``sha2`` is None where it does not matter.
+    the number of minutes its time zone is west of UTC, ``zone`` that zone as a TZ variable, empty when not known. ``sha2`` is None where it
+    does not matter.
     """
 
     version: tuple[int, int]
@@ -52,6 +54,7 @@ class WindowsSystem:
     san_value: RegistryValue | None
     utc_clock: bool
     bias: int
+    zone: str
     clock_where: RegistryKey
     pending: tuple[PendingReboot, ...]
     restrictions: tuple[RegistryValue, ...]
@@ -85,6 +88,7 @@ def parse_system(fs: GuestFS, registry: Registry, os: OsInfo) -> WindowsSystem:
         san_value=san.value("SanPolicy") if san else None,
         utc_clock=bool(clock and clock.number("RealTimeIsUniversal")),
         bias=_bias(clock),
+        zone=posix_zone(clock),
         clock_where=registry.place("Control\\TimeZoneInformation", "RealTimeIsUniversal"),
         pending=tuple(_pending(registry)),
         restrictions=tuple(_restrictions(registry)),
@@ -103,11 +107,7 @@ def windows_version(os: OsInfo) -> tuple[int, int]:
 def _bias(clock: RegistryNode | None) -> int:
     """Minutes that local time is behind UTC, with daylight saving where it is in force; 0 may be just that."""
     active = clock.number("ActiveTimeBias") if clock else None
-    return _signed(active if active is not None or clock is None else clock.number("Bias"))
-
-
-def _signed(number: int | None) -> int:
-    return (number or 0) - (1 << 32 if (number or 0) >= 1 << 31 else 0)  # a DWORD: zones east of Greenwich are negative
+    return signed(active if active is not None or clock is None else clock.number("Bias"))
 
 
 def _pending(registry: Registry) -> Iterator[PendingReboot]:
