@@ -131,14 +131,14 @@ def test_recipes_are_anchored() -> None:
 def test_a_baseline_knows_what_it_was_made_of(tmp_path: Path) -> None:
     old, new = finding(line=2), finding(line=7)
     path = tmp_path / "known.json"
-    path.write_text(baseline.render(reports.only(old).images))
+    path.write_text(baseline.render(baseline.entries(reports.only(old).images)))
     known = Decisions(baseline=baseline.read(path))
     assert [result.findings[0].counts for result in outcome(decided(known, old, new))] == [False, True]
 
 
 def test_a_baseline_lists_each_finding_once_and_none_that_an_exception_covers() -> None:
     excepted = reports.failing(Finding(RULE, Severity.ERROR, WholeFile("/x"), "m", "e"), "f" * 16, exception="known")
-    text = baseline.render(reports.only(finding(), finding(), excepted).images)
+    text = baseline.render(baseline.entries(reports.only(finding(), finding(), excepted).images))
     assert text.count("fingerprint") == 1
     assert text.splitlines()[1].startswith('{"image": "a.qcow2", "rule": "swap-device-name", "where": "/etc/fstab:2:1"')
 

@@ -162,7 +162,7 @@ def test_decisions_of_the_configuration_count(
 ) -> None:
     image = place(pytester.path, ROCKY, vsphere())
     if "known.json" in text:
-        pytester.path.joinpath("known.json").write_text(baseline.render(v2vlint.check(image, select=[DRIVER]).images))
+        pytester.path.joinpath("known.json").write_text(baseline.render(baseline.entries(v2vlint.check(image, select=[DRIVER]).images)))
     pytester.path.joinpath("v2vlint.toml").write_text(text)
     result = pytester.runpytest_inprocess("--v2vlint", ROCKY, f"--v2vlint-select={chosen}", "-rsf")
     assert outcomes(result) == expected

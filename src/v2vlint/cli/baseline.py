@@ -31,14 +31,14 @@ def run(args: argparse.Namespace) -> int:
     request = options.request(args, options.settings(args), "baseline")
     with ProgressLine(len(request.guests), not args.no_progress) as line:
         report = check(replace(request, progress=line.update))
-    text = baseline.render(report.images)
+    entries = baseline.entries(report.images)
     path = Path(args.output)
     try:
-        path.write_text(text, "utf-8")
+        path.write_text(baseline.render(entries), "utf-8")
     except OSError as error:
         raise UsageError(f"{path}: {(error.strerror or 'cannot be written').lower()}") from error
     unread = [image.name for image in report.images if image.problems]
     for name in unread:
         output.say(f"v2vlint: {name}: not everything could be read, the baseline may lack findings")
-    output.say(f"{path}: {text.count('fingerprint')} findings known")
+    output.say(f"{path}: {len(entries)} finding{'s' if len(entries) != 1 else ''} known")
     return exits.NOT_EVALUATED if unread else exits.OK

@@ -14,9 +14,13 @@ VERSION = 1
 MAX_SIZE = 64 << 20
 
 
-def render(images: Iterable[ImageReport]) -> str:
-    """A baseline with every finding of ``images`` that no exception covers."""
-    lines = sorted({_line(image, report) for image in images for report in _findings(image) if not report.exception})
+def entries(images: Iterable[ImageReport]) -> list[str]:
+    """The lines of a baseline: one for every finding of ``images`` that no exception covers."""
+    return sorted({_line(image, report) for image in images for report in _findings(image) if not report.exception})
+
+
+def render(lines: Iterable[str]) -> str:
+    """A baseline of these :func:`entries`."""
     return f'{{"v2vlint_baseline": {VERSION}, "findings": [\n' + ",\n".join(lines) + "\n]}\n"
 
 
