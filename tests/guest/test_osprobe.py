@@ -140,3 +140,18 @@ def test_windows_in_a_folder_of_another_name() -> None:
     assert (info.name, info.version, info.arch, info.system_root) == ("Microsoft Windows 2000", "5.0", "i386", "/WINNT")
     registry = FactStore((fs, BlockTable(), info)).get(Registry)
     assert (registry.system.path, registry.soft_place("x").path) == (f"{config}/SYSTEM", f"{config}/SOFTWARE")
+
+
+def test_the_name_of_a_windows_is_that_of_the_next_boot() -> None:
+    """``Select\\Default`` is the control set that the loader takes; ``Current`` was the last."""
+    hive = """[Select]
+"Current"=dword:1
+{default}
+[ControlSet001\\Control\\ComputerName\\ComputerName]
+"ComputerName"="LAST"
+[ControlSet002\\Control\\ComputerName\\ComputerName]
+"ComputerName"="NEXT"
+"""
+    for default, name in (('"Default"=dword:2', "NEXT"), ('"Default"=dword:1', "LAST"), ("", "LAST")):
+        fs = memory_guest({"/Windows/System32/config/SYSTEM": make_hive(hive.format(default=default))})
+        assert windows_info(fs).hostname == name

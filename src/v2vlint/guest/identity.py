@@ -7,6 +7,7 @@ import re
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.release_files import LSB, RELEASE_FILES, Naming, Parser, enterprise, numbers, one_line, read_release_files
 from v2vlint.guest.small import exists, first_line, key_values, small
+from v2vlint.guest.text import split_lines
 from v2vlint.model.dataclass import dataclass
 
 OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release")
@@ -125,7 +126,7 @@ def _short(product: str) -> str:
 def hostname(fs: GuestFS) -> str:
     """The configured host name, or an empty string: from systemd's file, older ones, then settings sourced by scripts."""
     for path in ("/etc/hostname", "/etc/HOSTNAME"):
-        lines = (line.strip() for line in small(fs, path).splitlines())
+        lines = (line.strip() for line in split_lines(small(fs, path)))
         if found := next((line for line in lines if line and not line.startswith("#")), ""):
             return found
     network = key_values(fs, "/etc/sysconfig/network").get("HOSTNAME", "")

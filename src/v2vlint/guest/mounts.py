@@ -12,6 +12,7 @@ from v2vlint.disk.filesystems.node import FileSystem, as_known
 from v2vlint.disk.volumes.stack import Stack
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.subtree import descend
+from v2vlint.guest.text import split_lines
 from v2vlint.model.blocks import BlockDevice
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.digits import decimal
@@ -98,7 +99,7 @@ class Mounter:
 
     def _crypttab(self) -> dict[str, str]:
         """Mapping names of crypttab with their sources."""
-        rows = (line.split() for line in _text(self.known(), "/etc/crypttab").splitlines()[:MAX_ENTRIES])
+        rows = (line.split() for line in split_lines(_text(self.known(), "/etc/crypttab"))[:MAX_ENTRIES])
         return {row[0]: row[1].replace('"', "") for row in rows if len(row) > 1 and not row[0].startswith("#")}
 
     def _mount(self, point: str, device: BlockDevice, line: MountLine | None = None) -> bool:
@@ -168,7 +169,7 @@ def choose_subvolume(system: FileSystem, line: MountLine) -> tuple[FileSystem, s
 
 def fstab_lines(fs: GuestFS) -> Iterator[MountLine]:
     """Entries of /etc/fstab that mount a filesystem of a block device."""
-    for text in _text(fs, "/etc/fstab").splitlines()[:MAX_ENTRIES]:
+    for text in split_lines(_text(fs, "/etc/fstab"))[:MAX_ENTRIES]:
         words = [unescaped(word) for word in text.split()]
         if len(words) < 3 or words[0].startswith("#") or words[2] == "swap" or not words[1].startswith("/"):
             continue

@@ -104,8 +104,10 @@ def _windows_host(fs: GuestFS, root: str) -> str:
 
 
 def _control_set(fs: GuestFS, root: str) -> str:
-    current = _hive_values(fs, f"{root}/System32/config/SYSTEM", "Select").get("Current", "1")
-    return f"ControlSet{int(current):03d}" if current.isdigit() else "ControlSet001"
+    """The control set of the next boot; ``Current`` is the one of the last."""
+    select = _hive_values(fs, f"{root}/System32/config/SYSTEM", "Select")
+    number = select.get("Default") or select.get("Current", "1")
+    return f"ControlSet{int(number):03d}" if number.isdigit() else "ControlSet001"
 
 
 def _hive_values(fs: GuestFS, hive: str, path: str) -> dict[str, str]:

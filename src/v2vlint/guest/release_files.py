@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.small import first_line, is_file, key_values, small
+from v2vlint.guest.text import split_lines
 from v2vlint.model.dataclass import dataclass
 
 _VERSION = re.compile(r"(\d{1,9})(?:\.(\d{1,9}))?")
@@ -94,7 +95,7 @@ def fixed(distro: str) -> Parser:
 
 
 def _suse_release(fs: GuestFS, path: str, naming: Naming) -> bool:
-    lines = small(fs, path).splitlines()
+    lines = split_lines(small(fs, path))
     if not lines:
         return False
     naming.product = lines[0]

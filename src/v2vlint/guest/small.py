@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 
 from v2vlint.guest.fs import GuestFS
+from v2vlint.guest.text import split_lines
 from v2vlint.model.errors import FactUnavailable
 
 MAX_SMALL = 1 << 16
@@ -36,13 +37,13 @@ def small(fs: GuestFS, path: str) -> str:
 
 def first_line(fs: GuestFS, path: str) -> str:
     """The first line of a file, without surrounding blanks."""
-    return next(iter(small(fs, path).splitlines()), "").strip()
+    return next(iter(split_lines(small(fs, path))), "").strip()
 
 
 def key_values(fs: GuestFS, path: str) -> dict[str, str]:
     """``KEY=value`` lines as a shell reads them (os-release(5)); the last value of a key counts."""
     found: dict[str, str] = {}
-    for line in small(fs, path).splitlines()[:400]:
+    for line in split_lines(small(fs, path))[:400]:
         key, equals, value = line.strip().partition("=")
         if equals and not key.startswith("#"):
             found[key] = unquoted(value)

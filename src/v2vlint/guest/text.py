@@ -11,7 +11,14 @@ from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span, Token
 
 _WORD = re.compile(r"\S+")
-_LINE_END = re.compile(r"\r\n|\n|\r")
+# A carriage return alone ends no line for the programs that read these files.
+_LINE_END = re.compile(r"\r?\n")
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of a guest's text without their ends; unlike str.splitlines(), which also splits at form feeds and line separators."""
+    lines = _LINE_END.split(text)
+    return lines if lines[-1] else lines[:-1]
 
 
 @dataclass(frozen=True)
@@ -39,12 +46,12 @@ class GuestText:
 
     def lines(self) -> Iterator[Line]:
         """All lines, without their line ends."""
-        position = 0
+        number = position = 0
         for number, match in enumerate(_LINE_END.finditer(self.content), 1):
             yield Line(self, self.content[position : match.start()], position, number)
             position = match.end()
         if position < len(self.content):
-            yield Line(self, self.content[position:], position, self.content.count("\n", 0, position) + 1)
+            yield Line(self, self.content[position:], position, number + 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from v2vlint.model.dataclass import dataclass
 NONE, SZ, EXPAND_SZ, BINARY, DWORD = range(5)
 MULTI_SZ = 7
 CURRENT = "CurrentControlSet"
-"""The first component of a key path that stands for the control set in ``Select\\Current``."""
+"""The first component of a key path that stands for the control set that runs: after a boot, the one in ``Select\\Default``."""
 
 
 @dataclass(frozen=True, slots=True)

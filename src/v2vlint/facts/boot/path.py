@@ -25,6 +25,7 @@ from v2vlint.facts.kernel.module_names import normal
 from v2vlint.facts.kernel.modules import ModuleList, parse_dep, parse_names
 from v2vlint.facts.registry import provides
 from v2vlint.facts.storage.root_stack import RootStack
+from v2vlint.guest.text import split_lines
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import Where
@@ -243,7 +244,7 @@ class BootPath:
         found = {normal(value) for value, _ in self.choice.values("rd.driver.pre", "rd.driver.post", "rdloaddriver")}
         if self.image is not None:
             # load_modules() of initramfs-tools.
-            lines = (self.image.text("conf/modules") or "").splitlines()
+            lines = split_lines(self.image.text("conf/modules") or "")
             found |= {normal(line.split()[0]) for line in lines if line.split() and not line.lstrip().startswith("#")}
             # dracut's force_drivers become rd.driver.pre= in 20-force_drivers.conf.
             words = " ".join(self.image.under("etc/cmdline.d").values()).split()

@@ -15,6 +15,7 @@ from v2vlint.facts.boot.pe import PeImage, read_pe, read_section
 from v2vlint.facts.syntax.caseless import find_case, lower_names
 from v2vlint.facts.syntax.located import literal
 from v2vlint.guest.fs import GuestFS
+from v2vlint.guest.text import split_lines
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import Token, WholeFile
@@ -232,7 +233,7 @@ def _path(fs: GuestFS, mount: str, name: str) -> str:
 
 
 def _os_release(text: str) -> dict[str, str]:
-    lines = (line.partition("=") for line in text.splitlines() if not line.startswith("#"))
+    lines = (line.partition("=") for line in split_lines(text) if not line.startswith("#"))
     return {name.strip(): value.strip().strip("\"'") for name, equals, value in lines if equals}
 
 

@@ -14,7 +14,7 @@ from v2vlint.facts.initramfs.content import Initramfs
 from v2vlint.facts.storage.lvm_conf import LvmConf, lvm_conf_from
 from v2vlint.facts.storage.lvm_devices import LvmDevice, lvm_devices_from
 from v2vlint.guest.mdadm_conf import MdadmConf, mdadm_conf_from
-from v2vlint.guest.text import GuestText
+from v2vlint.guest.text import GuestText, split_lines
 
 _MDADM = ("etc/mdadm/mdadm.conf", "etc/mdadm.conf")
 _MDADM_FOLDERS = ("etc/mdadm/mdadm.conf.d", "etc/mdadm.conf.d")
@@ -49,7 +49,7 @@ def embedded_args(image: Initramfs) -> tuple[KernelArg, ...]:
 def embedded_root(image: Initramfs) -> str:
     """The root that ``image`` names itself: dracut's ``root=`` or ``ROOT`` in initramfs-tools' settings. Empty when it names none."""
     args = [arg.value for arg in embedded_args(image) if arg.name == "root" and arg.value]
-    settings = (line.strip().partition("=") for text in image.under(_SCRIPT_CONF).values() for line in text.splitlines())
+    settings = (line.strip().partition("=") for text in image.under(_SCRIPT_CONF).values() for line in split_lines(text))
     words = [value.strip("\"'") for name, equals, value in settings if name.removeprefix("export ").strip() == "ROOT" and equals and value]
     # root=block:DEVICE is a form of dracut's own.
     return next(reversed(args or words), "").removeprefix("block:")

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from v2vlint.facts.boot.cmdline import KernelArg
 from v2vlint.facts.initramfs.content import Initramfs
 from v2vlint.facts.storage.crypttab import crypttab_from
-from v2vlint.guest.text import GuestText
+from v2vlint.guest.text import GuestText, split_lines
 from v2vlint.model.dataclass import dataclass
 
 TABLES = ("cryptroot/crypttab", "etc/crypttab", "etc/crypttab.initramfs")
@@ -64,7 +64,7 @@ def _in_tables(image: Initramfs) -> Iterator[EarlyMapping]:
 
 
 def _in_old_table(image: Initramfs) -> Iterator[EarlyMapping]:
-    for line in (image.text(_OLD) or "").splitlines():
+    for line in split_lines(image.text(_OLD) or ""):
         words = [word.partition("=")[::2] for word in line.split(",")]
         values = dict(words)
         if values.get("target") and values.get("source"):

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from v2vlint.facts.kernel.module_names import is_module_path, module_name, normal
 from v2vlint.guest.fs import GuestFS
+from v2vlint.guest.text import split_lines
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable
 
@@ -35,7 +36,7 @@ def parse_dep(text: str) -> ModuleList:
     """Parse ``modules.dep``; lines without a colon are skipped."""
     paths: dict[str, str] = {}
     deps: dict[str, tuple[str, ...]] = {}
-    for line in text.splitlines():
+    for line in split_lines(text):
         path, colon, rest = line.partition(":")
         if colon and path:
             name = module_name(path)
@@ -46,13 +47,13 @@ def parse_dep(text: str) -> ModuleList:
 
 def parse_names(text: str) -> frozenset[str]:
     """Module names from a list of paths, one per line (``modules.builtin``)."""
-    return frozenset(module_name(line.strip()) for line in text.splitlines() if line.strip())
+    return frozenset(module_name(line.strip()) for line in split_lines(text) if line.strip())
 
 
 def parse_softdep(text: str) -> Mapping[str, tuple[str, ...]]:
     """``softdep ext4 pre: crc32c`` → ``{"ext4": ("crc32c",)}``, for ``pre:`` and ``post:`` alike."""
     found: dict[str, tuple[str, ...]] = {}
-    for line in text.splitlines():
+    for line in split_lines(text):
         words = line.split()
         if len(words) > 2 and words[0] == "softdep":
             names = tuple(normal(word) for word in words[2:] if not word.endswith(":"))
