@@ -109,7 +109,7 @@ class Logged:
 
 
 def test_trees_of_logs(monkeypatch: pytest.MonkeyPatch) -> None:
-    root = bytes(176) + struct.pack("<Q", 8192)
+    root = (bytes(176) + struct.pack("<Q", 8192)).ljust(239, b"\0")
 
     def read(root: bytes, count: int) -> dict[int, LogTree]:
         volume: BtrfsVolume = Logged(root, count)  # type: ignore[assignment]
@@ -117,7 +117,7 @@ def test_trees_of_logs(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert read(root, 3) == {256: LogTree(attributes={257: [b"", b"", b""]})}
     with pytest.raises(ImageError, match="its log tree is damaged"):
-        read(root[:183], 3)
+        read(root[:238], 3)
     monkeypatch.setattr(btrfs_log, "MAX_ITEMS", 2)
     read(root, 3)
     with pytest.raises(ImageError, match="more than 2 items"):

@@ -14,9 +14,20 @@ from v2vlint.disk.filesystems.btrfs_items import (
     DIR_ITEM,
     EXTENT,
     INODE,
+    INODE_ITEM,
+    INODE_ITEM_SIZE,
     INODE_REF,
+    INODE_REF_HEAD,
+    INODE_REF_HEAD_SIZE,
     ROOT,
+    ROOT_ITEM,
+    ROOT_ITEM_LEGACY_SIZE,
+    ROOT_ITEM_PARENT_UUID,
+    ROOT_ITEM_UUID,
     ROOT_REF,
+    ROOT_REF_HEAD,
+    ROOT_REF_HEAD_SIZE,
+    ROOT_SUBVOL_READONLY,
     XATTR,
     DirItem,
     dir_items,
@@ -109,8 +120,9 @@ class BtrfsFileSystem:
         for parent in pending:
             for child, data in self.volume.items(self.volume.root, parent, ROOT_REF):
                 if child not in found and len(found) < MAX_SUBVOLUMES:
-                    folder, _sequence, size = struct.unpack_from("<QQH", data, 0)
-                    parts = (found[parent].path, self._folder(parent, folder), name_of(data[18 : 18 + size]))
+                    head = ROOT_REF_HEAD.read(data)
+                    name = name_of(data[ROOT_REF_HEAD_SIZE : ROOT_REF_HEAD_SIZE + head["name_len"]])
+                    parts = (found[parent].path, self._folder(parent, head["dirid"]), name)
                     found[child] = self._describe(child, "/".join(part for part in parts if part)[:MAX_PATH])
                     pending.append(child)
         return tuple(found.values())
@@ -119,9 +131,10 @@ class BtrfsFileSystem:
         """Whether there is a snapshot of a subvolume with nested ones: only for GRUB do its entries for those lead anywhere."""
         try:
             items = {one.id: self._root_item(one.id) for one in self.subvolumes}
-            # uuid and parent_uuid (struct btrfs_root_item).
-            full = {item[247:263] for number, item in items.items() if next(self.volume.items(self.volume.root, number, ROOT_REF), None)}
-            return any(any(item[263:279]) and item[263:279] in full for item in items.values())
+            volume = self.volume
+            full = {item[ROOT_ITEM_UUID] for number, item in items.items() if next(volume.items(volume.root, number, ROOT_REF), None)}
+            parents = {item[ROOT_ITEM_PARENT_UUID] for item in items.values()}
+            return any(any(parent) and parent in full for parent in parents)
         except (ImageError, struct.error):
             return False
 
@@ -130,26 +143,27 @@ class BtrfsFileSystem:
         # The limit ends a damaged tree's loops.
         while inode != FIRST_FREE and len(names) < 256:
             parent, data = next(self.volume.items(self.tree(subvolume)[0], inode, INODE_REF), (FIRST_FREE, b""))
-            names.append(name_of(data[10 : 10 + struct.unpack_from("<H", data, 8)[0]]) if data else "")
+            end = INODE_REF_HEAD_SIZE + INODE_REF_HEAD.read(data)["name_len"] if data else 0
+            names.append(name_of(data[INODE_REF_HEAD_SIZE:end]))
             inode = parent
         return "/".join(reversed(names))
 
     def _describe(self, number: int, path: str) -> Subvolume:
         item = self._root_item(number)
-        snapshot = len(item) >= 279 and any(item[263:279])
-        return Subvolume(number, path, snapshot, bool(struct.unpack_from("<Q", item, 208)[0] & 1), number == self.default)
+        snapshot = len(item) >= ROOT_ITEM_PARENT_UUID.stop and any(item[ROOT_ITEM_PARENT_UUID])
+        read_only = bool(ROOT_ITEM.read(item)["flags"] & ROOT_SUBVOL_READONLY)
+        return Subvolume(number, path, snapshot, read_only, number == self.default)
 
     def _root_item(self, subvolume: int) -> bytes:
         found = next(self.volume.items(self.volume.root, subvolume, ROOT), None)
-        # btrfs_legacy_root_item_size(): the items of old kernels have no UUIDs.
-        if found is None or len(found[1]) < 239:
+        if found is None or len(found[1]) < ROOT_ITEM_LEGACY_SIZE:
             raise ImageError(f"btrfs subvolume {subvolume} is missing")
         return found[1]
 
     def _tree(self, subvolume: int) -> tuple[int, int]:
         """The address of a subvolume's tree and the inode number of its top directory."""
-        folder, address = struct.unpack_from("<QQ", self._root_item(subvolume), 168)
-        return address, folder
+        found = ROOT_ITEM.read(self._root_item(subvolume))
+        return found["bytenr"], found["root_dirid"]
 
     def _default(self) -> int:
         for _hash, data in self.volume.items(self.volume.root, _ROOT_DIRECTORY, DIR_ITEM):
@@ -162,7 +176,7 @@ class BtrfsFileSystem:
         item = self._item(subvolume, number)
         log = self.logs.get(subvolume)
         found = item if log is None else log.inode(number, item)
-        if found is None or len(found) < 160:
+        if found is None or len(found) < INODE_ITEM_SIZE:
             raise ImageError(f"btrfs inode {number} is missing")
         return found
 
@@ -197,7 +211,8 @@ class BtrfsFileSystem:
         data = next(
             (data for child, data in self.volume.items(self.volume.root, subvolume, ROOT_REF, entry.target) if child == entry.target), b""
         )
-        refers = len(data) >= 18 and struct.unpack_from("<Q", data)[0] == folder and name_of(data[18:]) == entry.name
+        whole = len(data) >= ROOT_REF_HEAD_SIZE
+        refers = whole and ROOT_REF_HEAD.read(data)["dirid"] == folder and name_of(data[ROOT_REF_HEAD_SIZE:]) == entry.name
         if self.strict and not refers:
             return entry.target, 0
         try:
@@ -220,11 +235,10 @@ class BtrfsNode:
         if not self._number:
             return Stat(Kind.DIR, 0, 0o755)
         item = self._fs.inode(self._subvolume, self._number)
-        size = struct.unpack_from("<Q", item, 16)[0]
-        uid, gid, mode = struct.unpack_from("<III", item, 44)
-        seconds, nanoseconds = struct.unpack_from("<qI", item, 136)
-        kind = _KINDS.get(modes.S_IFMT(mode), Kind.OTHER)
-        return Stat(kind, size, mode & 0o7777, uid, gid, seconds + nanoseconds / 1e9)
+        found = INODE_ITEM.read(item)
+        kind = _KINDS.get(modes.S_IFMT(found["mode"]), Kind.OTHER)
+        mtime = found["mtime_sec"] + found["mtime_nsec"] / 1e9
+        return Stat(kind, found["size"], found["mode"] & 0o7777, found["uid"], found["gid"], mtime)
 
     def _entries(self) -> dict[str, tuple[int, int]]:
         return self._fs.directory(self._subvolume, self._number) if self._number else {}

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from v2vlint.disk.fields import Fields
 from v2vlint.disk.filesystems.btrfs_tree import BtrfsVolume
 from v2vlint.disk.stream import Stream
 from v2vlint.model.dataclass import dataclass
@@ -20,6 +21,11 @@ MAX_EXTENTS = 1 << 20
 MAX_EXTENT = 1 << 20
 _INLINE, _REGULAR = 0, 1
 _ZLIB, _LZO, _ZSTD = 1, 2, 3
+# struct btrfs_file_extent_item (include/uapi/linux/btrfs_tree.h), packed. Inline data takes the place of the second part.
+_HEAD = Fields("<", ram_bytes=(8, "Q"), compression=(16, "B"), encryption=(17, "B"), type=(20, "B"))
+_INLINE_DATA = 21
+_LZO_LENGTH = struct.Struct("<I")
+_PLACE = Fields("<", disk_bytenr=(21, "Q"), disk_num_bytes=(29, "Q"), offset=(37, "Q"), num_bytes=(45, "Q"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +97,19 @@ class BtrfsFile(Stream):
 
 
 def _extent(start: int, data: bytes) -> BtrfsExtent:
-    plain, compression, encryption, _other, kind = struct.unpack_from("<QBBHB", data, 8)
-    if encryption or compression > _ZSTD:
-        raise Unsupported(f"btrfs extent with encryption {encryption}, compression {compression}")
-    if kind == _INLINE:
-        return BtrfsExtent(start, plain, compression, plain_size=min(plain, MAX_EXTENT), data=data[21:])
-    address, disk_size, skip, size = struct.unpack_from("<QQQQ", data, 21)
+    head = _HEAD.read(data)
+    plain, compression = head["ram_bytes"], head["compression"]
+    if head["encryption"] or compression > _ZSTD:
+        raise Unsupported(f"btrfs extent with encryption {head['encryption']}, compression {compression}")
+    if head["type"] == _INLINE:
+        return BtrfsExtent(start, plain, compression, plain_size=min(plain, MAX_EXTENT), data=data[_INLINE_DATA:])
+    place = _PLACE.read(data)
     # BTRFS_FILE_EXTENT_PREALLOC is allocated but not written.
-    if kind != _REGULAR or not address:
-        return BtrfsExtent(start, size)
-    if compression and (disk_size > MAX_EXTENT or plain > MAX_EXTENT):
+    if head["type"] != _REGULAR or not place["disk_bytenr"]:
+        return BtrfsExtent(start, place["num_bytes"])
+    if compression and (place["disk_num_bytes"] > MAX_EXTENT or plain > MAX_EXTENT):
         raise ImageError("damaged btrfs extent (size)")
-    return BtrfsExtent(start, size, compression, address, disk_size, skip, plain)
+    return BtrfsExtent(start, place["num_bytes"], compression, place["disk_bytenr"], place["disk_num_bytes"], place["offset"], plain)
 
 
 def _overlaid(extents: list[BtrfsExtent], logged: list[BtrfsExtent], sector: int) -> list[BtrfsExtent]:
@@ -141,16 +148,17 @@ def unpack(packed: bytes, compression: int, size: int, sector: int) -> bytes:
 def _unpack_lzo(packed: bytes, size: int, sector: int) -> bytes:
     from v2vlint.disk.filesystems.lzo import decompress_block
 
-    end = min(len(packed), struct.unpack_from("<I", packed, 0)[0])
+    # The length of all, then each segment with its length before it (fs/btrfs/lzo.c).
+    end = min(len(packed), _LZO_LENGTH.unpack_from(packed)[0])
     parts: list[bytes] = []
-    at, total = 4, 0
-    while at + 4 <= end and total < size:
-        length = struct.unpack_from("<I", packed, at)[0]
-        part = decompress_block(packed[at + 4 : at + 4 + length], sector)
+    at, total = _LZO_LENGTH.size, 0
+    while at + _LZO_LENGTH.size <= end and total < size:
+        start = at + _LZO_LENGTH.size
+        at = start + int(_LZO_LENGTH.unpack_from(packed, at)[0])
+        part = decompress_block(packed[start:at], sector)
         parts.append(part)
         total += len(part)
-        at += 4 + length
-        # The length of a segment is never split between sectors (fs/btrfs/lzo.c).
-        if sector - at % sector < 4:
+        # A length is never split between sectors.
+        if sector - at % sector < _LZO_LENGTH.size:
             at += sector - at % sector
     return b"".join(parts)[:size]

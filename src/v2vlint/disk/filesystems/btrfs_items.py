@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 
+from v2vlint.disk.fields import Fields
 from v2vlint.model.dataclass import dataclass
 
 INODE, INODE_REF, INODE_EXTREF, XATTR, DIR_ITEM, DIR_INDEX, EXTENT, ROOT, ROOT_REF = 1, 12, 13, 24, 84, 96, 108, 132, 156
+
+# The structures are packed. Where a name or data follows, HEAD is in the name, and the size is that of the part before it.
+INODE_ITEM = Fields(
+    "<", generation=(0, "Q"), size=(16, "Q"), uid=(44, "I"), gid=(48, "I"), mode=(52, "I"), mtime_sec=(136, "q"), mtime_nsec=(144, "I")
+)
+INODE_ITEM_SIZE = 160
+ROOT_ITEM = Fields("<", root_dirid=(168, "Q"), bytenr=(176, "Q"), flags=(208, "Q"))
+ROOT_ITEM_UUID, ROOT_ITEM_PARENT_UUID = slice(247, 263), slice(263, 279)
+# btrfs_legacy_root_item_size(): the items of old kernels have no UUIDs.
+ROOT_ITEM_LEGACY_SIZE, ROOT_SUBVOL_READONLY = 239, 1
+ROOT_REF_HEAD, ROOT_REF_HEAD_SIZE = Fields("<", dirid=(0, "Q"), name_len=(16, "H")), 18
+INODE_REF_HEAD, INODE_REF_HEAD_SIZE = Fields("<", index=(0, "Q"), name_len=(8, "H")), 10
+INODE_EXTREF_HEAD, INODE_EXTREF_HEAD_SIZE = Fields("<", parent_objectid=(0, "Q"), index=(8, "Q"), name_len=(16, "H")), 18
+_DIR_ITEM_HEAD = Fields("<", location_objectid=(0, "Q"), location_type=(8, "B"), data_len=(25, "H"), name_len=(27, "H"))
+_DIR_ITEM_HEAD_SIZE = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +40,12 @@ class DirItem:
 def dir_items(data: bytes) -> Iterator[DirItem]:
     """The entries of a ``btrfs_dir_item``; names with the same hash share an item."""
     at = 0
-    while at + 30 <= len(data):
-        target, kind, _offset, _transid, extra, size, _type = struct.unpack_from("<QBQQHHB", data, at)
-        end = at + 30 + size
-        yield DirItem(name_of(data[at + 30 : end]), target, kind, data[end : end + extra])
-        at = end + extra
+    while at + _DIR_ITEM_HEAD_SIZE <= len(data):
+        found = _DIR_ITEM_HEAD.read(data, at)
+        start = at + _DIR_ITEM_HEAD_SIZE
+        end = start + found["name_len"]
+        at = end + found["data_len"]
+        yield DirItem(name_of(data[start:end]), found["location_objectid"], found["location_type"], data[end:at])
 
 
 def name_of(raw: bytes) -> str:

@@ -7,11 +7,30 @@ consults before the tree itself.
 from __future__ import annotations
 
 import stat as modes
-import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
 
-from v2vlint.disk.filesystems.btrfs_items import DIR_INDEX, EXTENT, INODE, INODE_EXTREF, INODE_REF, ROOT, XATTR, DirItem, dir_items, name_of
+from v2vlint.disk.fields import Fields
+from v2vlint.disk.filesystems.btrfs_items import (
+    DIR_INDEX,
+    EXTENT,
+    INODE,
+    INODE_EXTREF,
+    INODE_EXTREF_HEAD,
+    INODE_EXTREF_HEAD_SIZE,
+    INODE_ITEM,
+    INODE_ITEM_SIZE,
+    INODE_REF,
+    INODE_REF_HEAD,
+    INODE_REF_HEAD_SIZE,
+    ROOT,
+    ROOT_ITEM,
+    ROOT_ITEM_LEGACY_SIZE,
+    XATTR,
+    DirItem,
+    dir_items,
+    name_of,
+)
 from v2vlint.disk.filesystems.btrfs_tree import BtrfsVolume
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
@@ -19,7 +38,9 @@ from v2vlint.model.errors import ImageError
 # BTRFS_TREE_LOG_OBJECTID and BTRFS_DIR_LOG_INDEX_KEY.
 _TREE_LOG = 2**64 - 6
 _DIR_LOG_INDEX = 72
-_SIZE, _MODE = slice(16, 24), 52
+# The field size of struct btrfs_inode_item.
+_SIZE = slice(16, 24)
+_DIR_LOG_ITEM = Fields("<", end=(0, "Q"))
 MAX_ITEMS = 1 << 20
 
 Listing = dict[int, DirItem]
@@ -45,11 +66,11 @@ class LogTree:
         new = self.inodes.get(number)
         if new is None or item is None:
             return item if new is None else new
-        if not struct.unpack_from("<Q", new)[0]:
+        if not INODE_ITEM.read(new)["generation"]:
             sized = _is(new, modes.S_ISREG) and _is(item, modes.S_ISREG) and any(new[_SIZE])
-            return item[:16] + new[_SIZE] + item[24:] if sized else item
+            return _sized(item, new) if sized else item
         # overwrite_item() keeps the size of a folder: entries that are replayed change it.
-        return new[:16] + item[_SIZE] + new[24:] if _is(new, modes.S_ISDIR) else new
+        return _sized(new, item) if _is(new, modes.S_ISDIR) else new
 
     def folder(self, number: int, listing: Listing, exists: Callable[[int], bool], refs: Callable[[int], Mapping[int, str]]) -> Listing:
         """The entries of a folder after replay. ``refs`` gives the indexes and names that an inode has in the folder according to its
@@ -72,7 +93,12 @@ class LogTree:
 
 
 def _is(item: bytes, test: Callable[[int], bool]) -> bool:
-    return test(struct.unpack_from("<I", item, _MODE)[0])
+    return test(INODE_ITEM.read(item)["mode"])
+
+
+def _sized(item: bytes, other: bytes) -> bytes:
+    """An inode item with the size of another one."""
+    return item[: _SIZE.start] + other[_SIZE] + item[_SIZE.stop :]
 
 
 def _with(listing: Listing, index: int, entry: DirItem) -> Listing:
@@ -96,9 +122,9 @@ def read_logs(volume: BtrfsVolume) -> dict[int, LogTree]:
         return {}
     logs: dict[int, LogTree] = {}
     for subvolume, data in volume.items(volume.log_root, _TREE_LOG, ROOT):
-        if len(data) < 184:
+        if len(data) < ROOT_ITEM_LEGACY_SIZE:
             raise ImageError("its log tree is damaged")
-        logs[subvolume] = _read_log(volume, struct.unpack_from("<Q", data, 176)[0])
+        logs[subvolume] = _read_log(volume, ROOT_ITEM.read(data)["bytenr"])
     return logs
 
 
@@ -112,13 +138,13 @@ def _read_log(volume: BtrfsVolume, address: int) -> LogTree:
 
 
 def _take(log: LogTree, owner: int, kind: int, offset: int, data: bytes) -> None:
-    if kind == INODE and len(data) >= 160:
+    if kind == INODE and len(data) >= INODE_ITEM_SIZE:
         log.inodes[owner] = data
     elif kind in (INODE_REF, INODE_EXTREF):
         for parent, index, name in _refs(kind, offset, data):
             log.refs.setdefault((owner, parent), []).append((index, name))
     elif kind == _DIR_LOG_INDEX:
-        log.ranges.setdefault(owner, []).append((offset, struct.unpack_from("<Q", data)[0]))
+        log.ranges.setdefault(owner, []).append((offset, _DIR_LOG_ITEM.read(data)["end"]))
     elif kind == DIR_INDEX:
         log.entries.setdefault(owner, {}).update((offset, entry) for entry in dir_items(data))
     elif kind == XATTR:
@@ -129,12 +155,13 @@ def _take(log: LogTree, owner: int, kind: int, offset: int, data: bytes) -> None
 
 def _refs(kind: int, offset: int, data: bytes) -> Iterator[tuple[int, int, str]]:
     """Folder, index and name of each reference (``btrfs_inode_ref``, ``btrfs_inode_extref``)."""
-    at, head = 0, 10 if kind == INODE_REF else 18
-    while at + head <= len(data):
-        parent = offset if kind == INODE_REF else struct.unpack_from("<Q", data, at)[0]
-        index, size = struct.unpack_from("<QH", data, at + head - 10)
-        yield parent, index, name_of(data[at + head : at + head + size])
-        at += head + size
+    plain = kind == INODE_REF
+    head, size = (INODE_REF_HEAD, INODE_REF_HEAD_SIZE) if plain else (INODE_EXTREF_HEAD, INODE_EXTREF_HEAD_SIZE)
+    at = 0
+    while at + size <= len(data):
+        found, start = head.read(data, at), at + size
+        at = start + found["name_len"]
+        yield offset if plain else found["parent_objectid"], found["index"], name_of(data[start:at])
 
 
 def names_in(volume: BtrfsVolume, address: int, inode: int, folder: int) -> dict[int, str]:

@@ -7,7 +7,8 @@ from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 
-from v2vlint.disk.filesystems.superblocks import BTRFS
+from v2vlint.disk.fields import Fields
+from v2vlint.disk.filesystems.superblocks import BTRFS, BTRFS_SYS_CHUNK_ARRAY
 from v2vlint.disk.stream import Stream, exactly
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError, Unsupported
@@ -19,8 +20,14 @@ MAX_LEVEL = 8  # BTRFS_MAX_LEVEL
 MAX_CHUNKS = 1 << 18
 CHUNK_TREE_OBJECT = 256
 CHUNK_ITEM = 228
-# sizeof(struct btrfs_header).
-_HEADER = 101
+# struct btrfs_header, struct btrfs_chunk, struct btrfs_stripe (include/uapi/linux/btrfs_tree.h), all packed.
+_HEADER, _HEADER_SIZE = Fields("<", bytenr=(48, "Q"), nritems=(96, "I"), level=(100, "B")), 101
+_CHUNK = Fields("<", length=(0, "Q"), stripe_len=(16, "Q"), type=(24, "Q"), num_stripes=(44, "H"), sub_stripes=(46, "H"))
+_CHUNK_SIZE = 48
+"""Up to the first stripe."""
+_STRIPE, _STRIPE_SIZE = Fields("<", devid=(0, "Q"), offset=(8, "Q")), 32
+# struct btrfs_disk_key, and what follows it: in struct btrfs_item an offset and a size, in struct btrfs_key_ptr a block and its generation.
+_KEY, _ITEM, _KEY_PTR = struct.Struct("<QBQ"), struct.Struct("<QBQII"), struct.Struct("<QBQQQ")
 _CACHED_NODES = 1024
 # BTRFS_FEATURE_INCOMPAT_MIXED_BACKREF to _ZONED, and _SIMPLE_QUOTA.
 _KNOWN_INCOMPAT = 0x1FFF | 0x10000
@@ -88,8 +95,9 @@ class BtrfsVolume:
         self._starts: list[int] = []
         self._chunks: list[Chunk] = []
         size = min(found["sys_chunk_array_size"], 2048)
+        array = newest[BTRFS_SYS_CHUNK_ARRAY : BTRFS_SYS_CHUNK_ARRAY + size]
         # These few (at most BTRFS_SYSTEM_CHUNK_ARRAY_SIZE bytes) are what it takes to read the chunk tree, which has the rest.
-        for key, data in _system_chunks(newest[811 : 811 + size]):
+        for key, data in _system_chunks(array):
             self._add(key, data)
         for key, data in list(self.scan(found["chunk_root"], (CHUNK_TREE_OBJECT, CHUNK_ITEM, 0))):
             if key[:2] == (CHUNK_TREE_OBJECT, CHUNK_ITEM):
@@ -103,9 +111,10 @@ class BtrfsVolume:
             raise ImageError("damaged btrfs superblock")
 
     def _add(self, key: Key, data: bytes) -> None:
-        size, _owner, stripe, profile = struct.unpack_from("<QQQQ", data, 0)
-        count, sub = struct.unpack_from("<HH", data, 44)
-        stripes = tuple(struct.unpack_from("<QQ", data, 48 + 32 * index) for index in range(count))
+        found = _CHUNK.read(data)
+        size, stripe = found["length"], found["stripe_len"]
+        each = (_STRIPE.read(data, _CHUNK_SIZE + _STRIPE_SIZE * index) for index in range(found["num_stripes"]))
+        stripes = tuple((one["devid"], one["offset"]) for one in each)
         if not size or not stripe or not stripes or len(self._chunks) >= MAX_CHUNKS:
             raise ImageError("damaged btrfs chunk")
         index = bisect_right(self._starts, key[2])
@@ -113,7 +122,7 @@ class BtrfsVolume:
         if index and self._chunks[index - 1].start == key[2]:
             return
         self._starts.insert(index, key[2])
-        self._chunks.insert(index, Chunk(key[2], size, stripe, profile, sub, stripes))
+        self._chunks.insert(index, Chunk(key[2], size, stripe, found["type"], found["sub_stripes"], stripes))
 
     @property
     def missing(self) -> str:
@@ -162,7 +171,7 @@ class BtrfsVolume:
         if node.level == 0:
             for index in range(bisect_left(node.keys, start), len(node.keys)):
                 offset, size = node.places[index]
-                yield node.keys[index], node.data[_HEADER + offset : _HEADER + offset + size]
+                yield node.keys[index], node.data[_HEADER_SIZE + offset : _HEADER_SIZE + offset + size]
             return
         for index in range(max(0, bisect_right(node.keys, start) - 1), len(node.keys)):
             yield from self.scan(node.places[index][0], start, node.level - 1)
@@ -176,21 +185,20 @@ class BtrfsVolume:
 
 
 def _node(address: int, data: bytes) -> TreeBlock:
-    count, level = struct.unpack_from("<IB", data, 96)
-    stated = struct.unpack_from("<Q", data, 48)[0]
-    if stated != address or level >= MAX_LEVEL or count * (33 if level else 25) > len(data) - _HEADER:
+    found = _HEADER.read(data)
+    count, level = found["nritems"], found["level"]
+    layout = _KEY_PTR if level else _ITEM
+    if found["bytenr"] != address or level >= MAX_LEVEL or count * layout.size > len(data) - _HEADER_SIZE:
         raise ImageError(f"damaged btrfs tree block at {address}")
-    layout = "<QBQQQ" if level else "<QBQII"
-    items = list(struct.iter_unpack(layout, data[_HEADER : _HEADER + count * struct.calcsize(layout)]))
+    items = list(layout.iter_unpack(data[_HEADER_SIZE : _HEADER_SIZE + count * layout.size]))
     return TreeBlock(level, [item[:3] for item in items], [item[3:] for item in items], b"" if level else data)
 
 
 def _system_chunks(data: bytes) -> Iterator[tuple[Key, bytes]]:
     at = 0
-    while at + 17 + 80 <= len(data):
-        key = struct.unpack_from("<QBQ", data, at)
-        size = 48 + 32 * struct.unpack_from("<H", data, at + 17 + 44)[0]
+    while at + _KEY.size + _CHUNK_SIZE + _STRIPE_SIZE <= len(data):
+        key, start = _KEY.unpack_from(data, at), at + _KEY.size
         if key[1] != CHUNK_ITEM:
             return
-        yield key, data[at + 17 : at + 17 + size]
-        at += 17 + size
+        at = start + _CHUNK_SIZE + _STRIPE_SIZE * _CHUNK.read(data, start)["num_stripes"]
+        yield key, data[start:at]

@@ -73,6 +73,7 @@ BTRFS = Fields(
     dev_item_total_bytes=(209, "Q"),
 )
 """``struct btrfs_super_block`` (include/uapi/linux/btrfs_tree.h), 4096 bytes at 65536. It is packed: ``dev_item`` begins at 201."""
+BTRFS_SYS_CHUNK_ARRAY = 811
 
 EROFS = Fields(
     "<",
