@@ -5,10 +5,10 @@ reported by name.
 from __future__ import annotations
 
 import functools
-import struct
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO, cast
 
+from v2vlint.disk.fields import Fields
 from v2vlint.disk.filesystems.content import Content
 from v2vlint.disk.filesystems.node import Kind, NumberedNode
 from v2vlint.disk.filesystems.superblocks import EROFS
@@ -25,6 +25,15 @@ _INDEXES = 32
 _HOLE = 0xFFFFFFFF
 _KNOWN = 0x1 | 0x2 | 0x4 | 0x8
 """Zero padding (of LZ4), big physical clusters, chunks, and the device table of files that may be elsewhere."""
+
+# fs/erofs/erofs_fs.h: what both structures of inodes have, then those of struct erofs_inode_compact and of erofs_inode_extended.
+_SLOT = 32
+_INODE = Fields("<", i_format=(0, "H"), i_xattr_icount=(2, "H"), i_mode=(4, "H"))
+_COMPACT_INODE = Fields("<", i_size=(8, "I"), i_u=(16, "I"), i_uid=(24, "H"), i_gid=(26, "H"))
+_EXTENDED_INODE = Fields("<", i_size=(8, "Q"), i_u=(16, "I"), i_uid=(24, "I"), i_gid=(28, "I"), i_mtime=(32, "Q"))
+_CHUNK_INDEX = Fields("<", device_id=(2, "H"), blkaddr=(4, "I"))
+_BLOCK_NUMBER = Fields("<", blkaddr=(0, "I"))
+_DIRENT, _DIRENT_SIZE = Fields("<", nid=(0, "Q"), nameoff=(8, "H")), 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +83,26 @@ class Erofs:
         return ErofsNode(self, self._root)
 
     def _inode(self, number: int) -> ErofsInode:
-        # erofs_iloc(): a number is that of a slot of 32 bytes, and an extended inode fills two.
-        at = self._inodes_at + number * 32
-        raw = exactly(self.base, at, 64)
-        form, xattrs, mode = struct.unpack_from("<HHH", raw)  # i_format, i_xattr_icount, i_mode
-        if form & 1:  # struct erofs_inode_extended, from i_size on
-            size, data, _ino, uid, gid, mtime = struct.unpack_from("<QIIIIQ", raw, 8)
-        else:  # struct erofs_inode_compact, from i_size on
-            size, _reserved, data, _ino, uid, gid = struct.unpack_from("<IIIIHH", raw, 8)
-            mtime = self._built  # compact inodes have no time of their own
+        # erofs_iloc(): a number is that of a slot, and an extended inode fills two.
+        at = self._inodes_at + number * _SLOT
+        raw = exactly(self.base, at, 2 * _SLOT)
+        common = _INODE.read(raw)
+        form, xattrs, mode = common["i_format"], common["i_xattr_icount"], common["i_mode"]
+        found = (_EXTENDED_INODE if form & 1 else _COMPACT_INODE).read(raw)
         # erofs_xattr_ibody_size(): a header of 12 bytes that includes the first of the counted words.
-        place = at + (64 if form & 1 else 32) + (12 + 4 * (xattrs - 1) if xattrs else 0)
-        kind = _KINDS.get(mode & 0o170000, Kind.OTHER)
-        return ErofsInode(kind, size, mode & 0o7777, uid, gid, float(mtime), form >> 1 & 7, place, data)
+        place = at + (2 * _SLOT if form & 1 else _SLOT) + (12 + 4 * (xattrs - 1) if xattrs else 0)
+        return ErofsInode(
+            kind=_KINDS.get(mode & 0o170000, Kind.OTHER),
+            size=found["i_size"],
+            mode=mode & 0o7777,
+            uid=found["i_uid"],
+            gid=found["i_gid"],
+            # Compact inodes have no time of their own.
+            mtime=float(found.get("i_mtime", self._built)),
+            layout=form >> 1 & 7,
+            place=place,
+            data=found["i_u"],
+        )
 
     def _directory(self, number: int) -> dict[str, int]:
         inode = self.inode(number)
@@ -128,9 +144,9 @@ class Erofs:
         pieces = []
         for number in range(count):
             # struct erofs_inode_chunk_index; without indexes, the table has block numbers alone.
-            device = struct.unpack_from("<H", table, number * 8 + 2)[0] if width == 8 else 0
-            place = struct.unpack_from("<I", table, number * width + width - 4)[0]
-            if device:
+            entry = (_CHUNK_INDEX if width == 8 else _BLOCK_NUMBER).read(table, number * width)
+            place = entry["blkaddr"]
+            if entry.get("device_id"):
                 raise Unsupported("EROFS data on another device is not supported")
             size = min(chunk, inode.size - number * chunk)
             pieces.append(Piece(size, None if place == _HOLE else self.base, 0 if place == _HOLE else place * self.block))
@@ -138,15 +154,16 @@ class Erofs:
 
 
 def _entries(block: bytes) -> Iterator[tuple[str, int]]:
-    first = struct.unpack_from("<H", block, 8)[0] if len(block) >= 12 else 0
-    if not 12 <= first <= len(block) or first % 12:
+    # The first name begins where the entries end.
+    first = _DIRENT.read(block)["nameoff"] if len(block) >= _DIRENT_SIZE else 0
+    if not _DIRENT_SIZE <= first <= len(block) or first % _DIRENT_SIZE:
         raise ImageError("damaged EROFS (directory)")
-    heads = [struct.unpack_from("<QH", block, at) for at in range(0, first, 12)]
-    ends = [*(head[1] for head in heads[1:]), len(block)]
-    for (number, start), end in zip(heads, ends, strict=True):
-        if not first <= start < end <= len(block):
+    heads = [_DIRENT.read(block, at) for at in range(0, first, _DIRENT_SIZE)]
+    ends = [*(head["nameoff"] for head in heads[1:]), len(block)]
+    for head, end in zip(heads, ends, strict=True):
+        if not first <= head["nameoff"] < end <= len(block):
             raise ImageError("damaged EROFS (directory)")
-        yield block[start:end].split(b"\0", 1)[0].decode("utf-8", "surrogateescape"), number
+        yield block[head["nameoff"] : end].split(b"\0", 1)[0].decode("utf-8", "surrogateescape"), head["nid"]
 
 
 class ErofsNode(NumberedNode[Erofs]):

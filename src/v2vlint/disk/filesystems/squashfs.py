@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from typing import Any, BinaryIO, cast
 
+from v2vlint.disk.fields import Fields
 from v2vlint.disk.filesystems.content import Content
 from v2vlint.disk.filesystems.node import Kind, Stat
 from v2vlint.disk.filesystems.superblocks import SQUASHFS
@@ -23,7 +24,26 @@ MAX_BLOCKS = 1 << 22
 _METADATA = 8192
 _NO_FRAGMENT = 0xFFFFFFFF
 _PLAIN_METADATA, _PLAIN_DATA = 1 << 15, 1 << 24
-_KINDS = {1: Kind.DIR, 2: Kind.FILE, 3: Kind.LINK, 8: Kind.DIR, 9: Kind.FILE, 10: Kind.LINK}
+_DIR, _REG, _LINK, _LDIR, _LREG, _LLINK = 1, 2, 3, 8, 9, 10
+_KINDS = {_DIR: Kind.DIR, _REG: Kind.FILE, _LINK: Kind.LINK, _LDIR: Kind.DIR, _LREG: Kind.FILE, _LLINK: Kind.LINK}
+# fs/squashfs/squashfs_fs.h: struct squashfs_base_inode, with the fields that all inodes have, and what follows it by type.
+_BASE = Fields("<", inode_type=(0, "H"), mode=(2, "H"), uid=(4, "H"), guid=(6, "H"), mtime=(8, "I"))
+_BASE_SIZE = 16
+_SYMLINK = Fields("<", symlink_size=(4, "I"))
+_BODIES: dict[int, tuple[Fields, int]] = {
+    _DIR: (Fields("<", start_block=(0, "I"), file_size=(8, "H"), offset=(10, "H")), 16),
+    _REG: (Fields("<", start_block=(0, "I"), fragment=(4, "I"), offset=(8, "I"), file_size=(12, "I")), 16),
+    _LINK: (_SYMLINK, 8),
+    _LDIR: (Fields("<", file_size=(4, "I"), start_block=(8, "I"), offset=(18, "H")), 24),
+    _LREG: (Fields("<", start_block=(0, "Q"), file_size=(8, "Q"), fragment=(28, "I"), offset=(32, "I")), 40),
+    _LLINK: (_SYMLINK, 8),
+}
+# struct squashfs_dir_header and squashfs_dir_entry, whose size is one less than the name's.
+_DIR_HEADER, _DIR_HEADER_SIZE = Fields("<", count=(0, "I"), start_block=(4, "I")), 12
+_DIR_ENTRY, _DIR_ENTRY_SIZE = Fields("<", offset=(0, "H"), size=(6, "H")), 8
+_FRAGMENT, _FRAGMENT_SIZE = Fields("<", start_block=(0, "Q"), size=(8, "I")), 16
+# The header of a metadata block, an entry of the table of ids, and a pointer to a block of such a table.
+_LENGTH, _ID, _POINTER = struct.Struct("<H"), struct.Struct("<I"), struct.Struct("<Q")
 
 Place = tuple[int, int]
 
@@ -78,10 +98,10 @@ class SquashFileSystem:
 
     def _metadata_block(self, at: int) -> tuple[bytes, int]:
         """A block of metadata, and the position of the next one."""
-        header = struct.unpack("<H", self.base.read_at(at, 2))[0]
-        size = header & (_PLAIN_METADATA - 1)
-        data = self.base.read_at(at + 2, size)
-        return data if header & _PLAIN_METADATA else self._unpack(data, _METADATA), at + 2 + size
+        header = _LENGTH.unpack(self.base.read_at(at, _LENGTH.size))[0]
+        start, size = at + _LENGTH.size, header & (_PLAIN_METADATA - 1)
+        data = self.base.read_at(start, size)
+        return data if header & _PLAIN_METADATA else self._unpack(data, _METADATA), start + size
 
     def metadata(self, table: int, place: Place, length: int) -> tuple[bytes, Place]:
         """``length`` bytes of metadata starting at ``place`` (block relative to ``table``, offset in it), and the place after them."""
@@ -103,20 +123,29 @@ class SquashFileSystem:
     def _entry(self, table: int, index: int, size: int) -> bytes:
         """An entry of a table that is located through a list of pointers."""
         block, offset = divmod(index * size, _METADATA)
-        pointer = struct.unpack("<Q", self.base.read_at(table + block * 8, 8))[0]
+        pointer = _POINTER.unpack(self.base.read_at(table + block * _POINTER.size, _POINTER.size))[0]
         return self.metadata(pointer, (0, offset), size)[0]
 
     def _id(self, index: int) -> int:
-        return int(struct.unpack("<I", self._entry(self._id_table, index, 4))[0]) if index < self._ids else 0
+        return int(_ID.unpack(self._entry(self._id_table, index, _ID.size))[0]) if index < self._ids else 0
 
     def _inode(self, place: Place) -> SquashfsInode:
-        head, after = self.metadata(self._inode_table, place, 16)
-        kind, mode, uid, gid, mtime, _number = struct.unpack("<HHHHII", head)
-        layout = _LAYOUTS.get(kind, "")
-        body, tail = self.metadata(self._inode_table, after, struct.calcsize(layout))
-        size, start, offset, fragment = _fields(kind, struct.unpack(layout, body))
+        data, after = self.metadata(self._inode_table, place, _BASE_SIZE)
+        base = _BASE.read(data)
+        fields, length = _BODIES.get(base["inode_type"], (Fields("<"), 0))
+        data, tail = self.metadata(self._inode_table, after, length)
+        body = fields.read(data)
         return SquashfsInode(
-            _KINDS.get(kind, Kind.OTHER), mode & 0o7777, self._id(uid), self._id(gid), mtime, size, start, offset, fragment, tail
+            kind=_KINDS.get(base["inode_type"], Kind.OTHER),
+            mode=base["mode"] & 0o7777,
+            uid=self._id(base["uid"]),
+            gid=self._id(base["guid"]),
+            mtime=base["mtime"],
+            size=body.get("symlink_size", body.get("file_size", 0)),
+            start=body.get("start_block", 0),
+            offset=body.get("offset", 0),
+            fragment=body.get("fragment", 0),
+            tail=tail,
         )
 
     def _directory(self, place: Place) -> dict[str, Place]:
@@ -135,46 +164,26 @@ class SquashFileSystem:
         """The block that contains the tail ends of files."""
         if index >= self._fragments:
             raise ImageError("damaged squashfs (fragment)")
-        start, size, _unused = struct.unpack("<QII", self._entry(self._fragment_table, index, 16))
-        return self._data_block(start, size)
+        entry = _FRAGMENT.read(self._entry(self._fragment_table, index, _FRAGMENT_SIZE))
+        return self._data_block(entry["start_block"], entry["size"])
 
     def _data_block(self, start: int, size: int) -> bytes:
         data = self.base.read_at(start, size & (_PLAIN_DATA - 1))
         return data if size & _PLAIN_DATA else self._unpack(data, self.block_size)
 
 
-# What follows struct squashfs_base_inode in a directory, file and link, and in the extended forms of these.
-_LAYOUTS = {1: "<IIHHI", 2: "<IIII", 3: "<II", 8: "<IIIIHHI", 9: "<QQQIIII", 10: "<II"}
-
-
-def _fields(kind: int, raw: tuple[int, ...]) -> tuple[int, int, int, int]:
-    """The size, start, offset and fragment of each type of inode."""
-    match kind:
-        case 1:
-            return raw[2], raw[0], raw[3], 0
-        case 2:
-            return raw[3], raw[0], raw[2], raw[1]
-        case 3 | 10:
-            return raw[1], 0, 0, 0
-        case 8:
-            return raw[1], raw[2], raw[5], 0
-        case 9:
-            return raw[1], raw[0], raw[5], raw[4]
-    return 0, 0, 0, 0
-
-
 def _names(data: bytes) -> Iterator[tuple[str, Place]]:
     at = 0
-    while at + 12 <= len(data):
-        count, start, _number = struct.unpack_from("<III", data, at)
-        at += 12
-        # Counts and name lengths are stored as one less; a header has at most SQUASHFS_DIR_COUNT (256) entries.
-        for _entry in range(min(count, 256) + 1):
-            if at + 8 > len(data):
+    while at + _DIR_HEADER_SIZE <= len(data):
+        header = _DIR_HEADER.read(data, at)
+        at += _DIR_HEADER_SIZE
+        # The count is one less, too; a header has at most SQUASHFS_DIR_COUNT (256) entries.
+        for _entry in range(min(header["count"], 256) + 1):
+            if at + _DIR_ENTRY_SIZE > len(data):
                 return
-            offset, _delta, _kind, size = struct.unpack_from("<HhHH", data, at)
-            yield data[at + 8 : at + 9 + size].decode("utf-8", "surrogateescape"), (start, offset)
-            at += 9 + size
+            entry, name = _DIR_ENTRY.read(data, at), at + _DIR_ENTRY_SIZE
+            at = name + entry["size"] + 1
+            yield data[name:at].decode("utf-8", "surrogateescape"), (header["start_block"], entry["offset"])
 
 
 class SquashFile(Stream):

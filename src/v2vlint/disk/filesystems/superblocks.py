@@ -93,6 +93,7 @@ SQUASHFS = Fields(
     no_ids=(26, "H"),
     s_major=(28, "H"),
     root_inode=(32, "Q"),
+    bytes_used=(40, "Q"),
     id_table_start=(48, "Q"),
     inode_table_start=(64, "Q"),
     directory_table_start=(72, "Q"),

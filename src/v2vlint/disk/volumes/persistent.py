@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from itertools import pairwise
 
+from v2vlint.disk.fields import Fields
 from v2vlint.disk.stream import Chunked, Stream, exactly
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
@@ -15,6 +16,15 @@ from v2vlint.model.errors import ImageError
 BLOCK = 4096
 THIN_MAGIC, CACHE_MAGIC = 27022010, 0o6142003
 """The second one begins with a zero in dm-cache-metadata.c, so that it is octal."""
+# struct node_header (dm-btree-internal.h) and struct array_block (dm-array.c), each followed by its entries.
+_NODE, _NODE_SIZE = Fields("<", flags=(4, "I"), blocknr=(8, "Q"), nr_entries=(16, "I"), max_entries=(20, "I"), value_size=(24, "I")), 32
+_INTERNAL_NODE, _LEAF_NODE = 1, 2
+_ARRAY, _ARRAY_SIZE = Fields("<", max_entries=(4, "I"), nr_entries=(8, "I"), value_size=(12, "I")), 24
+_VALUE = 8
+"""Bytes of a key, and of a value where it is a number."""
+# struct thin_disk_superblock (dm-thin-metadata.c) and cache_disk_superblock (dm-cache-metadata.c).
+_THIN = Fields("<", magic=(32, "Q"), data_mapping_root=(320, "Q"), data_block_size=(336, "I"))
+_CACHE = Fields("<", magic=(32, "Q"), mapping_root=(192, "Q"), data_block_size=(232, "I"))
 MAX_DEPTH = 12
 MAX_MAPPINGS = 4_000_000
 MAX_NODES = 4096
@@ -62,16 +72,17 @@ class MetadataTrees:
             self._nodes.move_to_end(number)
             return self._nodes[number]
         data = exactly(self._base, number * BLOCK, BLOCK)
-        flags, place, count, room, size = struct.unpack_from("<4xIQIII", data)
-        # INTERNAL_NODE or LEAF_NODE (dm-btree-internal.h).
-        if flags not in (1, 2) or place != number or not count <= room or (flags == 1 and size != 8) or 32 + room * (8 + size) > BLOCK:
+        found = _NODE.read(data)
+        flags, count, room = found["flags"], found["nr_entries"], found["max_entries"]
+        fits = count <= room and _NODE_SIZE + room * 2 * _VALUE <= BLOCK and found["value_size"] == _VALUE
+        if flags not in (_INTERNAL_NODE, _LEAF_NODE) or found["blocknr"] != number or not fits:
             raise ImageError(f"damaged device-mapper metadata (block {number})")
-        keys = struct.unpack_from(f"<{count}Q", data, 32)
-        values = struct.unpack_from(f"<{count}Q", data, 32 + room * 8) if size == 8 else ()
+        keys = struct.unpack_from(f"<{count}Q", data, _NODE_SIZE)
+        values = struct.unpack_from(f"<{count}Q", data, _NODE_SIZE + room * _VALUE)
         # Keys out of order would be missed by the search.
-        if size != 8 or any(one >= other for one, other in pairwise(keys)):
+        if any(one >= other for one, other in pairwise(keys)):
             raise ImageError(f"damaged device-mapper metadata (block {number})")
-        node = self._nodes[number] = _Node(flags == 2, keys, values)
+        node = self._nodes[number] = _Node(flags == _LEAF_NODE, keys, values)
         if len(self._nodes) > MAX_NODES:
             self._nodes.popitem(last=False)
         return node
@@ -82,16 +93,15 @@ class Thin(Chunked):
 
     def __init__(self, metadata: Stream, data: Stream, device: int, size: int, origin: Stream | None = None) -> None:
         head = metadata.read_at(0, BLOCK)
-        if len(head) < BLOCK or struct.unpack_from("<Q", head, 32)[0] != THIN_MAGIC:
+        if len(head) < BLOCK or (found := _THIN.read(head))["magic"] != THIN_MAGIC:
             raise ImageError("damaged LVM thin pool (no superblock)")
-        # data_mapping_root, device_details_root and data_block_size (struct thin_disk_superblock).
-        root, _details, sectors = struct.unpack_from("<QQI", head, 320)
+        sectors = found["data_block_size"]
         # DATA_DEV_BLOCK_SIZE_MIN_SECTORS and _MAX_SECTORS of dm-thin.c.
         if not 128 <= sectors <= 1 << 21 or sectors % 128:
             raise ImageError(f"damaged LVM thin pool (blocks of {sectors} sectors)")
         self._tree, self._data, self._origin = MetadataTrees(metadata), data, origin
         # The top tree leads from devices to the trees of their blocks.
-        self._root = self._tree.lookup(root, device)
+        self._root = self._tree.lookup(found["data_mapping_root"], device)
         if self._root is None:
             raise ImageError(f"the LVM thin pool has no device {device}")
         super().__init__(size, sectors * 512)
@@ -111,15 +121,15 @@ class LvmCache(Chunked):
 
     def __init__(self, metadata: Stream, data: Stream, origin: Stream, size: int) -> None:
         head = metadata.read_at(0, BLOCK)
-        if len(head) < BLOCK or struct.unpack_from("<Q", head, 32)[0] != CACHE_MAGIC:
+        if len(head) < BLOCK or (found := _CACHE.read(head))["magic"] != CACHE_MAGIC:
             raise ImageError("damaged LVM cache (no superblock)")
-        root, sectors = struct.unpack_from("<Q", head, 192)[0], struct.unpack_from("<I", head, 232)[0]
+        sectors = found["data_block_size"]
         if not 64 <= sectors <= 1 << 21:
             raise ImageError(f"damaged LVM cache (blocks of {sectors} sectors)")
         super().__init__(size, sectors * 512)
         self._data, self._origin = data, origin
         # Flags are in the lower 16 bits, of which the first is M_VALID (unpack_value() of dm-cache-metadata.c).
-        self._mapped = {value >> 16: block for block, value in _array(metadata, root) if value & 1}
+        self._mapped = {value >> 16: block for block, value in _array(metadata, found["mapping_root"]) if value & 1}
 
     def piece(self, number: int, inside: int, count: int) -> bytes:
         """See :class:`~v2vlint.disk.stream.Chunked`."""
@@ -134,10 +144,11 @@ def _array(base: Stream, root: int) -> Iterator[tuple[int, int]]:
     number = 0
     for _key, block in MetadataTrees(base).items(root):
         data = exactly(base, block * BLOCK, BLOCK)
-        room, count, size = struct.unpack_from("<4xIII", data)
-        if size != 8 or not count <= room <= (BLOCK - 24) // 8:
+        found = _ARRAY.read(data)
+        room, count = found["max_entries"], found["nr_entries"]
+        if found["value_size"] != _VALUE or not count <= room <= (BLOCK - _ARRAY_SIZE) // _VALUE:
             raise ImageError(f"damaged device-mapper metadata (block {block})")
-        for value in struct.unpack_from(f"<{count}Q", data, 24):
+        for value in struct.unpack_from(f"<{count}Q", data, _ARRAY_SIZE):
             yield number, value
             number += 1
             if number > MAX_MAPPINGS:
