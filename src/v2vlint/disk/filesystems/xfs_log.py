@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
+from v2vlint.disk.fields import Fields
 from v2vlint.disk.filesystems.superblocks import XFS
 from v2vlint.disk.stream import Stream
 
@@ -13,6 +14,22 @@ MAX_RECORD = 2048
 SECTOR = 512
 IN_FLIGHT = 8
 """So many records may be on their way to the disk at once (``XLOG_MAX_ICLOGS``), and arrive in any order."""
+RECORD = Fields(
+    ">",
+    h_magicno=(0, "I"),
+    h_version=(8, "I"),
+    h_len=(12, "I"),
+    h_lsn=(16, "Q"),
+    h_tail_lsn=(24, "Q"),
+    h_num_logops=(40, "I"),
+    h_fmt=(300, "I"),
+    h_size=(320, "I"),
+)
+"""``struct xlog_rec_header``, in a sector of its own."""
+BLOCK_OF_CYCLES = 32768  # XLOG_HEADER_CYCLE_SIZE
+VERSION_2 = 2  # XLOG_VERSION_2: its records may have several headers.
+OPERATION, OPERATION_SIZE = Fields(">", oh_tid=(0, "I"), oh_len=(4, "I"), oh_flags=(9, "B")), 12
+"""``struct xlog_op_header``."""
 _LARGEST = 256 << 10  # XLOG_MAX_RECORD_BSIZE
 _UNMOUNT = 0x20  # XLOG_UNMOUNT_TRANS
 
@@ -36,8 +53,7 @@ class XfsLog:
         """The log inside the filesystem; None when it is external (``struct xfs_dsb``)."""
         found = XFS.read(superblock)
         block_size, start = found["sb_blocksize"], found["sb_logstart"]
-        group_blocks, blocks = found["sb_agblocks"], found["sb_logblocks"]
-        group_log = superblock[124]
+        group_blocks, blocks, group_log = found["sb_agblocks"], found["sb_logblocks"], found["sb_agblklog"]
         if not start or not blocks or not block_size:
             return None
         place = (start >> group_log) * group_blocks + (start & ((1 << group_log) - 1))
@@ -54,7 +70,7 @@ class XfsLog:
         for back in range(1, min(MAX_RECORD, self.sectors) + 1):
             number = (head - back) % self.sectors
             record = self.sector(number)
-            if len(record) == SECTOR and struct.unpack_from(">I", record, 0)[0] == MAGIC:
+            if len(record) == SECTOR and RECORD.read(record)["h_magicno"] == MAGIC:
                 return number
         return None
 
@@ -105,8 +121,13 @@ class XfsLog:
             yield number
 
     def is_unmount(self, number: int, header: bytes) -> bool:
-        version, operations, size = (struct.unpack_from(">I", header, at)[0] for at in (8, 40, 320))
-        # As xlog_check_unmount_rec(): one operation, whose oh_flags are the tenth byte after the header or headers.
-        blocks = -(-size // 32768) if version & 2 and size > 32768 else 1
-        data = self.sector((number + blocks) % self.sectors)
-        return operations == 1 and len(data) == SECTOR and bool(data[9] & _UNMOUNT)
+        """Whether a record has but one operation, that of an unmount (``xlog_check_unmount_rec()``)."""
+        found = RECORD.read(header)
+        # It comes after the header or headers.
+        data = self.sector((number + headers_of(found["h_version"], found["h_size"])) % self.sectors)
+        return found["h_num_logops"] == 1 and len(data) == SECTOR and bool(OPERATION.read(data)["oh_flags"] & _UNMOUNT)
+
+
+def headers_of(version: int, size: int) -> int:
+    """The number of headers of a record: one for every 32 KiB of data that fit into it."""
+    return max(1, -(-size // BLOCK_OF_CYCLES)) if version & VERSION_2 else 1

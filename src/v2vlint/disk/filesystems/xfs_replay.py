@@ -14,7 +14,19 @@ from dataclasses import field
 from itertools import islice
 
 from v2vlint.disk.checksums import crc32c
-from v2vlint.disk.filesystems.xfs_log import IN_FLIGHT, MAGIC, SECTOR, XfsLog
+from v2vlint.disk.fields import Fields
+from v2vlint.disk.filesystems.superblocks import XFS
+from v2vlint.disk.filesystems.xfs_log import (
+    BLOCK_OF_CYCLES,
+    IN_FLIGHT,
+    MAGIC,
+    OPERATION,
+    OPERATION_SIZE,
+    RECORD,
+    SECTOR,
+    XfsLog,
+    headers_of,
+)
 from v2vlint.disk.filesystems.xfs_log_inode import InodeChange, inode_change
 from v2vlint.disk.stream import Stream
 from v2vlint.model.dataclass import dataclass
@@ -22,15 +34,24 @@ from v2vlint.model.errors import ImageError
 
 CHUNK = 128  # XFS_BLF_CHUNK
 MAX_LOG = 1 << 31  # more than XFS_MAX_LOG_BYTES
-_BLOCK_OF_CYCLES = 32768  # XLOG_HEADER_CYCLE_SIZE
 _LITTLE_ENDIAN = 1  # XLOG_FMT_LINUX_LE
-_START, _COMMIT, _CONTINUE, _WAS_CONTINUED, _END = 1, 2, 4, 8, 16
+# In struct xlog_rec_header, after RECORD: the checksum, and the first word of every sector of its first 32 KiB. 32-bit machines have four
+# bytes fewer of padding, which the checksum includes. struct xlog_rec_ext_header has the words of the next 32 KiB.
+_CRC, _CYCLE_DATA = slice(32, 36), slice(44, 300)
+_HEADER_SIZES = (328, 324)
+_EXTENDED_CYCLE_DATA = slice(4, 260)
+_WORD = 4
+# XLOG_START_TRANS, XLOG_COMMIT_TRANS, XLOG_WAS_CONT_TRANS.
+_START, _COMMIT, _WAS_CONTINUED = 1, 2, 8
+# What every item begins with, and struct xfs_buf_log_format up to its map.
+_ITEM, _ITEM_SIZE = Fields("<", type=(0, "H"), size=(2, "H")), 4
+_BUFFER_FORMAT = Fields("<", blf_flags=(4, "H"), blf_len=(6, "H"), blf_blkno=(8, "q"), blf_map_size=(16, "I"))
+_BUFFER_FORMAT_SIZE = 20
 _INODE, _BUFFER = 0x123B, 0x123C  # XFS_LI_INODE, XFS_LI_BUF
 # XFS_LI_BUI and XFS_LI_XMI, and below what marks each as done (XFS_LI_BUD, XFS_LI_XMD).
 _MOVES = {0x1244: "extents", 0x1248: "ranges of files"}
 _MOVED = {0x1245: 0x1244, 0x1249: 0x1248}
 _INODE_BUFFER, _CANCEL = 1, 2  # XFS_BLF_INODE_BUF, XFS_BLF_CANCEL
-_TRANSACTION = b"NART"
 
 
 @dataclass(slots=True)
@@ -42,7 +63,7 @@ class _Item:
 
     @property
     def kind(self) -> int:
-        return int.from_bytes(self.regions[0][:2], "little")
+        return _ITEM.read(self.regions[0])["type"]
 
 
 @dataclass(slots=True)
@@ -59,10 +80,10 @@ class _Transaction:
             self.begun, self.last = True, None
             return
         if not self.items or len(self.items[-1].regions) >= self.items[-1].total:
-            if len(data) < 4:
+            if len(data) < _ITEM_SIZE:
                 raise ImageError("its log holds a damaged item")
-            # Every kind of item starts with its type and the number of its regions.
-            self.items.append(_Item(int.from_bytes(data[2:4], "little"), []))
+            # The number of its regions.
+            self.items.append(_Item(_ITEM.read(data)["size"], []))
         self.items[-1].regions.append(data)
         self.last = self.items[-1].regions
 
@@ -86,7 +107,7 @@ def replay(base: Stream, superblock: bytes) -> Changes:
     log = XfsLog.of(base, superblock)
     if log is None:
         raise ImageError("its log lies on another device")
-    transactions = [one for one in _transactions(log, has_crc=superblock[101] & 0xF == 5) if one.items]
+    transactions = [one for one in _transactions(log, has_crc=XFS.read(superblock)["sb_versionnum"] & 0xF == 5) if one.items]
     # As in XLOG_RECOVER_PASS1: a block that was freed later may since hold file data, which must not be overwritten.
     cancelled = Counter(key for one in transactions for item in one.items if (key := _cancelled(item)))
     changes = Changes()
@@ -110,10 +131,9 @@ def _transactions(log: XfsLog, *, has_crc: bool) -> Iterator[_Transaction]:
     """Committed transactions, in commit order."""
     running: dict[int, _Transaction] = {}
     for header, data in _records(log, has_crc=has_crc):
-        lsn = int.from_bytes(header[16:24], "big")
-        for number, flags, region in _operations(data, int.from_bytes(header[40:44], "big")):
+        for number, flags, region in _operations(data, header["h_num_logops"]):
             if flags & _START:
-                running[number] = _Transaction(lsn)
+                running[number] = _Transaction(header["h_lsn"])
                 continue
             transaction = running.get(number)
             # xlog_recover_ophdr_to_trans() skips operations without a start, too.
@@ -128,28 +148,29 @@ def _transactions(log: XfsLog, *, has_crc: bool) -> Iterator[_Transaction]:
 
 
 def _operations(data: bytes, count: int) -> Iterator[tuple[int, int, bytes]]:
-    """The transaction number, flags and data of each operation of a record (``struct xlog_op_header``)."""
+    """The transaction number, flags and data of each operation of a record."""
     at = 0
     for _number in range(count):
-        if at + 12 > len(data):
+        start = at + OPERATION_SIZE
+        if start > len(data):
             raise ImageError("its log holds a damaged record")
-        number, length, _client, flags = struct.unpack_from(">IIBB", data, at)
-        yield number, flags, data[at + 12 : at + 12 + length]
-        at += 12 + length
+        found = OPERATION.read(data, at)
+        at = start + found["oh_len"]
+        yield found["oh_tid"], found["oh_flags"], data[start:at]
 
 
-def _records(log: XfsLog, *, has_crc: bool) -> Iterator[tuple[bytes, bytes]]:
+def _records(log: XfsLog, *, has_crc: bool) -> Iterator[tuple[Mapping[str, int], bytes]]:
     """The records from the tail to the head: each header, and the data with the words that cycle numbers had replaced."""
     last = _last(log)
     if last is None:
         return
-    # The lower half of h_tail_lsn is a sector number.
-    here, left = int.from_bytes(last.header[28:32], "big"), log.sectors
+    # The lower half is a sector number.
+    here, left = last.fields["h_tail_lsn"] & 0xFFFFFFFF, log.sectors
     while left > 0:
         record = last if here == last.number else _Record(log, here)
         if has_crc and not record.is_whole():
             raise ImageError("a record of its log fails its checksum")
-        yield record.header, record.unpacked()
+        yield record.fields, record.unpacked()
         if here == last.number:
             return
         here, left = (here + record.sectors) % log.sectors, left - record.sectors
@@ -174,52 +195,51 @@ def _last(log: XfsLog) -> _Record | None:
 
 
 class _Record:
-    """A record of the log (``struct xlog_rec_header``). More headers follow when its data exceeds 32 KiB."""
+    """A record of the log: its header, more headers if its data may exceed 32 KiB, and the data."""
 
     def __init__(self, log: XfsLog, number: int) -> None:
         header = log.sector(number % log.sectors)
-        if len(header) < SECTOR or header[:4] != MAGIC.to_bytes(4, "big"):
+        if len(header) < SECTOR or (fields := RECORD.read(header))["h_magicno"] != MAGIC:
             raise ImageError("its log holds a damaged record")
-        self.number, self.header = number, header
-        version, self._length, self._size = (int.from_bytes(header[at : at + 4], "big") for at in (8, 12, 320))
-        if int.from_bytes(header[300:304], "big") != _LITTLE_ENDIAN:
+        self.number, self.fields, self._header, self._length = number, fields, header, fields["h_len"]
+        if fields["h_fmt"] != _LITTLE_ENDIAN:
             raise ImageError("its log was written by a big-endian machine")
         if self._length > log.sectors * SECTOR or self._length > MAX_LOG:
             raise ImageError("its log holds a damaged record")
-        headers = max(1, -(-self._size // _BLOCK_OF_CYCLES)) if version & 2 else 1
-        blocks = -(-self._length // SECTOR)
+        headers, blocks = headers_of(fields["h_version"], fields["h_size"]), -(-self._length // SECTOR)
         self.sectors = headers + blocks
         self._extended = [log.sector((number + index) % log.sectors) for index in range(1, headers)]
         self._data = log.read((number + headers) % log.sectors, blocks)
 
     def is_whole(self) -> bool:
-        """Whether the checksum is right; zero means none. 32-bit machines included four bytes fewer of the header."""
-        stored = int.from_bytes(self.header[32:36], "little")
-        return not stored or any(self._sum(size) == stored for size in (328, 324))
+        """Whether the checksum is right; zero means none."""
+        # Unlike the rest of the header, it is little-endian.
+        stored = int.from_bytes(self._header[_CRC], "little")
+        return not stored or any(self._sum(size) == stored for size in _HEADER_SIZES)
 
     def _sum(self, size: int) -> int:
-        crc = crc32c(0xFFFFFFFF, self.header[:32] + bytes(4) + self.header[36:size])
-        for extended in self._extended[: max(0, -(-self._length // _BLOCK_OF_CYCLES) - 1)]:
-            crc = crc32c(crc, extended[:260])
+        crc = crc32c(0xFFFFFFFF, self._header[: _CRC.start] + bytes(4) + self._header[_CRC.stop : size])
+        for extended in self._extended[: max(0, -(-self._length // BLOCK_OF_CYCLES) - 1)]:
+            crc = crc32c(crc, extended[: _EXTENDED_CYCLE_DATA.stop])
         return crc32c(crc, self._data[: self._length]) ^ 0xFFFFFFFF
 
     def unpacked(self) -> bytes:
         """The data with the first word of each sector restored."""
-        words = [self.header[44 + at : 48 + at] for at in range(0, 256, 4)]
-        words += [extended[4 + at : 8 + at] for extended in self._extended for at in range(0, 256, 4)]
+        words = self._header[_CYCLE_DATA] + b"".join(extended[_EXTENDED_CYCLE_DATA] for extended in self._extended)
         data = bytearray(self._data)
-        for index, word in zip(range(0, len(data), SECTOR), words, strict=False):
-            data[index : index + 4] = word
+        for index, at in zip(range(0, len(data), SECTOR), range(0, len(words), _WORD), strict=False):
+            data[index : index + _WORD] = words[at : at + _WORD]
         return bytes(data[: self._length])
 
 
 def _head_of_buffer(item: _Item) -> tuple[int, int, int, Sequence[int]]:
     """The flags, length in sectors, first sector and map of dirty chunks of a buffer (``struct xfs_buf_log_format``)."""
     head = item.regions[0]
-    if len(head) < 20:
+    if len(head) < _BUFFER_FORMAT_SIZE:
         raise ImageError("its log holds a damaged buffer")
-    flags, length, sector, size = struct.unpack_from("<HHqI", head, 4)
-    return flags, length, sector, struct.unpack_from(f"<{min(size, (len(head) - 20) // 4)}I", head, 20)
+    found = _BUFFER_FORMAT.read(head)
+    size = min(found["blf_map_size"], (len(head) - _BUFFER_FORMAT_SIZE) // _WORD)
+    return found["blf_flags"], found["blf_len"], found["blf_blkno"], struct.unpack_from(f"<{size}I", head, _BUFFER_FORMAT_SIZE)
 
 
 def _cancelled(item: _Item) -> tuple[int, int] | None:
