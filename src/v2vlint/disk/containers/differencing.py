@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import struct
 import uuid
 from dataclasses import field
 
+from v2vlint.disk.containers import headers as h
 from v2vlint.disk.stream import Stream
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
 
-MAX_LOCATOR = 64 << 10
+MAX_LOCATOR, MAX_KEYS = 64 << 10, 64
 _LOCATOR = uuid.UUID("b04aefb7-d19e-4a81-b789-25b8e9445913").bytes_le
-_RELATIVE, _ABSOLUTE = b"W2ru", b"W2ku"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,31 +58,31 @@ def _names(texts: list[str]) -> tuple[str, ...]:
 
 def vhd_link(base: Stream, header: bytes) -> ParentLink:
     """The parent according to the dynamic header of a VHD: its locators, and its name."""
-    texts: dict[bytes, str] = {}
-    # The header has room for eight locators.
-    for at in range(576, 576 + 8 * 24, 24):
-        code, _space, length, _reserved, offset = struct.unpack_from(">4sIIIQ", header, at)
-        if code in (_RELATIVE, _ABSOLUTE):
-            texts[code] = base.read_at(offset, min(length, MAX_LOCATOR)).decode("utf-16-le", "replace").partition("\0")[0]
-    name = header[64:576].decode("utf-16-be", "replace").partition("\0")[0]
-    return ParentLink(_names([texts.get(_RELATIVE, ""), texts.get(_ABSOLUTE, ""), name]), header[40:56])
+    texts: dict[int, str] = {}
+    for at in h.VHD_LOCATORS:
+        found = h.VHD_LOCATOR.read(header, at)
+        if found["platform_code"] in (h.VHD_W2RU, h.VHD_W2KU):
+            data = base.read_at(found["platform_data_offset"], min(found["platform_data_length"], MAX_LOCATOR))
+            texts[found["platform_code"]] = data.decode("utf-16-le", "replace").partition("\0")[0]
+    name = header[h.VHD_PARENT_UNICODE_NAME].decode("utf-16-be", "replace").partition("\0")[0]
+    return ParentLink(_names([texts.get(h.VHD_W2RU, ""), texts.get(h.VHD_W2KU, ""), name]), header[h.VHD_PARENT_UNIQUE_ID])
 
 
 def vhd_identity(base: Stream) -> bytes:
     """The identifier of a VHD, from the footer at the end of the file."""
-    return base.read_at(max(0, base.size - 512), 512)[68:84]
+    return base.read_at(max(0, base.size - h.VHD_FOOTER_SIZE), h.VHD_FOOTER_SIZE)[h.VHD_UNIQUE_ID]
 
 
 def vhdx_link(name: str, locator: bytes) -> ParentLink:
     """The parent according to the locator in a VHDX file's metadata. ImageError when Hyper-V would not write such a locator."""
-    if locator[:16] != _LOCATOR or len(locator) < 20:
+    if locator[h.VHDX_LOCATOR_TYPE] != _LOCATOR or len(locator) < h.VHDX_LOCATOR_SIZE:
         raise ImageError(f"{name}: damaged VHDX (the place of its parent)")
     found: dict[str, str] = {}
-    for number in range(min(struct.unpack_from("<H", locator, 18)[0], 64)):
-        entry = locator[20 + 12 * number : 32 + 12 * number]
-        if len(entry) == 12:
-            key_at, value_at, key_size, value_size = struct.unpack("<IIHH", entry)
-            key, value = (locator[at : at + size] for at, size in ((key_at, key_size), (value_at, value_size)))
+    for number in range(min(h.VHDX_LOCATOR.read(locator)["KeyValueCount"], MAX_KEYS)):
+        at = h.VHDX_LOCATOR_SIZE + h.VHDX_LOCATOR_ENTRY_SIZE * number
+        if at + h.VHDX_LOCATOR_ENTRY_SIZE <= len(locator):
+            entry = h.VHDX_LOCATOR_ENTRY.read(locator, at)
+            key, value = (locator[entry[f"{part}Offset"] :][: entry[f"{part}Length"]] for part in ("Key", "Value"))
             found[key.decode("utf-16-le", "replace")] = value.decode("utf-16-le", "replace")
     try:
         identity = uuid.UUID(found.get("parent_linkage", "")).bytes_le
@@ -94,11 +93,13 @@ def vhdx_link(name: str, locator: bytes) -> ParentLink:
 
 def vhdx_identity(base: Stream) -> bytes:
     """The identifier of a VHDX file's content, from the newer header. It changes with every use."""
-    headers = [base.read_at(at, 64) for at in (64 << 10, 128 << 10)]
-    valid = [header for header in headers if header[:4] == b"head" and len(header) == 64]
-    return max(valid, key=lambda header: int(struct.unpack_from("<Q", header, 8)[0]))[32:48] if valid else b""
+    size = h.VHDX_HEADER_SIZE
+    headers = [base.read_at(at, size) for at in h.VHDX_HEADERS]
+    valid = [header for header in headers if header.startswith(h.VHDX_HEADER_SIGNATURE) and len(header) == size]
+    newest = max(valid, key=lambda header: h.VHDX_HEADER.read(header)["SequenceNumber"], default=b"")
+    return newest[h.VHDX_DATA_WRITE_GUID]
 
 
 def vdi_identity(base: Stream) -> bytes:
     """The identifier of a VDI."""
-    return base.read_at(392, 16)
+    return base.read_at(0, h.VDI_HEADER_SIZE)[h.VDI_UUID_CREATE]

@@ -8,8 +8,8 @@ import uuid
 from array import array
 
 from v2vlint.disk.checksums import crc32c
+from v2vlint.disk.containers import headers as h
 from v2vlint.disk.containers.differencing import MAX_LOCATOR, Changed, ParentLink, merged, vhd_link, vhdx_link
-from v2vlint.disk.containers.headers import VHD_DYNAMIC_CHECKSUM, VHD_FOOTER_CHECKSUM, VdiHeader, VhdDynamicHeader, VhdFooter
 from v2vlint.disk.stream import Cached, Slice, Stream, exactly
 from v2vlint.model.errors import ImageError, Unsupported
 
@@ -99,14 +99,14 @@ class Blocks(Stream):
 def open_vhd(name: str, base: Stream) -> Stream:
     """A fixed, dynamic or differencing VHD; the last kind needs its ``parent``."""
     copies = (base.read_at(0, 512), *(base.read_at(max(0, base.size - at), at) for at in (512, 511)))
-    footers = [data for data in copies if data[:8] == b"conectix"]
+    footers = [data for data in copies if data.startswith(h.VHD_FOOTER_COOKIE)]
     if not footers:
         raise ImageError(f"{name}: no VHD footer")
     footer = footers[0]
     first = copies[0] is footer
-    fields = VhdFooter.parse(footer)
-    size, kind = fields.current_size, fields.disk_type
-    if not _sums_up(footer, VHD_FOOTER_CHECKSUM):
+    fields = h.VHD_FOOTER.read(footer)
+    size, kind = fields["current_size"], fields["disk_type"]
+    if not _sums_up(footer, fields["checksum"]):
         raise ImageError(f"{name}: damaged VHD (the checksum of its footer is wrong)")
     # The copy at the start is for dynamic disks only.
     if first is (kind == _FIXED):
@@ -117,25 +117,25 @@ def open_vhd(name: str, base: Stream) -> Stream:
         return Slice(base, 0, size)
     if kind not in (_DYNAMIC, _DIFFERENCING):
         raise Unsupported(f"{name}: VHD type {kind} is not supported")
-    return DynamicVhd(name, base, size, fields.data_offset, linked=kind == _DIFFERENCING)
+    return DynamicVhd(name, base, size, fields["data_offset"], linked=kind == _DIFFERENCING)
 
 
-def _sums_up(data: bytes, at: int) -> bool:
-    """Whether the checksum at ``at`` matches a footer or header: the ones' complement of the sum of its other bytes."""
-    return int.from_bytes(data[at : at + 4], "big") == ~(sum(data) - sum(data[at : at + 4])) & 0xFFFFFFFF
+def _sums_up(data: bytes, checksum: int) -> bool:
+    """Whether the checksum of a footer or header is right: the ones' complement of the sum of its other bytes."""
+    return checksum == ~(sum(data) - sum(checksum.to_bytes(4, "big"))) & 0xFFFFFFFF
 
 
 class DynamicVhd(Blocks):
     """A dynamic or differencing VHD."""
 
     def __init__(self, name: str, base: Stream, size: int, header_at: int, *, linked: bool = False) -> None:
-        header = base.read_at(header_at, 1024)
-        if header[:8] != b"cxsparse" or len(header) < 1024:
+        header = base.read_at(header_at, h.VHD_DYNAMIC_SIZE)
+        if not header.startswith(h.VHD_DYNAMIC_COOKIE) or len(header) < h.VHD_DYNAMIC_SIZE:
             raise ImageError(f"{name}: no dynamic VHD header")
-        if not _sums_up(header, VHD_DYNAMIC_CHECKSUM):
+        fields = h.VHD_DYNAMIC.read(header)
+        if not _sums_up(header, fields["checksum"]):
             raise ImageError(f"{name}: damaged VHD (the checksum of its dynamic header is wrong)")
-        fields = VhdDynamicHeader.parse(header)
-        self._bat, self._entries, block = fields.table_offset, fields.max_table_entries, fields.block_size
+        self._bat, self._entries, block = fields["table_offset"], fields["max_table_entries"], fields["block_size"]
         super().__init__(name, base, size, block)
         if block & (block - 1) or self._entries * block > MAX_VHD or self._entries > MAX_ENTRIES:
             raise ImageError(f"{name}: damaged VHD ({self._entries} blocks of {block} bytes)")
@@ -170,24 +170,25 @@ class Vdi(Blocks):
     """A fixed, dynamic or differencing VDI; the last kind needs its ``parent``."""
 
     def __init__(self, name: str, base: Stream) -> None:
-        data = base.read_at(0, 512)
-        if len(data) < 512 or (header := VdiHeader.parse(data)).signature != b"\x7f\x10\xda\xbe":
-            raise ImageError(f"{name}: " + ("truncated VDI header" if len(data) < 512 else "no VDI header"))
-        linkage, kind = header.uuid_linkage, header.type
+        data = base.read_at(0, h.VDI_HEADER_SIZE)
+        short = len(data) < h.VDI_HEADER_SIZE
+        if short or (header := h.VDI_HEADER.read(data))["u32Signature"] != h.VDI_SIGNATURE:
+            raise ImageError(f"{name}: " + ("truncated VDI header" if short else "no VDI header"))
+        linkage, kind, version = data[h.VDI_UUID_LINKAGE], header["u32Type"], header["u32Version"]
         self.link = ParentLink((str(uuid.UUID(bytes_le=linkage)),), linkage) if kind == 4 else None
         # VDI_IMAGE_TYPE_NORMAL, _FIXED and _DIFF.
-        if header.version != 0x10001 or kind not in (1, 2, 4) or (self.link is None and any(linkage + header.uuid_parent_modify)):
-            raise Unsupported(f"{name}: VDI version {header.version:#x}, type {kind}, is not supported")
-        self._map, self._data = header.blocks_offset, header.data_offset
-        size, block, self._count = header.disk_size, header.block_size, header.block_count
-        if header.sector_size != 512:
-            raise ImageError(f"{name}: damaged VDI (sector size {header.sector_size})")
+        if version != 0x10001 or kind not in (1, 2, 4) or (self.link is None and any(linkage + data[h.VDI_UUID_PARENT_MODIFY])):
+            raise Unsupported(f"{name}: VDI version {version:#x}, type {kind}, is not supported")
+        self._map, self._data = header["offBlocks"], header["offData"]
+        size, block, self._count = header["cbDisk"], header["cbBlock"], header["cBlocks"]
+        if header["cbSector"] != 512:
+            raise ImageError(f"{name}: damaged VDI (sector size {header['cbSector']})")
         # No other size is written, and QEMU reads no other (vdi_open()).
         if block != _MIB or self._map % 512 or self._data % 512:
             raise Unsupported(f"{name}: a VDI with blocks of {block} bytes, or parts that begin no sector, is not supported")
         if self._count * block < size or self._count > MAX_VDI_BLOCKS:
             raise ImageError(f"{name}: damaged VDI (a block map of {self._count} entries)")
-        if header.block_extra:
+        if header["cbBlockExtra"]:
             raise Unsupported(f"{name}: a VDI with data of its own in each block is not supported")
         super().__init__(name, base, -(-size // 512) * 512, block)
 
@@ -203,9 +204,11 @@ class Vdi(Blocks):
 
 def _is_whole(data: bytes, signature: bytes, length: int) -> bool:
     """Whether ``data`` is a VHDX header or region table with a valid CRC-32C."""
-    if data[:4] != signature or len(data) < length:
+    if not data.startswith(signature) or len(data) < length:
         return False
-    return ~crc32c(0xFFFFFFFF, data[:4] + bytes(4) + data[8:]) & 0xFFFFFFFF == int.from_bytes(data[4:8], "little")
+    stored = data[h.VHDX_CHECKSUM]
+    plain = data[: h.VHDX_CHECKSUM.start] + bytes(len(stored)) + data[h.VHDX_CHECKSUM.stop :]
+    return ~crc32c(0xFFFFFFFF, plain) & 0xFFFFFFFF == int.from_bytes(stored, "little")
 
 
 class Vhdx(Blocks):
@@ -215,14 +218,14 @@ class Vhdx(Blocks):
 
     def __init__(self, name: str, base: Stream) -> None:
         self._label = name
-        if base.read_at(0, 8) != b"vhdxfile":
+        if base.read_at(0, len(h.VHDX_SIGNATURE)) != h.VHDX_SIGNATURE:
             raise self._damaged("no signature")
         self._taken = [(0, _MIB)]
         current = self._header(base)
-        # LogGuid is zero when there is nothing to replay.
-        self.dirty = any(current[48:64])
-        log_size, log_at = struct.unpack_from("<IQ", current, 68)
-        self._take(log_at, log_size, "log")
+        # It is zero when there is nothing to replay.
+        self.dirty = any(current[h.VHDX_LOG_GUID])
+        fields = h.VHDX_HEADER.read(current)
+        self._take(fields["LogOffset"], fields["LogLength"], "log")
         regions = self._regions(base)
         block, size, self.sector = self._metadata(base, regions[_METADATA][0])
         super().__init__(name, base, size, block)
@@ -241,9 +244,10 @@ class Vhdx(Blocks):
 
     def _header(self, base: Stream) -> bytes:
         """The newer of the two headers that is valid."""
-        found = [data for at in (64 << 10, 128 << 10) if _is_whole(data := base.read_at(at, 4096), b"head", 4096)]
-        headers = [data for data in found if struct.unpack_from("<H", data, 66)[0] == 1]
-        written = [struct.unpack_from("<Q", data, 8)[0] for data in headers]
+        size = h.VHDX_HEADER_SIZE
+        found = [data for at in h.VHDX_HEADERS if _is_whole(data := base.read_at(at, size), h.VHDX_HEADER_SIGNATURE, size)]
+        headers = [data for data in found if h.VHDX_HEADER.read(data)["Version"] == 1]
+        written = [h.VHDX_HEADER.read(data)["SequenceNumber"] for data in headers]
         # Two different headers with one sequence number: neither is the newer.
         if not headers or (len(set(written)) < len(set(headers))):
             raise self._damaged("no valid header")
@@ -256,51 +260,57 @@ class Vhdx(Blocks):
         self._taken.append((start, start + length))
 
     def _regions(self, base: Stream) -> dict[bytes, tuple[int, int]]:
-        table = base.read_at(192 << 10, 64 << 10)
-        if not _is_whole(table, b"regi", 64 << 10):
-            table = base.read_at(256 << 10, 64 << 10)
-        if not _is_whole(table, b"regi", 64 << 10):
+        copies = (base.read_at(at, h.VHDX_TABLE_SIZE) for at in h.VHDX_REGION_TABLES)
+        table = next((data for data in copies if _is_whole(data, h.VHDX_REGION_TABLE_SIGNATURE, h.VHDX_TABLE_SIZE)), None)
+        if table is None:
             raise self._damaged("no region table")
-        count = struct.unpack_from("<I", table, 8)[0]
-        if count > 2047:
+        count = h.VHDX_REGION_TABLE.read(table)["EntryCount"]
+        if count > h.VHDX_MAX_ENTRIES:
             raise self._damaged("its region table")
         found: dict[bytes, tuple[int, int]] = {}
-        for at in range(16, 16 + 32 * count, 32):
-            guid, (place, length, required) = table[at : at + 16], struct.unpack_from("<QII", table, at + 16)
-            self._take(place, length, "region")
+        for at in range(h.VHDX_REGION_ENTRIES, h.VHDX_REGION_ENTRIES + h.VHDX_ENTRY_SIZE * count, h.VHDX_ENTRY_SIZE):
+            guid, entry = table[at : at + h.VHDX_GUID_SIZE], h.VHDX_REGION_ENTRY.read(table, at)
+            self._take(entry["FileOffset"], entry["Length"], "region")
             # Required regions that are not known make the file unreadable ([MS-VHDX] 2.2.3).
-            if guid in found or (guid not in (_BAT, _METADATA) and required & 1):
+            if guid in found or (guid not in (_BAT, _METADATA) and entry["Required"] & 1):
                 raise self._damaged("its region table")
-            found[guid] = (place, length)
+            found[guid] = (entry["FileOffset"], entry["Length"])
         if not {_BAT, _METADATA} <= set(found):
             raise self._damaged("a region is missing")
         return found
 
     def _metadata(self, base: Stream, region: int) -> tuple[int, int, int]:
         """The block size, disk size and sector size, in bytes."""
-        table = base.read_at(region, 64 << 10).ljust(64 << 10, b"\0")
-        count = struct.unpack_from("<H", table, 10)[0]
-        if table[:8] != b"metadata" or count > 2047:
-            raise self._damaged("no metadata table")
-        found: dict[bytes, bytes] = {}
-        for at in range(32, 32 + 32 * count, 32):
-            guid, (offset, length, flags) = table[at : at + 16], struct.unpack_from("<III", table, at + 16)
-            # IsRequired.
-            if guid in found or (guid not in _ITEMS and flags & 4):
-                raise self._damaged("its metadata table")
-            found[guid] = base.read_at(region + offset, 8).ljust(8, b"\0") if guid in _ITEMS else b""
-            if guid == _PARENT:
-                self._locator = (region + offset, min(length, MAX_LOCATOR))
+        found = self._items(base, region)
         if not set(_ITEMS[:5]) <= set(found):
             raise self._damaged("metadata is missing")
-        block, flags = struct.unpack("<II", found[_PARAMETERS])
-        # HasParent.
-        if (flags & 2 == 2) is not (_PARENT in found):
+        parameters = h.VHDX_FILE_PARAMETERS.read(found[_PARAMETERS])
+        block, linked = parameters["BlockSize"], bool(parameters["Flags"] & h.VHDX_HAS_PARENT)
+        if linked is not (_PARENT in found):
             raise self._damaged("the place of a parent, but none is used" if _PARENT in found else "no place of its parent")
-        (size,), (sector, _more) = struct.unpack("<Q", found[_SIZE]), struct.unpack("<II", found[_SECTOR])
+        size = h.VHDX_VIRTUAL_DISK_SIZE.read(found[_SIZE])["VirtualDiskSize"]
+        sector = h.VHDX_LOGICAL_SECTOR_SIZE.read(found[_SECTOR])["LogicalSectorSize"]
         if sector not in (512, 4096) or not _MIB <= block <= MAX_BLOCK or block & (block - 1):
             raise self._damaged(f"block size {block}, sector size {sector}")
         return block, size // sector * sector, sector
+
+    def _items(self, base: Stream, region: int) -> dict[bytes, bytes]:
+        """The beginnings of the known metadata items by their identifiers; of others, nothing."""
+        table = base.read_at(region, h.VHDX_TABLE_SIZE).ljust(h.VHDX_TABLE_SIZE, b"\0")
+        count = h.VHDX_METADATA_TABLE.read(table)["EntryCount"]
+        if not table.startswith(h.VHDX_METADATA_SIGNATURE) or count > h.VHDX_MAX_ENTRIES:
+            raise self._damaged("no metadata table")
+        found: dict[bytes, bytes] = {}
+        for at in range(h.VHDX_METADATA_ENTRIES, h.VHDX_METADATA_ENTRIES + h.VHDX_ENTRY_SIZE * count, h.VHDX_ENTRY_SIZE):
+            guid, entry = table[at : at + h.VHDX_GUID_SIZE], h.VHDX_METADATA_ENTRY.read(table, at)
+            if guid in found or (guid not in _ITEMS and entry["Flags"] & h.VHDX_IS_REQUIRED):
+                raise self._damaged("its metadata table")
+            found[guid] = b""
+            if guid in _ITEMS:
+                found[guid] = base.read_at(region + entry["Offset"], h.VHDX_ITEM_SIZE).ljust(h.VHDX_ITEM_SIZE, b"\0")
+            if guid == _PARENT:
+                self._locator = (region + entry["Offset"], min(entry["Length"], MAX_LOCATOR))
+        return found
 
     def _check_blocks(self, blocks: int) -> None:
         """Every block in use must be inside the file and overlap no other part."""
