@@ -2,7 +2,9 @@
 
 ``bench/run.py [IMAGE…] [--verb check|inspect] [--repeat N] [--output FILE]``. Without images: a stock Debian guest from the cache and two
 sample guests. Wall time, processor time and peak memory are those of the whole process with all its descendants, as accounted by the kernel
-(wait4). The two programs run alternately, after one run each that is not counted; the table has medians.
+(wait4). The two programs run alternately, after one run each that is not counted; the table has medians. A program that does not end within
+``--limit`` seconds is stopped with all its descendants, and not run again on that guest; the table says so. With ``--budget`` no guest is
+begun after that many seconds.
 """
 
 from __future__ import annotations
@@ -10,15 +12,20 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import select
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+from v2vlint.accel import acceleration
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "sample-guests"))
@@ -48,6 +55,7 @@ class Usage:
     wall: float
     cpu: float
     memory: float
+    ended: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +67,40 @@ class Program:
     good: frozenset[int]
 
 
-def measure(program: Program, images: tuple[Path, ...], environment: Mapping[str, str]) -> Usage:
-    """Run the program once on the disks of one guest; RuntimeError with its last output when it fails."""
+def measure(program: Program, images: tuple[Path, ...], environment: Mapping[str, str], limit: float) -> Usage:
+    """Run the program once on the disks of one guest, for ``limit`` seconds at most; RuntimeError with its last output when it fails."""
     words = [*program.command, *_arguments(program, images)]
     start = time.monotonic()
-    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env={**os.environ, **environment}) as process:
-        errors = process.stderr.read() if process.stderr else b""
+    # Its errors go to a file: a descendant that is left would hold a pipe open.
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            env={**os.environ, **environment},
+            start_new_session=True,
+        )
+        ended = _within(process.pid, limit)
+        if not ended:
+            os.killpg(process.pid, signal.SIGKILL)
         _pid, status, used = os.wait4(process.pid, 0)
+        wall = time.monotonic() - start
         process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in program.good:
-        raise RuntimeError(f"{' '.join(words)} exited {process.returncode}: {errors.decode(errors='replace').strip()[-500:]}")
-    return Usage(time.monotonic() - start, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+        errors.seek(0)
+        said = errors.read().decode(errors="replace").strip()[-500:]
+    if ended and process.returncode not in program.good:
+        raise RuntimeError(f"{' '.join(words)} exited {process.returncode}: {said}")
+    return Usage(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, ended)
+
+
+def _within(pid: int, limit: float) -> bool:
+    """Whether the process exits within ``limit`` seconds; it stays to be waited for."""
+    handle = os.pidfd_open(pid)
+    try:
+        return bool(select.select([handle], [], [], limit)[0])
+    finally:
+        os.close(handle)
 
 
 def _arguments(program: Program, images: tuple[Path, ...]) -> list[str]:
@@ -78,27 +109,25 @@ def _arguments(program: Program, images: tuple[Path, ...]) -> list[str]:
     return [word for image in images for word in ("-a", str(image))]
 
 
-def compare(images: tuple[Path, ...], repeat: int, programs: tuple[Program, ...], environment: Mapping[str, str]) -> dict[str, Usage]:
-    """The median usage of each program over ``repeat`` alternating runs."""
-    for program in programs:
-        measure(program, images, environment)
+def compare(
+    images: tuple[Path, ...], programs: tuple[Program, ...], environment: Mapping[str, str], repeat: int, limit: float
+) -> dict[str, Usage]:
+    """The median usage of each program over ``repeat`` alternating runs, after one that does not count."""
     runs: dict[str, list[Usage]] = {program.name: [] for program in programs}
-    for _round in range(repeat):
+    for number in range(repeat + 1):
         for program in programs:
-            runs[program.name].append(measure(program, images, environment))
+            if runs[program.name] and not runs[program.name][-1].ended:
+                continue
+            used = measure(program, images, environment, limit)
+            print(f"{program.name} {images[0].name}: {used.wall:.1f} s{'' if used.ended else ', stopped'}", file=sys.stderr, flush=True)
+            if number or not used.ended:
+                runs[program.name].append(used)
     return {name: _median(used) for name, used in runs.items()}
 
 
 def _median(runs: list[Usage]) -> Usage:
-    return Usage(*(statistics.median(getattr(run, field) for run in runs) for field in ("wall", "cpu", "memory")))
-
-
-def accelerated() -> bool:
-    """Whether QEMU really runs a guest under KVM here: the device may exist and not work."""
-    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        return False
-    done = subprocess.run(["libguestfs-test-tool"], capture_output=True, env={**os.environ, "LIBGUESTFS_BACKEND": "direct"}, check=False)
-    return done.returncode == 0 and b"accel=kvm" in done.stdout + done.stderr
+    wall, cpu, memory = (statistics.median(getattr(run, field) for run in runs) for field in ("wall", "cpu", "memory"))
+    return Usage(wall, cpu, memory, all(run.ended for run in runs))
 
 
 def report(results: Mapping[str, Mapping[str, Usage]], verb: str, repeat: int, kvm: bool) -> Iterator[str]:
@@ -114,7 +143,9 @@ def report(results: Mapping[str, Mapping[str, Usage]], verb: str, repeat: int, k
     for guest, usages in results.items():
         slowest = max(usage.wall for usage in usages.values())
         for name, used in usages.items():
-            yield f"| {guest} | {name} | {used.wall:.2f} | {used.cpu:.2f} | {used.memory:.0f} | {slowest / used.wall:.1f} |"
+            wall = f"{used.wall:.2f}" if used.ended else f"stopped after {used.wall:.0f}"
+            least = "" if all(usage.ended for usage in usages.values()) else "at least "
+            yield f"| {guest} | {name} | {wall} | {used.cpu:.2f} | {used.memory:.0f} | {least}{slowest / used.wall:.1f} |"
     yield ""
     yield from NOTES[verb]
     if verb == "inspect" and not kvm:
@@ -162,15 +193,21 @@ def main() -> int:
     parser.add_argument("images", nargs="*", metavar="IMAGE", help="guests to measure on, disks joined by +")
     parser.add_argument("--verb", choices=tuple(NOTES), default="check", help="what v2vlint does (check)")
     parser.add_argument("--repeat", type=int, default=3, help="runs that count (3)")
+    parser.add_argument("--limit", type=float, default=300.0, help="seconds after which a program is stopped (300)")
+    parser.add_argument("--budget", type=float, default=float("inf"), help="seconds after which no further guest is begun")
     parser.add_argument("--output", type=Path, help="file to write (stdout)")
     options = parser.parse_args()
     if shutil.which("virt-inspector") is None:
         sys.stderr.write("virt-inspector is not installed (see packages.apt)\n")
         return 1
-    programs = _programs(options.verb)
-    kvm = accelerated()
+    started, programs = time.monotonic(), _programs(options.verb)
+    # Not libguestfs-test-tool: where /dev/kvm is there and does not work, it waits for ten minutes.
+    kvm = acceleration().kvm
     environment = {} if kvm else EMULATED
-    results = {name: compare(disks, options.repeat, programs, environment) for name, disks in _guests(options.images).items()}
+    results: dict[str, dict[str, Usage]] = {}
+    for name, disks in _guests(options.images).items():
+        if time.monotonic() - started < options.budget:
+            results[name] = compare(disks, programs, environment, options.repeat, options.limit)
     text = "\n".join(report(results, options.verb, options.repeat, kvm)) + "\n"
     if options.output:
         options.output.write_text(text, encoding="utf-8")
