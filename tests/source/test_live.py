@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
 
 from v2vlint.model.errors import UsageError
+from v2vlint.source import live
 from v2vlint.source.expand import expand
 from v2vlint.source.live import Live, live_domain
 
@@ -78,6 +80,21 @@ def bound(name: str, uri: str) -> str:
         pytest.skip("libvirt's Python binding is not installed for this Python")
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
+
+
+class Refusal(Exception):
+    """What a driver of libvirt without snapshots answers."""
+
+
+def test_what_a_driver_does_not_have_is_not_there() -> None:
+    """Bhyve, LXC and others answer with an error where there is no such thing as a snapshot."""
+
+    def refuse() -> object:
+        raise Refusal("this function is not supported by the connection driver")
+
+    library = types.SimpleNamespace(libvirtError=Refusal)
+    assert live._told(library, refuse, ()) == ()
+    assert live._told(library, lambda: ["before"], ()) == ["before"]
 
 
 def test_the_binding_says_the_same(uri: str) -> None:

@@ -16,11 +16,14 @@ from tests.source.servers import Handler, WebServer, secure_shell, sshd, web
 from v2vlint.files import FileMissing, FilePolicy, Refused
 from v2vlint.files.policy import UrlPolicy
 from v2vlint.files.remote import BLOCK, BlockCache, pread
+from v2vlint.files.sftp import Sftp
 from v2vlint.files.urls import child_of, folder_of, is_in, plain
 from v2vlint.guest.open import open_ref
-from v2vlint.model.errors import ImageError, UsageError
+from v2vlint.model.errors import ImageError, NothingFound, UsageError
 from v2vlint.source.expand import expand
 from v2vlint.source.live import Live
+
+SERVER = "/usr/lib/openssh/sftp-server"
 
 
 @pytest.fixture(scope="module")
@@ -254,8 +257,21 @@ def test_sftp_by_the_ssh_program(folder: Path, tmp_path: Path, monkeypatch: pyte
         assert not told(f"sftp://{login}{folder}/vm/web.qcow2")
         with pytest.raises(FileMissing):
             FilePolicy.naming([f"sftp://{login}/nowhere"]).open(f"sftp://{login}/nowhere")
+        (folder / "nothing").mkdir()
+        with pytest.raises(NothingFound, match="a folder without disk images"):
+            expand([f"sftp://{login}{folder}/nothing"])
         monkeypatch.setenv("V2VLINT_SSH", "ssh -F none -oUserKnownHostsFile=/dev/null -oStrictHostKeyChecking=yes")
         assert "Host key verification failed" in told(f"sftp://{login}{folder}/vm/web.qcow2")
+
+
+def test_a_talkative_server_does_not_wait(folder: Path) -> None:
+    """More is said on stderr than a pipe holds, before the session and in it."""
+    talk = "head -c 200000 /dev/zero | tr '\\0' x >&2; echo >&2"
+    session = Sftp(("sh", "-c", f"{talk}; ({talk}) & exec {SERVER}"), "sftp://here")
+    assert {name for name, _found in session.names(bytes(folder))} >= {b"vm", b"numbers"}
+    session.close()
+    with pytest.raises(ImageError, match=r"no connection: at last$"):
+        Sftp(("sh", "-c", f"{talk}; echo at last >&2"), "sftp://here")
 
 
 @sshd

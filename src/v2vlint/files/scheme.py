@@ -43,7 +43,8 @@ class Scheme:
     when none is needed.
 
     ``open`` gets the whole URL. It raises Missing for a file that does not exist, ImageError for anything else. So does ``listed``, which
-    gives the content of a folder; it is None for servers that list none.
+    gives the content of a folder; it is None for servers that list none. ``folders`` says whether its folders exist by themselves, as in a
+    filesystem: those of an object store follow from the names of objects, so that an empty list proves nothing.
     """
 
     names: tuple[str, ...]
@@ -51,6 +52,7 @@ class Scheme:
     module: str
     open: Callable[[str], Ranges]
     listed: Callable[[str], Iterable[RemoteEntry]] | None = None
+    folders: bool = False
 
 
 @cache

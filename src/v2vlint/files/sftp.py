@@ -22,6 +22,9 @@ from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
 
 TIMEOUT = 30
+_KEPT = 4096
+_PATIENCE = 5
+"""Seconds for ssh to end."""
 _LISTINGS = 4
 """How many parts of a folder's list are asked for at once: servers send some hundred names in each."""
 MAX_PACKET = 1 << 20
@@ -75,6 +78,26 @@ class Login:
         return [*ssh, *self.options, *options, *user, *port, *more, "--", self.host.strip("[]"), what]
 
 
+class _Complaints(threading.Thread):
+    """Reads what ssh says on stderr and keeps the end of it: when nobody reads, a talkative server has to wait, and we for it."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        super().__init__(daemon=True)
+        self._stream, self._said = stream, b""
+        self.start()
+
+    def run(self) -> None:
+        """Until ssh, and whatever it left in the background with the same stderr, has closed it."""
+        with self._stream:
+            while data := os.read(self._stream.fileno(), _KEPT):
+                self._said = (self._said + data)[-_KEPT:]
+
+    def text(self) -> str:
+        """What was said, once it is over; after some seconds, what was said so far."""
+        self.join(_PATIENCE)
+        return self._said.decode("utf-8", "replace").strip()
+
+
 class Sftp:
     """A session with a server that ``command`` starts. Calls may come from several threads; errors are ImageError or Missing."""
 
@@ -87,7 +110,7 @@ class Sftp:
         assert self._process.stderr
         self._to: IO[bytes] = self._process.stdin
         self._from: IO[bytes] = self._process.stdout
-        self._errors: IO[bytes] = self._process.stderr
+        self._complaints = _Complaints(self._process.stderr)
         try:
             self._send(_INIT, struct.pack(">I", 3))
             if self._receive()[0] != _VERSION:
@@ -98,8 +121,8 @@ class Sftp:
     def _complaint(self) -> str:
         with contextlib.suppress(OSError):
             self._to.close()
-        # ssh ends when its input does, so reading its complaints cannot hang.
-        text = self._errors.read(4096).decode("utf-8", "replace").strip()
+        # ssh ends when its input does, and its complaints with it.
+        text = self._complaints.text()
         self.close()
         return text.splitlines()[-1] if text else "ssh said nothing"
 
@@ -113,7 +136,6 @@ class Sftp:
         with contextlib.suppress(OSError):
             self._to.close()
         self._from.close()
-        self._errors.close()
         if self._process.poll() is None:
             self._process.terminate()
         try:

@@ -113,11 +113,11 @@ def is_remote_folder(argument: str) -> bool:
     if scheme is None or scheme.listed is None:
         return False
     name = argument.partition("://")[2].partition("/")[2].rpartition("/")[2]
-    return not name or ("." not in name and "?" not in name and "+" not in argument and _lists(argument))
+    return not name or ("." not in name and "?" not in name and "+" not in argument and _lists(argument, scheme.folders))
 
 
-def _lists(url: str) -> bool:
+def _lists(url: str, may_be_empty: bool) -> bool:
     try:
-        return any(True for _entry in entries_of(url))
+        return any(True for _entry in entries_of(url)) or may_be_empty
     except ImageError:
         return False

@@ -6,7 +6,7 @@ import fnmatch
 import glob
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -110,14 +110,22 @@ def _by_binding(libvirt: Any, name: str, uri: str) -> Live:
             xml = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
             # A state that this table does not know is at least not "shut off".
             state = _STATES[domain.state()[0]] if domain.state()[0] < len(_STATES) else "running"
-            snapshots = tuple(domain.snapshotListNames())
+            snapshots = tuple(_told(libvirt, domain.snapshotListNames, ()))
             volumes = tuple(_pool_paths(xml, lambda pool, volume: _bound_path(libvirt, connection, pool, volume)))
-            saved = bool(domain.hasManagedSaveImage())
+            saved = bool(_told(libvirt, domain.hasManagedSaveImage, False))
         finally:
             connection.close()
     except libvirt.libvirtError as error:
         raise _refused(name, str(error)) from error
     return Live(xml, "" if state in _OFF else state, snapshots, volumes, saved)
+
+
+def _told(libvirt: Any, question: Callable[[], Any], otherwise: Any) -> Any:
+    """The answer to a question that not every driver of libvirt understands."""
+    try:
+        return question()
+    except libvirt.libvirtError:
+        return otherwise
 
 
 def _bound_path(libvirt: Any, connection: Any, pool: str, volume: str) -> str:

@@ -129,4 +129,4 @@ _KINDS: tuple[tuple[str, Callable[[str], Ranges]], ...] = (
     ("sftp+link", _link),
     ("sftp+ahead", _ahead),
 )
-SCHEMES = tuple(Scheme((name,), "", "", kind, _names if name == "sftp" else None) for name, kind in _KINDS)
+SCHEMES = tuple(Scheme((name,), "", "", kind, _names if name == "sftp" else None, folders=True) for name, kind in _KINDS)

@@ -150,4 +150,4 @@ def _names(url: str) -> Iterator[RemoteEntry]:
     return _Share(url).names()
 
 
-SCHEMES = (Scheme(("smb",), "smb", "smbclient", _open, _names),)
+SCHEMES = (Scheme(("smb",), "smb", "smbclient", _open, _names, folders=True),)
