@@ -39,6 +39,13 @@ def run(page: str, folder: Path, script: str, width: int = 1200) -> Any:
     return json.loads(html.unescape(match[1]))
 
 
+def sheets(page: str, folder: Path) -> int:
+    """How many sheets of paper ``page`` takes."""
+    (folder / "page.html").write_text(page, "utf-8")
+    _chromium(folder, "page.html", f"--print-to-pdf={folder}/page.pdf")
+    return len(re.findall(rb"/Type ?/Page\b", (folder / "page.pdf").read_bytes()))
+
+
 def _chromium(folder: Path, name: str, *options: str) -> str:
     command = [
         CHROMIUM,

@@ -119,6 +119,12 @@ def test_the_page_sorts_searches_and_opens_and_nothing_sticks_out(tmp_path: Path
 
 
 @pytest.mark.skipif(not browser.CHROMIUM, reason="no Chromium")
+def test_printed_it_is_a_table_with_many_guests_on_a_sheet(tmp_path: Path) -> None:
+    images = tuple(dataclasses.replace(_judged(None), name=f"/vmfs/volumes/store/web-{at}/web-{at}.vmx") for at in range(60))
+    assert 2 <= browser.sheets(estate.render(dataclasses.replace(rich(), images=images, targets=("kvm",))), tmp_path) <= 8
+
+
+@pytest.mark.skipif(not browser.CHROMIUM, reason="no Chromium")
 def test_a_hostile_guest_stays_text(tmp_path: Path) -> None:
     document = estate.render(hostile())
     assert "</script><img" not in document

@@ -4,7 +4,7 @@
   const one = (selector, from = document) => from.querySelector(selector);
   const body = one("#guests tbody");
   const search = one("#search"), target = one("#target"), verdict = one("#verdict");
-  const rows = [...body.rows].map((element, at) => ({ element, at, guest: data.guests[at], open: null }));
+  const rows = [...body.rows].map((element, at) => ({ element, at, guest: data.guests[at], open: null, rules: null }));
   const severities = ["info", "warning", "error"];
   const rule = (number) => (number < 0 ? "" : data.rules[number]);
 
@@ -15,17 +15,22 @@
     return element;
   };
 
-  for (const row of rows) {
-    const cells = row.element.cells;
-    const rules = new Set([...row.guest[1], ...row.guest[2]].map((item) => rule(item[0])));
-    row.system = cells[1].textContent;
-    row.source = cells[2].textContent;
-    row.rules = rules;
-    row.fixed = [cells[0].textContent, row.system, row.source, ...rules].join("\n").toLowerCase();
-  }
+  // What is searched and sorted by, read from a row when it is first needed.
+  const known = (row) => {
+    if (!row.rules) {
+      const cells = row.element.cells;
+      row.rules = new Set([...row.guest[1], ...row.guest[2]].map((item) => rule(item[0])));
+      row.name = cells[0].textContent;
+      row.system = cells[1].textContent;
+      row.source = cells[2].textContent;
+      row.fixed = [row.name, row.system, row.source, ...row.rules].join("\n").toLowerCase();
+    }
+    return row;
+  };
 
   const fits = (row, place, words) => {
     if (verdict.value && place[0] !== verdict.value) return false;
+    if (words.length) known(row);
     return words.every((word) => {
       const [key, ...rest] = word.split(":");
       const value = rest.join(":");
@@ -33,7 +38,7 @@
       if (key === "system" && value) return row.system === value;
       if (key === "source" && value) return row.source === value;
       const text = word.toLowerCase();
-      return row.fixed.includes(text) || place[2].toLowerCase().includes(text);
+      return row.fixed.includes(text) || data.texts[place[2]].toLowerCase().includes(text);
     });
   };
 
@@ -61,18 +66,18 @@
       const [standing, wave, reason, safe, unsafe, hand] = row.guest[0][target.value || 0];
       const cells = row.element.cells;
       cells[3].replaceChildren(make("span", data.labels[standing], `chip ${standing}`));
-      [wave, reason, safe, unsafe, hand].forEach((value, at) => { cells[4 + at].textContent = value; });
+      [wave, data.texts[reason], safe, unsafe, hand].forEach((value, at) => { cells[4 + at].textContent = value; });
     }
     apply();
   };
 
   const keys = {
-    name: (row) => row.element.cells[0].textContent,
-    system: (row) => row.system,
-    source: (row) => row.source,
+    name: (row) => known(row).name,
+    system: (row) => known(row).system,
+    source: (row) => known(row).source,
     verdict: (row) => row.guest[0][target.value || 0][1],
     wave: (row) => row.guest[0][target.value || 0][1],
-    why: (row) => row.guest[0][target.value || 0][2],
+    why: (row) => data.texts[row.guest[0][target.value || 0][2]],
     safe: (row) => row.guest[0][target.value || 0][3],
     unsafe: (row) => row.guest[0][target.value || 0][4],
     hand: (row) => row.guest[0][target.value || 0][5],
@@ -101,14 +106,15 @@
     const list = document.createElement("ul");
     for (const [number, severity, where, text, fix, targets] of row.guest[1]) {
       const item = document.createElement("li");
-      item.append(make("b", severities[severity], severities[severity]), ` ${rule(number)} `, make("code", where), ` ${text}`);
-      if (fix) item.append(make("i", ` Fix, ${fix}.`));
+      item.append(make("b", severities[severity], severities[severity]), ` ${rule(number)} `);
+      item.append(make("code", data.texts[where]), ` ${data.texts[text]}`);
+      if (data.texts[fix]) item.append(make("i", ` Fix, ${data.texts[fix]}.`));
       if (data.targets.length > 1) item.append(make("small", ` on ${targets.map((at) => data.targets[at]).join(", ")}`));
       list.append(item);
     }
     for (const [number, where, text] of row.guest[2]) {
       const item = document.createElement("li");
-      item.append(make("b", "not checked", "unknown"), ` ${rule(number)} `, make("code", where), ` ${text}`);
+      item.append(make("b", "not checked", "unknown"), ` ${rule(number)} `, make("code", data.texts[where]), ` ${data.texts[text]}`);
       list.append(item);
     }
     if (!list.children.length) list.append(make("li", "Nothing was found."));

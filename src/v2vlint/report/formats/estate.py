@@ -164,30 +164,45 @@ def _data(report: Report, rows: Sequence[GuestRow]) -> str:
     """The data that the script shows and sorts by. ``<`` is escaped, so that no text ends the element."""
     used = dict.fromkeys(name for row in rows for name in (*(hit.rule for hit in row.hits), *(gap.rule for gap in row.gaps)))
     rules = {name: at for at, name in enumerate(used)}
+    texts = _Texts()
     data = {
         "targets": report.targets,
         "labels": {one.value: one.label for one in Standing},
         "rules": list(used),
-        "guests": [_one(row, rules, report.targets) for row in rows],
+        "guests": [_one(row, rules, report.targets, texts) for row in rows],
+        "texts": list(texts),
     }
     text = json.dumps(data, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace("\x7f", "\\u007f")
 
 
-def _one(row: GuestRow, rules: dict[str, int], targets: tuple[str, ...]) -> list[Any]:
-    """One guest: places, findings, what could not be determined, and the numbers to sort by."""
+class _Texts(dict[str, int]):
+    """The number of each text: most are said of many guests."""
+
+    def __missing__(self, text: str) -> int:
+        self[text] = len(self)
+        return self[text]
+
+    def cut(self, text: str) -> int:
+        """The number of the text as it is shown."""
+        return self[_cut(text)]
+
+
+def _one(row: GuestRow, rules: dict[str, int], targets: tuple[str, ...], texts: _Texts) -> list[Any]:
+    """One guest: places, findings, what could not be determined, and the numbers to sort by. Texts are given by number."""
     numbers = {name: at for at, name in enumerate(targets)}
-    places = [[one.standing.value, wave(one), _cut(one.reason), one.safe, one.unsafe, one.manual] for one in row.places]
-    found = [_finding(hit, rules, numbers) for hit in row.hits if hit.shown.counts]
-    unknown = [[rules[gap.rule], _cut(str(gap.where)), _cut(gap.reason)] for gap in row.gaps]
-    unknown += [[-1, _cut(one.where), _cut(f"{one.reason}. {one.hint}" if one.hint else one.reason)] for one in row.image.problems]
+    places = [[one.standing.value, wave(one), texts.cut(one.reason), one.safe, one.unsafe, one.manual] for one in row.places]
+    found = [_finding(hit, rules, numbers, texts) for hit in row.hits if hit.shown.counts]
+    unknown = [[rules[gap.rule], texts.cut(str(gap.where)), texts.cut(gap.reason)] for gap in row.gaps]
+    told = ((one.where, f"{one.reason}. {one.hint}" if one.hint else one.reason) for one in row.image.problems)
+    unknown += [[-1, texts.cut(where), texts.cut(text)] for where, text in told]
     return [places, found, unknown, row.stored, row.minutes]
 
 
-def _finding(hit: Hit, rules: dict[str, int], numbers: dict[str, int]) -> list[Any]:
+def _finding(hit: Hit, rules: dict[str, int], numbers: dict[str, int], texts: _Texts) -> list[Any]:
     finding = hit.shown.finding
     severity = {Severity.ERROR: 2, Severity.WARNING: 1, Severity.INFO: 0}[hit.severity]
     where = f"{hit.device} {finding.where}" if len(hit.image.roots) > 1 and hit.device else str(finding.where)
     text = f"{finding.message}: {finding.effect}" if finding.effect else finding.message
     fix = f"{_FIXES[finding.fix.applicability]}: {finding.fix.title}" if finding.fix else ""
-    return [rules[hit.rule], severity, _cut(where), _cut(text), _cut(fix), [numbers[name] for name, _level in hit.targets]]
+    return [rules[hit.rule], severity, texts.cut(where), texts.cut(text), texts.cut(fix), [numbers[name] for name, _level in hit.targets]]
