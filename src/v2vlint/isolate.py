@@ -102,6 +102,11 @@ def run(call: Call, limits: Limits = DEFAULT_LIMITS) -> Outcome:
     return next(run_all([call], limits))[1]
 
 
+def expect(entry: str, count: int) -> None:
+    """Prepare for ``count`` calls of ``entry``, while this process goes on."""
+    forks.expect(entry.partition(":")[0], count)
+
+
 def run_all(
     calls: Iterable[Call],
     limits: Limits = DEFAULT_LIMITS,

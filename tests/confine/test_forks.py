@@ -117,6 +117,19 @@ def test_many_children_are_forked_from_one_server_and_each_has_its_own_number() 
     assert len(set(pids)) == 20
 
 
+def test_what_is_expected_is_prepared_before_the_first_child() -> None:
+    forks.end()
+    rules = Call(EVAL, "sum(name.startswith('v2vlint_checks.') for name in __import__('sys').modules)")
+    assert run(rules) == Answer(0)
+    forks.expect("v2vlint.engine.worker", forks.MANY - 1)
+    assert run(rules) == Answer(0)
+    forks.expect("v2vlint.engine.worker", forks.MANY)
+    prepared = run(rules)
+    assert isinstance(prepared, Answer)
+    assert prepared.value > 200
+    forks.end()
+
+
 def _gone(pid: int) -> bool:
     for _attempt in range(100):
         if not Path(f"/proc/{pid}").exists() or Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":

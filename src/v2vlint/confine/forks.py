@@ -40,8 +40,8 @@ _MESSAGE = 4096
 _COUNTER = 4
 _ASIDE = 64
 _DESCRIPTORS = 1 << 16
-_MANY = 3
-"""Forks for one module after which more are to be expected."""
+MANY = 3
+"""Forks for one module from which on more are to be expected."""
 _POLL = 0.002
 _LOST = -signal.SIGKILL
 
@@ -89,7 +89,7 @@ class _Server:
 
     def __init__(self, state: tuple[object, ...], environment: dict[str, str]) -> None:
         self.state, self.owner = state, os.getpid()
-        self._lock = threading.Lock()
+        self._lock, self._owed = threading.Lock(), 0
         # SEQPACKET keeps the bounds of messages, and an end that is gone reads as an empty one.
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         # -I leaves the current folder out of the module path; a relative entry would bring it in again.
@@ -111,10 +111,21 @@ class _Server:
         """The server's answer to an order. OSError when the server is gone."""
         with self._lock:
             socket.send_fds(self._control, [json.dumps(order).encode()], descriptors)
-            answer = self._control.recv(_MESSAGE)
-        if not answer:
+            for _earlier in range(self._owed):
+                self._received()
+            self._owed = 0
+            return json.loads(self._received())
+
+    def tell(self, order: Mapping[str, object]) -> None:
+        """Send an order whose answer nobody waits for. OSError when the server is gone."""
+        with self._lock:
+            self._control.send(json.dumps(order).encode())
+            self._owed += 1
+
+    def _received(self) -> bytes:
+        if not (answer := self._control.recv(_MESSAGE)):
             raise ConnectionError("the server of forks has ended")
-        return json.loads(answer)
+        return answer
 
     def close(self) -> None:
         """Let it exit, with all its children. A process forked from the owner only closes its descriptors."""
@@ -143,6 +154,14 @@ def fork(module: str, descriptors: Sequence[int]) -> Forked:
     return Forked(server, int(server.ask(order, descriptors)))
 
 
+def expect(module: str, count: int) -> None:
+    """Let the server prepare for ``count`` children with ``module``, while this process goes on."""
+    if count >= MANY:
+        # The first fork says it if there is an error.
+        with contextlib.suppress(OSError):
+            _running().tell({"do": "expect", "module": module})
+
+
 def _running() -> _Server:
     """The server for the current module path and environment."""
     global _server
@@ -168,7 +187,7 @@ atexit.register(end)
 def serve(control: int, child: Callable[[int], NoReturn]) -> NoReturn:
     """The server: fork children, which continue in ``child``, and report on them, until the parent is gone."""
     prctl(PR_SET_NO_NEW_PRIVS, 1)
-    server, forked = os.getpid(), Counter[str]()
+    server, forked, warm = os.getpid(), Counter[str](), set[tuple[str, bool]]()
     channel = socket.socket(fileno=control)
     while True:
         try:
@@ -178,9 +197,13 @@ def serve(control: int, child: Callable[[int], NoReturn]) -> NoReturn:
         if not data:
             os._exit(0)
         order = json.loads(data)
-        if order["do"] == "fork":
-            _warm(order["module"], forked)
-            answer: int = os.fork()
+        answer: int = 0
+        if order["do"] == "expect":
+            _warm(order["module"], True, warm)
+        elif order["do"] == "fork":
+            forked[order["module"]] += 1
+            _warm(order["module"], forked[order["module"]] >= MANY, warm)
+            answer = os.fork()
             if not answer:
                 _become(handles, server)
                 child(_COUNTER)
@@ -202,16 +225,16 @@ def _told(what: str, pid: int) -> bool | int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def _warm(module: str, forked: Counter[str]) -> None:
-    """Import ``module`` and what its ``preload(many)`` imports: at the first fork, and with ``many`` once there have been many.
+def _warm(module: str, many: bool, warm: set[tuple[str, bool]]) -> None:
+    """Import ``module`` and what its ``preload(many)`` imports, once, and with ``many`` once more.
 
     An import error here occurs again in the child, which reports it.
     """
-    forked[module] += 1
-    if forked[module] not in (1, _MANY):
+    if warm & {(module, many), (module, True)}:
         return
+    warm.add((module, many))
     with contextlib.suppress(Exception):
-        getattr(importlib.import_module(module), "preload", bool)(forked[module] == _MANY)
+        getattr(importlib.import_module(module), "preload", bool)(many)
     # Objects in the permanent generation are not touched by the children's collections, so their pages stay shared.
     gc.collect()
     gc.freeze()

@@ -55,6 +55,7 @@ def check_each(
 
     desks: dict[int, Desk] = {}
     rules = _Rules()
+    isolate.expect(CHECK, len(asks))
 
     def calls() -> Iterator[Call]:
         for position, ask in enumerate(asks):
