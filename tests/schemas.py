@@ -16,6 +16,7 @@ from typing import Any
 from guestbuild.recipe import Recipe, Tree
 from v2vlint.engine import config
 from v2vlint.model.finding import Mover, Severity
+from v2vlint.model.proof import Reached
 from v2vlint.report.registry import FORMATS
 from v2vlint.target import keys
 
@@ -182,12 +183,46 @@ def _type(kind: Any, definitions: Schema) -> Schema:
     return {"type": {str: "string", int: "integer", bool: "boolean", float: "number"}[kind]}
 
 
+def diagnosis() -> Schema:
+    """What ``v2vlint diagnose --format json`` writes. Keys may be added, so that none is forbidden."""
+    report = json.loads((FOLDER / "report-1.json").read_text("utf-8"))["$defs"]
+    shared = ("severity", "stage", "fate", "forecast", "finding", "where", "fix", "edit")
+    whole, text, maybe = {"type": "integer"}, {"type": "string"}, {"type": ["string", "null"]}
+    stage, undecided = {"$ref": "#/$defs/stage"}, {"type": ["boolean", "null"]}
+    words = dict.fromkeys(("text", "name", "reason", "meaning", "advice", "here"), text)
+    message = _object({"line": whole, **words, "stage": stage, "severity": {"$ref": "#/$defs/severity"}, "rules": some(text)})
+    reached = {"enum": [one.value for one in Reached]}
+    milestone = _object({"name": text, "stage": stage, "reached": reached, "line": {"type": ["integer", "null"]}, "text": text})
+    image = _object({
+        "image": text, "target": text, "forecast": _or_null("forecast"), "agrees": undecided,
+        "findings": some({"allOf": [{"$ref": "#/$defs/finding"}, _object({"rule": text})]}),
+        "mentions": some(_object({"path": text, "line": whole, "text": text})),
+        "problems": some(_object({"where": text, "reason": text, "hint": maybe})),
+    })  # fmt: skip
+    version = {"schema_version": {"const": 1}, "schema_revision": whole, "tool": _object({"name": {"const": "v2vlint"}, "version": text})}
+    counts = dict.fromkeys(("lines", "skipped", "boots", "boot"), whole)
+    outcome = {"came_up": undecided, "reason": text, "stage": _or_null("stage"), "decisive": _or_null("message")}
+    lists = {"milestones": some({"$ref": "#/$defs/milestone"}), "also": some({"$ref": "#/$defs/message"}), "last": some(text)}
+    made = _object({**version, "log": text, **counts, **outcome, **lists, "image": _or_null("image")})
+    own = {"message": message, "milestone": milestone, "image": image}
+    return {**made, "$defs": {**{name: report[name] for name in shared}, **own}}
+
+
+def _object(properties: Schema) -> Schema:
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _or_null(name: str) -> Schema:
+    return {"anyOf": [{"$ref": f"#/$defs/{name}"}, {"type": "null"}]}
+
+
 def documents() -> dict[str, Schema]:
     """The schemas by the name of their file."""
     titles = {
         "config-1.json": ("configuration of v2vlint (v2vlint.toml, [tool.v2vlint])", configuration()),
         "target-1.json": ("target profile of v2vlint", target()),
         "sample-guest-1.json": ("sample guest of v2vlint (guest.toml)", sample_guest()),
+        "diagnosis-1.json": ("diagnosis of v2vlint, schema version 1", diagnosis()),
     }
     return {name: {"$schema": DRAFT, "title": title, **schema} for name, (title, schema) in titles.items()}
 

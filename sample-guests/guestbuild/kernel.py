@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from guestbuild import elf
+from guestbuild import elf, pe
 from guestbuild.tools import BuildError, run
 
 _DATABASE = Path(__file__).with_name("modules.toml")
@@ -86,7 +86,7 @@ def install(kernel: Kernel, tree: Path) -> None:
     _index(kernel, tree, modules)
     image = tree / kernel.image.lstrip("/")
     image.parent.mkdir(parents=True, exist_ok=True)
-    image.write_bytes(vmlinuz(kernel.version))
+    image.write_bytes(vmlinuz(kernel.version, kernel.machine))
     if kernel.config:
         _write_lines(tree / f"boot/config-{kernel.version}", ("# Linux kernel configuration", *kernel.config))
 
@@ -100,8 +100,10 @@ def packed(kernel: Kernel, name: str) -> bytes:
     return _compress(data, kernel.suffix)
 
 
-def vmlinuz(version: str) -> bytes:
-    """A bzImage's first sectors: header of an EFI program, setup header with the version string, no code behind it."""
+def vmlinuz(version: str, machine: str = "x86_64") -> bytes:
+    """A bzImage's first sectors (EFI header, setup header with the version) without code behind them; for aarch64, an Image."""
+    if machine == "aarch64":
+        return _arm64_image()
     image = bytearray(4096)
     image[:2] = b"MZ"
     struct.pack_into("<I4sH", image, 0x3C, 0x40, b"PE\0\0", 0x8664)
@@ -112,6 +114,14 @@ def vmlinuz(version: str) -> bytes:
     image[0x211] = 1
     text = f"{version} (guestbuild) #1 SMP\0".encode()
     image[0x600 : 0x600 + len(text)] = text
+    return bytes(image)
+
+
+def _arm64_image() -> bytes:
+    """An Image with its EFI stub (Documentation/arch/arm64/booting.rst), which says that its pages have 4 KiB."""
+    image = bytearray(pe.application(machine="aarch64"))
+    struct.pack_into("<Q", image, 24, 1 << 1)
+    image[56:60] = b"ARMd"
     return bytes(image)
 
 

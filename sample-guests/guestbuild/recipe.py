@@ -38,6 +38,7 @@ class Uki:
     initramfs: str = ""
     cmdline: str = ""
     copies: tuple[str, ...] = ()
+    machine: str = "x86_64"
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,10 +94,10 @@ def _write_efi(spec: Uki, tree: Tree, root: Path) -> None:
     if spec.kernel:
         system = tree.files.get("/usr/lib/os-release", tree.files.get("/etc/os-release", ""))
         sections = {".osrel": system.encode(), ".uname": spec.kernel.encode(), ".cmdline": spec.cmdline.encode()}
-        sections[".linux"] = kernel.vmlinuz(spec.kernel)
+        sections[".linux"] = kernel.vmlinuz(spec.kernel, spec.machine)
         sections[".initrd"] = _initrd(spec, tree)
     for path in (spec.path, *spec.copies):
-        _write(root, path, pe.application(sections))
+        _write(root, path, pe.application(sections, spec.machine))
 
 
 def _initrd(spec: Uki, tree: Tree) -> bytes:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from v2vlint.defining import ProposedMachine
     from v2vlint.inspecting.library import OpenGuest
     from v2vlint.isolate import Limits
+    from v2vlint.model.diagnosis import Diagnosis
     from v2vlint.model.machine import Machine
     from v2vlint.model.proof import Proof, Via
     from v2vlint.model.report import Forecast, Report
@@ -98,6 +99,17 @@ def prove(image: Image, *, via: Via = "firmware", timeout: float | None = None, 
     from v2vlint.run import library
 
     return library.prove(image, via, timeout, wishes)
+
+
+def diagnose(log: str | os.PathLike[str], image: Image | None = None, **wishes: Unpack[Wishes]) -> Diagnosis:
+    """Say what a console log tells about a boot: ``v2vlint.diagnose("console.log").reason``.
+
+    With the ``image`` of the guest, the result also names what in it is the cause, and ``wishes`` are those of :func:`check`, for one
+    target. ImageError when the log cannot be read, UsageError when it is a picture or longer than 1 GiB.
+    """
+    from v2vlint.run import library
+
+    return library.diagnose(log, image, wishes)
 
 
 def define(image: Image, **wishes: Unpack[Wishes]) -> ProposedMachine:

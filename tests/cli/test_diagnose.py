@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.cli.conftest import Run
+import jsonschema
 
+from tests.cli.conftest import Run
+from tests.schemas import FOLDER
+
+SCHEMA = jsonschema.Draft202012Validator(json.loads((FOLDER / "diagnosis-1.json").read_text("utf-8")))
 LOG = """\
 [    0.000000] Linux version 6.1.0-18-amd64
 [   15.008291] EXT4-fs (vda1): mounted filesystem with ordered data mode.
@@ -25,6 +29,10 @@ def test_a_log_and_its_image(v2vlint: Run, images: Path, tmp_path: Path) -> None
     assert "line 4: [ TIME ] Timed out waiting for device" in done.stdout
     assert "error fstab-device-name  /etc/fstab:2:1" in done.stdout
     assert "+UUID=" in done.stdout
+    data = json.loads(v2vlint("diagnose", "console.log", str(images / "bad.qcow2"), "--format", "json", cwd=tmp_path).stdout)
+    SCHEMA.validate(data)
+    assert data["image"]["findings"][0]["rule"] == "fstab-device-name"
+    assert data["image"]["forecast"]["will_boot"] is False
 
 
 def test_json_and_exit_codes(v2vlint: Run, tmp_path: Path) -> None:
@@ -37,6 +45,8 @@ def test_json_and_exit_codes(v2vlint: Run, tmp_path: Path) -> None:
     data = json.loads(v2vlint("diagnose", str(tmp_path / "failed.log"), "--format", "json").stdout)
     assert (data["stage"], data["decisive"]["line"], data["decisive"]["name"]) == ("mounts", 4, "systemd/device-timeout")
     assert "fstab-device-name" in data["decisive"]["rules"]
+    assert data["decisive"]["severity"] == "error"
+    SCHEMA.validate(data)
     assert v2vlint("diagnose", "-", "-").returncode == 2
 
 

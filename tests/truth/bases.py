@@ -77,6 +77,12 @@ _NO_MODULES = (
     "drivers/block/drbd",
     "drivers/nvdimm", "drivers/ufs", "drivers/misc", "drivers/android", "drivers/hv", "drivers/dax", "drivers/acpi/nfit", "arch/x86/kvm",
     "arch/x86/events", "lib/test_*", "drivers/md/bcache", "drivers/md/dm-vdo", "drivers/md/dm-zoned*", "virt",
+    # What udev would load for QEMU's hardware without any use: in emulation each module takes a second.
+    "drivers/accessibility", "drivers/cpufreq", "drivers/watchdog", "drivers/thermal", "drivers/input/misc", "drivers/input/evdev*",
+    "drivers/input/joydev*", "drivers/input/serio/serio_raw*", "drivers/char/tpm", "drivers/char/hw_random", "drivers/char/agp",
+    "drivers/char/lp*", "drivers/char/ppdev*", "drivers/block/floppy*", "drivers/scsi/sg.*", "drivers/scsi/sr_mod*", "drivers/cdrom",
+    "drivers/firmware/qemu_fw_cfg*", "drivers/firmware/dmi-sysfs*", "drivers/powercap", "drivers/atm", "drivers/uio", "drivers/ptp",
+    "drivers/pps", "drivers/soundwire", "drivers/gpio", "drivers/hwtracing", "drivers/pcmcia", "drivers/extcon", "drivers/pwm",
 )  # fmt: skip
 _DOCUMENTS = ("usr/share/doc", "usr/share/man", "usr/share/info", "usr/share/locale", "usr/share/i18n", "usr/share/bug")
 _NO_FILES = (
@@ -92,7 +98,9 @@ _UNITS = (
     "lvm2-monitor.service", "sys-kernel-debug.mount", "sys-kernel-tracing.mount", "dev-hugepages.mount", "dev-mqueue.mount",
     "sys-kernel-config.mount", "sys-fs-fuse-connections.mount", "proc-sys-fs-binfmt_misc.automount", "modprobe@.service",
     "mdmonitor.service", "mdcheck_start.timer", "mdmonitor-oneshot.timer", "mdcheck_continue.timer", "logrotate.timer",
-    "ModemManager.service", "polkit.service", "networkd-dispatcher.service",
+    "ModemManager.service", "polkit.service", "networkd-dispatcher.service", "systemd-logind.service", "systemd-sysctl.service",
+    "systemd-modules-load.service", "systemd-fsckd.service", "systemd-fsckd.socket", "kmod-static-nodes.service", "ifupdown-pre.service",
+    "systemd-journald-audit.socket",
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from guestbuild import debian_config, extlinux, grub
+from guestbuild.tools import stable_uuid
 from tests.trees import locked, overlay
 from tests.truth import bases, images
 from tests.truth.bases import BASES
@@ -63,6 +64,10 @@ def build(cell: Drawn, folder: Path) -> Path:
 def _configure(tree: Path, guest: Guest, work: Path) -> None:
     """Everything but the initramfs."""
     debian_config.settings(tree, guest, work)
+    debian_config.write(tree, "etc/machine-id", f"{stable_uuid('a machine').replace('-', '')}\n")
+    # As after the first boot: nothing is to be brought up to date (systemd.unit(5), ConditionNeedsUpdate=).
+    for place in ("etc/.updated", "var/.updated"):
+        debian_config.write(tree, place, "")
     _stack(tree, guest)
     _network(tree, guest)
     if BASES[guest.base].init == "runit":

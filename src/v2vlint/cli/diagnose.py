@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from typing import TYPE_CHECKING
 
@@ -52,10 +51,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _print(args: argparse.Namespace, found: Diagnosis) -> None:
     if args.format == "json":
-        from v2vlint.model.codec import encode
-        from v2vlint.report.escape import valid_unicode
+        from v2vlint.model.version import __version__
+        from v2vlint.report.diagnosis_data import render_json
 
-        output.write(json.dumps(valid_unicode(encode(found))) + "\n", "json")
+        output.write(render_json(found, __version__), "json")
         return
     from v2vlint.report.diagnosis import rows
 

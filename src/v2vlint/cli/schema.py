@@ -13,12 +13,13 @@ FILES = {
     "sample-guest": "sample-guest-1.json",
     "report": "report-1.json",
     "machine": "machine-1.json",
+    "diagnosis": "diagnosis-1.json",
 }
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    words = "config: v2vlint.toml; target: a profile; sample-guest: guest.toml; report, machine: the JSON of check and inspect"
+    words = "config: v2vlint.toml; target: a profile; sample-guest: guest.toml; report, machine, diagnosis: the JSON of a command"
     parser.add_argument("name", choices=tuple(FILES), help=words)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from v2vlint.run.settings import Access, found, settle
 
 if TYPE_CHECKING:
     from v2vlint.defining.protocol import ProposedMachine
+    from v2vlint.model.diagnosis import Diagnosis
     from v2vlint.model.machine import Machine
     from v2vlint.model.proof import Proof, Via
     from v2vlint.run.fixing import FixReport, FixWish
@@ -153,6 +155,20 @@ def prove(image: Image, via: Via, timeout: float | None, wishes: Wishes) -> Proo
 
     asked = request([image], wishes)
     return proofs.prove(asked.only_guest(), asked.only_target(), proving.Wish(via, timeout=timeout, keys=asked.keys))[0]
+
+
+def diagnose(log: PathText, image: Image | None, wishes: Wishes) -> Diagnosis:
+    """See :func:`v2vlint.diagnose`."""
+    from v2vlint.engine.packs import load_all
+    from v2vlint.run import diagnosing
+
+    if image is None and wishes:
+        raise UsageError(f"{', '.join(sorted(wishes))}: without an image there is nothing to judge")
+    asked = None if image is None else request([image], wishes)
+    rules = load_all(asked.settings.selection.folders if asked else ())
+    # Absolute, so that "-" is a file: the library reads no stdin.
+    found = diagnosing.diagnose(str(Path(log).absolute()), io.BytesIO(), rules)
+    return found if asked is None else diagnosing.with_image(found, asked)
 
 
 def define(image: Image, wishes: Wishes) -> ProposedMachine:

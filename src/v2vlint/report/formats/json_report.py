@@ -168,12 +168,13 @@ def _target(target: TargetReport) -> JsonObject:
         "target": target.target,
         "mover": target.mover.value,
         "command": target.command or None,
-        "forecast": _forecast(target.forecast) if target.forecast else None,
+        "forecast": forecast_data(target.forecast) if target.forecast else None,
         "results": [_result(result) for result in target.results],
     }
 
 
-def _forecast(forecast: Forecast) -> JsonObject:
+def forecast_data(forecast: Forecast) -> JsonObject:
+    """A forecast, here and in a diagnosis."""
     stages = [
         {
             "stage": stage.stage.value,
@@ -199,12 +200,13 @@ def _result(result: RuleResult) -> JsonObject:
         "status": result.status.value,
         "reason": result.reason or None,
         "crashed": result.crashed,
-        "findings": [_finding(report) for report in result.findings],
+        "findings": [finding_data(report) for report in result.findings],
         "unknowns": [{"where": _where(unknown.where), "reason": unknown.reason} for unknown in result.unknowns],
     }
 
 
-def _finding(report: FindingReport) -> JsonObject:
+def finding_data(report: FindingReport) -> JsonObject:
+    """A finding, here and in a diagnosis."""
     finding, excerpt = report.finding, report.excerpt
     return {
         "severity": finding.severity.label,
