@@ -166,6 +166,12 @@ KINDS = {
 }
 
 
+def test_a_terminal_that_a_login_waits_for_is_no_mount() -> None:
+    waits = next(one for one in ALL if one.name == "systemd/device-timeout")
+    assert waits.explain("         Expecting device dev-sdb1.device - /dev/sdb1...") is not None
+    assert waits.explain("         Expecting device dev-ttyS0.device - /dev/ttyS0...") is None
+
+
 @pytest.mark.parametrize(("line", "stage"), [pair for pairs in KINDS.values() for pair in pairs])
 def test_kinds_of_trouble(line: str, stage: Stage) -> None:
     assert next((one.stage for one in ALL if one.stage and one.explain(line) is not None), None) is stage

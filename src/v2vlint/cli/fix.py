@@ -96,10 +96,19 @@ def fix_all(args: argparse.Namespace, request: Request, wish: FixWish, reports: 
 
 
 def _unchanged(image: ImageReport) -> Row:
-    """Why nothing is done: there is nothing to fix, or the guest could not be read."""
-    problem = next(iter(image.problems), None) if not image.roots else None
-    words = Styled(visible(f"not read: {problem.reason}"), "unknown") if problem else Styled("nothing to fix", "ok")
+    """Why nothing is done: there is nothing to fix, or the guest, or a part of it, could not be read."""
+    problem = next(iter(image.problems), None)
+    words = Styled("nothing to fix in what could be read", "unknown") if problem else Styled("nothing to fix", "ok")
+    if problem and not image.roots:
+        words = Styled(visible(f"not read: {problem.reason}"), "unknown")
     return (Styled(f"{visible(image.name)}: "), words)
+
+
+def _closed(image: ImageReport) -> Iterator[Row]:
+    """Parts of a guest that are neither judged nor fixed, such as a root without its key."""
+    for problem in image.problems if image.roots else ():
+        hint = f" ({visible(problem.hint)})" if problem.hint else ""
+        yield (Styled("not looked at:", "unknown"), Styled(f" {visible(problem.where)}: {visible(problem.reason)}{hint}"))
 
 
 def _show(done: FixOutcome, *, in_place: bool, colour: bool) -> None:
@@ -119,6 +128,7 @@ def _told(done: FixOutcome, *, in_place: bool) -> Iterator[Row]:
         yield from (_line(word, "ok", one.title, one.rule, ", ".join(one.places)) for one in fixes)
     for held in done.failed:
         yield _line("taken back:", "error", held.title, held.rule, held.reason)
+    yield from _closed(done.before)
     yield from _kept_back(done.held, done.known)
     yield from ((Styled(f"note: {visible(note)}"),) for note in done.notes)
     if done.applied:

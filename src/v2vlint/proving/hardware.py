@@ -21,8 +21,6 @@ _CPUS = {1: "qemu64", 2: "Nehalem", 3: "Haswell-noTSX", 4: "Skylake-Server-noTSX
 _CPUS_EMULATED = {1: "qemu64", 2: "qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt", 3: "EPYC", 4: "EPYC"}
 PROGRAMS = {"x86_64": (QEMU, "qemu-system-x86"), "aarch64": ("qemu-system-aarch64", "qemu-system-arm")}
 """QEMU's program for an architecture, and the Debian package that has it."""
-# The guest's clock follows its instructions (4 ns each), not the host's: on a busy host its timeouts would be over before the work is done.
-_EMULATION = ("-accel", "tcg,thread=single", "-icount", "shift=2,sleep=on,align=off")
 _IDE_PORTS = {"pc": 4, "q35": 6}
 
 
@@ -71,7 +69,7 @@ def basics(board: ProofMachine) -> Iterator[str]:
     """Machine, accelerator, processor, memory, display."""
     yield from ("-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none")
     yield from ("-machine", board.hardware.machine)
-    yield from ("-accel", "kvm") if board.kvm else _EMULATION
+    yield from ("-accel", "kvm" if board.kvm else "tcg,thread=multi")
     yield from ("-cpu", board.cpu, "-smp", str(board.processors), "-m", str(board.memory))
     if board.target.arch == "x86_64":
         yield from ("-vga", board.hardware.vga)
