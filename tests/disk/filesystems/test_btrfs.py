@@ -117,6 +117,8 @@ def test_what_the_log_has_covers_what_was_there() -> None:
     wanted = bytearray(NOISE[4096 : 4096 + 40960] + NOISE[65536 : 65536 + 8192])
     wanted[8192:16384], wanted[40960:45056] = NOISE[100_000:108_192], bytes(4096)
     assert file(49152, *items, logged=logged).read() == bytes(wanted)
+    split = file(20_000, (0, extent(12288, 4096, skip=4096)), logged={4096: extent(4096, 100_000)}).read()
+    assert split == NOISE[8192:12288] + NOISE[100_000:104_096] + NOISE[16384:20480] + bytes(20_000 - 12288)
     assert file(100, (0, inline(b"old")), logged={0: inline(b"n")}).read() == b"n" + bytes(99)
     assert file(4096 * 3, (0, extent(12288, 4096)), logged={4096: inline(b"x" * 100)}).read() == (
         NOISE[4096:8192] + b"x" * 100 + bytes(3996) + NOISE[12288:16384]
@@ -137,6 +139,8 @@ def test_compressed_extents() -> None:
 
     assert unpack(zstandard.compress(text), 3, 100, 4096) == text[:100]
     assert file(len(text), (0, inline(packed, 1, len(text)))).read() == text
+    many = [(number * 100, inline(zlib.compress(NOISE[number * 100 : number * 100 + 100]), 1, 100)) for number in range(12)]
+    assert file(1200, *many).read() == NOISE[:1200], "only some of them are kept unpacked"
     parts = [NOISE[at : at + 200] for at in range(0, 6000, 200)]
     segments = [struct.pack("<I", len(lzo_stored(part))) + lzo_stored(part) for part in parts]
     data = bytearray(4)

@@ -16,7 +16,7 @@ from v2vlint.disk.filesystems import ext_attributes
 from v2vlint.disk.filesystems.ext import Ext, ExtInode
 from v2vlint.disk.filesystems.ext_journal import Replayed
 from v2vlint.disk.filesystems.node import Kind, as_it_lies, as_known
-from v2vlint.disk.stream import HostFile, MemoryStream
+from v2vlint.disk.stream import HostFile, MemoryStream, Stream
 from v2vlint.model.errors import ImageError, Unsupported
 
 MIB = 1 << 20
@@ -51,6 +51,67 @@ def test_many_groups(tmp_path: Path, options: tuple[str, ...]) -> None:
     small = () if "-b" in options else ("-b", "1024", "-g", "1024")
     made(tmp_path / "fs", "-t", "ext4", "-N", "2080", *small, *options, "-d", str(top), size=65 * MIB)
     same(read_tree(Ext(HostFile(str(tmp_path / "fs")))), host_tree(top))
+
+
+def test_blocks_behind_three_levels_of_indirect_ones(tmp_path: Path) -> None:
+    """With blocks of 1 KiB, file block 65804 is the first of the triple indirect ones."""
+    content = random.Random(9).randbytes(5000)
+    places = [at * 1024 for at in (11, 267, 65803, 66000)]
+    (tmp_path / "root").mkdir()
+    with (tmp_path / "root/file").open("wb") as file:
+        for at in places:
+            file.seek(at)
+            file.write(content)
+    image = made(tmp_path / "fs", "-t", "ext2", "-b", "1024", "-d", str(tmp_path / "root"))
+    found = Ext(HostFile(str(image))).root.child("file")
+    assert found is not None
+    with found.open() as stream:
+        for at in places:
+            stream.seek(at - 1000)
+            assert stream.read(7000)[:6000] == bytes(1000) + content
+    last = 12 + 256 + 256**2 + 256**3
+    system = Ext(Spoiled(image, (inode_at(image, "/file") + 4, (last * 1024 + 1 & 0xFFFFFFFF).to_bytes(4, "little")),
+                         (inode_at(image, "/file") + 108, (last * 1024 >> 32).to_bytes(4, "little"))))  # fmt: skip
+    large = system.root.child("file")
+    assert large is not None
+    with large.open() as stream:
+        stream.seek(last * 1024 - 5)
+        assert stream.read(5) == bytes(5)
+        with pytest.raises(ImageError, match="too large for its block map"):
+            stream.read(1)
+
+
+def inode_at(image: Path, path: str) -> int:
+    """The place of an inode, by debugfs."""
+    found = re.search(r"located at block (\d+), offset (0x[0-9a-f]+)", run("debugfs", "-R", f"imap {path}", image))
+    assert found is not None
+    return int(found[1]) * Ext(HostFile(str(image))).block_size + int(found[2], 16)
+
+
+class Far(Stream):
+    """A filesystem whose inode tables lie 2^32 blocks further on than they did: behind 4 TiB."""
+
+    def __init__(self, image: Path, block_size: int) -> None:
+        self._near, self._shift = HostFile(str(image)), block_size << 32
+        super().__init__(self._near.size + self._shift)
+        at = 2 * block_size  # group 0's descriptor, behind the superblock
+        low = int.from_bytes(self._near.read_at(at + 8, 4), "little")
+        self._high, self._tables = (at + 0x28, (1).to_bytes(4, "little")), range(low * block_size, (low + 8) * block_size)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Nothing but noise where the tables were."""
+        data = bytearray(self._near.read_at(offset % self._shift, length))
+        at, high = self._high
+        if offset <= at < offset + length:
+            data[at - offset : at - offset + 4] = high
+        return NOISE[:length] if offset in self._tables else bytes(data)
+
+
+def test_inode_tables_behind_32_bits_of_blocks(tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root/file").write_bytes(b"content")
+    image = made(tmp_path / "fs", "-t", "ext4", "-b", "1024", "-O", "64bit", "-d", str(tmp_path / "root"))
+    assert read_tree(Ext(Far(image, 1024))) == read_tree(Ext(HostFile(str(image))))
 
 
 def inode(kind: int = 0x8, room: int = 256, **fields: int) -> ExtInode:

@@ -42,11 +42,15 @@ def test_fast_commits_by_hand() -> None:
     first = commit(5, entry(CREATE, 2, 12, b"made"), entry(LINK, 2, 13, b"linked"), entry(UNLINK, 2, 14, b"gone"), inode, room=1024)
     second = commit(5, tag(PAD, bytes(60)), tag(ADD, struct.pack("<IIHHI", 12, 3, 4, 1, 100)),
                     tag(ADD, struct.pack("<IIHHI", 12, 9, 32768 + 2, 0, 7)),
-                    tag(ADD, struct.pack("<IIHHI", 13, 0, 32768, 0, 7)), tag(DELETE, struct.pack("<III", 12, 20, 5)))  # fmt: skip
+                    tag(ADD, struct.pack("<IIHHI", 13, 40, 32768 + 1, 0, 7)), tag(ADD, struct.pack("<IIHHI", 13, 0, 32768, 0, 7)),
+                    tag(DELETE, struct.pack("<III", 12, 20, 5)))  # fmt: skip
     found = read_fast_commits([first, second], 5)
     assert found.names == {2: {"made": 12, "linked": 13, "gone": None}}
     assert found.inodes == {12: raw}
-    assert found.ranges == {12: [FastRange(3, 4, 1 << 32 | 100), FastRange(9, 2, 0), FastRange(20, 5, 0)], 13: [FastRange(0, 32768, 7)]}
+    assert found.ranges == {
+        12: [FastRange(3, 4, 1 << 32 | 100), FastRange(9, 2, 0), FastRange(20, 5, 0)],
+        13: [FastRange(40, 1, 0), FastRange(0, 32768, 7)],
+    }
     assert (found.created, found.unlinked, found.reused) == ({12}, {14}, set())
     assert found.folder(2, lambda _number: {"gone": 14, "kept": 15, "made": 3}) == {"kept": 15, "made": 12, "linked": 13}
     assert found.folder(12, lambda _number: {"old": 1}) == {}
@@ -71,6 +75,13 @@ def test_fast_commits_count_up_to_the_first_that_is_not_whole(blocks: list[bytes
     assert set(found.names.get(2, {})) == names
     assert bool(found) is bool(names)
     assert not found.inodes
+
+
+def test_a_commit_goes_on_in_the_next_block() -> None:
+    """Its checksum covers a tag without a value at the end of the first one, too."""
+    whole = commit(5, entry(LINK, 2, 3, b"a"), tag(PAD, b""), entry(LINK, 2, 3, b"b"))
+    at = whole.index(tag(PAD, b"")) + 4
+    assert set(read_fast_commits([whole[:at], whole[at:]], 5).names[2]) == {"a", "b"}
 
 
 def test_unknown_features_and_many_tags(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,6 +161,11 @@ def test_a_journal_goes_round() -> None:
     assert journal.expected == 10
     data[:1024] = superblock(kind=3, start=2044)
     assert set(ExtJournal(MemoryStream(bytes(data))).changes) == {50, 51, 52}
+    data[:1024] = superblock(start=2044)
+    for place, block in transactions(1, 2048, 2044, 50, 51):
+        data[place * 1024 : place * 1024 + 1024] = block
+    data[3 * 1024 : 4 * 1024] = bytes(1024)
+    assert ExtJournal(MemoryStream(bytes(data))).expected == 9
     data[:1024] = superblock(kind=5)
     with pytest.raises(ImageError, match="no superblock"):
         ExtJournal(MemoryStream(bytes(data)))
@@ -164,3 +180,44 @@ def test_a_journal_is_replayed_as_a_whole_or_not_at_all(monkeypatch: pytest.Monk
     monkeypatch.setattr(ext_journal, "MAX_BLOCKS", 8)
     with pytest.raises(ImageError, match="more than 8 blocks to replay"):
         ExtJournal(MemoryStream(bytes(data)))
+
+
+def test_the_numbers_of_transactions_go_round() -> None:
+    data = bytearray(2048 * 1024)
+    data[:1024] = superblock(start=1)
+    struct.pack_into(">I", data, 0x18, 0xFFFFFFFF)
+    for place, block in transactions(1, 2048, 1, 50, 51):
+        sequence = struct.unpack_from(">I", block, 8)[0] if block[:4] == b"\xc0\x3b\x39\x98" else 0
+        new = struct.pack(">I", sequence - 8 & 0xFFFFFFFF) if sequence else block[8:12]
+        data[place * 1024 : place * 1024 + 1024] = block[:8] + new + block[12:]
+    journal = ExtJournal(MemoryStream(bytes(data)))
+    assert (set(journal.changes), journal.expected) == ({50, 51}, 1)
+
+
+def crc32_be(crc: int, data: bytes) -> int:
+    """lib/crc32.c of Linux, bit by bit."""
+    for byte in data:
+        crc ^= byte << 24
+        for _bit in range(8):
+            crc = (crc << 1 ^ 0x04C11DB7 if crc & 0x80000000 else crc << 1) & 0xFFFFFFFF
+    return crc
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "wrong", "replayed"),
+    [(1, 4, 0, {50, 51}), (1, 4, 1, {50}), (4, 4, 1, {50, 51}), (1, 0, 1, {50, 51}), (0, 4, 1, {50, 51})],
+)
+def test_checksums_of_the_first_version(kind: int, size: int, wrong: int, replayed: set[int]) -> None:
+    """JBD2_CRC32_CHKSUM over the descriptor and its blocks, in the commit block; other kinds are not looked at."""
+    blocks = [block for _place, block in transactions(1, 2048, 1, 50, 51)]
+    data = bytearray(2048 * 1024)
+    data[:1024] = superblock(start=1)
+    struct.pack_into(">I", data, 0x24, 1)
+    for at, number in ((0, 0), (3, wrong)):
+        stored = crc32_be(crc32_be(0xFFFFFFFF, blocks[at]), blocks[at + 1]) ^ number
+        blocks[at + 2] = blocks[at + 2][:12] + bytes([kind, size, 0, 0]) + struct.pack(">I", stored) + blocks[at + 2][20:]
+    for place, block in enumerate(blocks, 1):
+        data[place * 1024 : place * 1024 + 1024] = block
+    assert set(ExtJournal(MemoryStream(bytes(data))).changes) == replayed
+    data[0x24:0x28] = bytes(4)
+    assert set(ExtJournal(MemoryStream(bytes(data))).changes) == {50, 51}

@@ -161,6 +161,9 @@ def test_chains(tmp_path: Path, bits: str, size: int, monkeypatch: pytest.Monkey
     for cluster in (1, layout.clusters + 2):
         with pytest.raises(ImageError, match="ends too early"):
             Fat(HostFile(str(image))).content(cluster, 4096)
+        with pytest.raises(ImageError, match="ends too early"):
+            Fat(HostFile(str(image))).content(cluster, 1)
+    assert linked(first + 5, 2, end).content(first + 5, -1).size == 1024
     with pytest.raises(ImageError, match="is outside the FAT"):
         Fat(HostFile(str(image)))._next(layout.fat_size * 8 // width + 1)
     monkeypatch.setattr(fat, "MAX_CLUSTERS", 7)
