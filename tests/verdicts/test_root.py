@@ -8,13 +8,15 @@ import pytest
 
 from guestbuild.kernel import vmlinuz
 from tests.facts.guests import DEBIAN
-from tests.verdicts.asking import DISKS, FAILS, ROOT, WARNS, landing, store
+from tests.verdicts.asking import DISKS, FAILS, ROOT, WARNS, disk, landing, part, store, told
+from v2vlint.facts.conversion.refusals import Refusals
 from v2vlint.facts.registry import FactStore
+from v2vlint.facts.storage.root_stack import RootStack
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.card_names import CardNames
 from v2vlint.model.definition import Definition
 from v2vlint.model.finding import Fate, Mover
-from v2vlint.samples.boot import sample_boot, sample_initramfs
+from v2vlint.samples.boot import sample_boot, sample_initramfs, sample_tools
 from v2vlint.samples.memory import memory_guest
 from v2vlint.target import load
 from v2vlint.verdicts.entry import EntryVerdict
@@ -126,3 +128,28 @@ def test_without_a_root_and_without_the_image_the_entry_is_pointed_at() -> None:
     del files["/boot/initrd.img-6.1.0-13-amd64"]
     (cause,) = store(files).get(RootVerdict).device
     assert (cause.fate, str(cause.where).startswith("/boot/grub/grub.cfg")) == (Fate.UNKNOWN, True)
+
+
+@pytest.mark.parametrize("device", [1, 2])
+def test_a_root_that_disks_of_other_sectors_do_not_show(device: int) -> None:
+    """The partition is not there, or holds a filesystem of smaller blocks."""
+    counted = disk(details=(("sector_size", "512" if device == 1 else "4096"),))
+    small = part(1, "ext4", ROOT, details=(("block_size", "1024"),))
+    blocks = BlockTable((counted, small))
+    target = dataclasses.replace(load("kvm"), sector_size=4096)
+    (cause,) = store(sample_boot(), blocks, target, RootStack("ext4", small)).get(RootVerdict).sectors
+    assert (told([cause]), cause.reason.startswith("the root is on disk1p1: ")) == ([FAILS], True)
+    same = dataclasses.replace(target, sector_size=512 if device == 1 else 1024)
+    assert store(sample_boot(), BlockTable((disk(), small)), same, RootStack("ext4", small)).get(RootVerdict).sectors == ()
+
+
+def test_an_image_that_ends_too_early_does_not_say_whether_it_needs_a_root() -> None:
+    files = sample_boot(image=sample_initramfs(files={"z": bytes(5000)})[:-3000], args="ro")
+    assert store(files).get(RootVerdict).device[0].fate is Fate.UNKNOWN
+    assert "stops without one" not in store(files).get(RootVerdict).device[0].reason
+
+
+def test_an_image_that_virt_v2v_makes_may_need_no_root() -> None:
+    files = sample_boot(args="ro") | sample_tools()
+    judged = store(files, Refusals(converts=True), mover=Mover.VIRT_V2V).get(RootVerdict)
+    assert [cause.fate for cause in judged.device] == [Fate.UNKNOWN]
