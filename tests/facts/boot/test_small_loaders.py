@@ -122,11 +122,43 @@ def test_what_refind_starts(config: str, title: str, titles: list[str]) -> None:
     assert (found.default.title if found.default else "") == title
 
 
+@pytest.mark.parametrize(
+    ("config", "place", "found"),
+    [
+        ("", "EFI/debian", True),
+        ("", "EFI/BOOT", False),
+        ("", "EFI/tools", False),
+        ("", "boot", True),
+        ("", "k", False),
+        ("also_scan_dirs k\n", "k", True),
+        ("also_scan_dirs k\n", "boot", False),
+        ("also_scan_dirs +,k\n", "boot", True),
+        ("also_scan_dirs ESP:k,other\n", "k", False),
+    ],
+)
+def test_where_refind_looks_for_kernels(config: str, place: str, found: bool) -> None:
+    """Booted in OVMF: ``EFI/debian`` and ``+,k``."""
+    files = {f"{TOP}/BOOT/BOOTX64.EFI": REFIND, f"{TOP}/BOOT/refind.conf": config, f"/boot/efi/{place}/vmlinuz-9.9": b"kernel"}
+    assert (f"/boot/efi/{place}/vmlinuz-9.9" in [entry.kernel for entry in _loader(files).entries]) is found
+
+
 def test_arguments_beside_the_kernel() -> None:
     lines = '# comment\n"Boot with standard options"  "root=/dev/vda2 ro quiet"\n"Single" "single"\n'
     found = _loader({f"{TOP}/BOOT/BOOTX64.EFI": REFIND, "/boot/efi/refind_linux.conf": lines})
     assert found.default is not None
     assert [str(arg) for arg in found.default.args] == ["root=/dev/vda2", "ro", "quiet"]
+
+
+@pytest.mark.parametrize("given", ["initrd", "\\initrd", "/initrd", "k\\initrd"])
+def test_an_initramfs_that_the_kernel_itself_reads(given: str) -> None:
+    """Its EFI stub does, from the top of the volume it is on; as in OVMF."""
+    lines = f'"Boot" "root=/dev/vda2 ro initrd={given}"\n'
+    place = f"/boot/efi/{given.strip('/').replace(chr(92), '/').strip('/')}"
+    found = _loader({f"{TOP}/BOOT/BOOTX64.EFI": REFIND, "/boot/efi/refind_linux.conf": lines})
+    assert [entry.initrds for entry in found.entries] == [(place,)]
+    stanza = f'menuentry A {{\n  loader /vmlinuz-{VERSION}\n  options "ro initrd={given}"\n}}\n'
+    found = _loader({f"{TOP}/BOOT/BOOTX64.EFI": REFIND, f"{TOP}/BOOT/refind.conf": f"scanfor manual\n{stanza}"})
+    assert [entry.initrds for entry in found.entries] == [(place,)]
 
 
 def test_a_stanza_s_arguments_have_their_places() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from v2vlint.facts.boot.cmdline import KernelArg, all_args, last_arg
 from v2vlint.facts.boot.pe import PeSection
@@ -97,6 +98,13 @@ class BootMenu:
     files: tuple[str, ...] = ()
     malformed: tuple[Span, ...] = ()
     stops: str = ""
+
+
+def stub_initrds(args: Iterable[KernelArg]) -> tuple[str, ...]:
+    """The files of ``initrd=`` that a kernel started by firmware reads itself, from the top of the volume it is on
+    (``handle_cmdline_files()`` of its EFI stub).
+    """
+    return tuple("/" + arg.value.replace("\\", "/").lstrip("/") for arg in args if arg.name == "initrd" and arg.value)
 
 
 def kernel_version(*paths: str) -> str:

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import field
 
 from v2vlint.facts.boot.cmdline import split_args
-from v2vlint.facts.boot.entry import BootEntry, BootMenu, kernel_version
+from v2vlint.facts.boot.entry import BootEntry, BootMenu, kernel_version, stub_initrds
 from v2vlint.facts.boot.grub.files import GrubFiles
 from v2vlint.facts.syntax.caseless import find_case, lower_names
 from v2vlint.facts.syntax.located import literal
@@ -28,7 +28,8 @@ from v2vlint.model.place import Token, WholeFile
 MAX_KERNELS = 100
 _WORD = re.compile(r'"((?:[^"]|"")*)"|[^\s",]+')
 _PREFIXES = ("vmlinuz", "bzimage", "kernel")
-_FOLDERS = ("", "boot")
+_SCANNED = ("boot", "@/boot")
+"""The default of ``also_scan_dirs``."""
 _FAT = ("vfat", "")
 
 
@@ -48,7 +49,7 @@ def refind_menu(files: GrubFiles, folder: str, mount: str, others: Sequence[str]
     # By default rEFInd also scans external and optical disks, which are not part of the guest.
     scanned = [word for words in settings.get("scanfor", ())[-1:] for word in words] or ["internal", "manual"]
     found = [_stanza(files, mount, text, one) for one in stanzas if "disabled" not in one.words] if "manual" in scanned else []
-    entries = [*(_kernels(files, folder, mount) if "internal" in scanned else ()), *found]
+    entries = [*(_kernels(files, folder, mount, _also(settings)) if "internal" in scanned else ()), *found]
     default, reason = _default(settings, entries, others)
     return BootMenu("refind", "uefi", WholeFile(path), tuple(entries), default, reason, (path,))
 
@@ -82,12 +83,15 @@ def _stanza(files: GrubFiles, mount: str, text: GuestText, stanza: _Stanza) -> B
     options = stanza.words.get("options", ())
     path = _path(files, root, loader.value) if loader else ""
     kernel = path if path.rpartition("/")[2].lower().startswith(_PREFIXES) or initrd else ""
+    args = tuple(arg for token in options for arg in split_args(literal(text, token.where.start, token.where.end)))
+    # rEFInd hands its own on in the same way, as an argument.
+    named = (*((initrd.value,) if initrd else ()), *stub_initrds(args))
     return BootEntry(
         title=stanza.title,
         id=stanza.title,
         kernel=kernel,
-        initrds=(_path(files, root, initrd.value),) if initrd else (),
-        args=tuple(arg for token in options for arg in split_args(literal(text, token.where.start, token.where.end))),
+        initrds=tuple(_path(files, root, name) for name in named),
+        args=args,
         where=loader.where if loader else WholeFile(text.path),
         source=text.path,
         kernel_at=loader if kernel else None,
@@ -112,21 +116,41 @@ def _path(files: GrubFiles, root: str, name: str) -> str:
     return files.locate("/" + name.replace("\\", "/").lstrip("/"), root).path
 
 
-def _kernels(files: GrubFiles, folder: str, mount: str) -> Iterator[BootEntry]:
-    """Kernels at the top and in /boot of the filesystems it can read, newest first in each folder."""
+def _also(settings: dict[str, list[list[str]]]) -> tuple[str, ...]:
+    """``also_scan_dirs``: folders of every volume (``VOLUME:FOLDER``: of that one alone); a first ``+`` keeps the default ones."""
+    given = [word.strip() for words in settings.get("also_scan_dirs", ())[-1:] for text in words for word in text.split(",")]
+    kept = _SCANNED if not given or given[0] == "+" else ()
+    return (*kept, *(word.replace("\\", "/") for word in given if word != "+"))
+
+
+def _kernels(files: GrubFiles, folder: str, mount: str, also: Sequence[str]) -> Iterator[BootEntry]:
+    """Kernels in the folders that it scans of the filesystems it can read, newest first in each folder."""
     drivers = " ".join(name for top in ("drivers", "drivers_x64", "drivers_aa64") for name in lower_names(files.fs, f"{folder}/{top}"))
     for point, system in files.fs.mounts.items():
         # Beyond FAT, rEFInd reads what it has drivers for: ext4_x64.efi, btrfs_x64.efi.
         if point != mount and system.type not in _FAT and system.type not in drivers:
             continue
-        for below in _FOLDERS:
+        for below in _folders(files, point.rstrip("/"), system.label, also):
             place = f"{point.rstrip('/')}/{below}".rstrip("/")
-            # Another filesystem, which is searched as such.
-            if place in files.fs.mounts and place != point.rstrip("/"):
+            # Another filesystem, which is searched as such; and rEFInd's own folder, which is not.
+            if (place in files.fs.mounts and place != point.rstrip("/")) or place == folder:
                 continue
             names = [name for low, name in lower_names(files.fs, place or "/").items() if low.startswith(_PREFIXES)]
             found = [(stat.mtime, f"{place}/{name}") for name in names if (stat := files.fs.stat(f"{place}/{name}"))]
             yield from (_found(files, path) for _time, path in sorted(found, reverse=True)[:MAX_KERNELS])
+
+
+def _folders(files: GrubFiles, top: str, label: str, also: Sequence[str]) -> Iterator[str]:
+    """The top of a volume, the folders in its EFI (``ScanEfiFiles()``), and ``also``."""
+    yield ""
+    efi = find_case(files.fs, top or "/", "EFI")
+    for low, name in lower_names(files.fs, efi).items() if efi else ():
+        if low != "tools" and not low.startswith("."):
+            yield f"{efi}/{name}".removeprefix(f"{top}/")
+    for one in also:
+        volume, colon, below = one.rpartition(":")
+        if not colon or volume.lower() == label.lower():
+            yield below.strip("/")
 
 
 def _found(files: GrubFiles, path: str) -> BootEntry:
@@ -140,17 +164,24 @@ def _found(files: GrubFiles, path: str) -> BootEntry:
     args = split_args(literal(text, options.where.start, options.where.end)) if text and options else ()
     images = [one for one in files.fs.listdir(folder or "/") if one.lower().startswith("init")]
     initrd = next((one for one in images if version and version in one), images[0] if len(images) == 1 and not version else "")
-    given = any(arg.name == "initrd" for arg in args)  # it replaces the one that rEFInd finds
+    # Those given replace the one that rEFInd finds.
+    given = tuple(f"{_top(files, path)}{name}" for name in stub_initrds(args))
     return BootEntry(
         title=name,
         id=name,
         kernel=path,
-        initrds=(f"{folder}/{initrd}",) if initrd and not given else (),
+        initrds=given or ((f"{folder}/{initrd}",) if initrd else ()),
         args=args,
         where=options.where if options else WholeFile(path),
         source=text.path if text else path,
         version=version,
     )
+
+
+def _top(files: GrubFiles, path: str) -> str:
+    """Where the volume with ``path`` is mounted, without a slash at the end."""
+    points = (point.rstrip("/") for point in files.fs.mounts)
+    return max((point for point in points if path.startswith(f"{point}/")), key=len, default="")
 
 
 def _default(settings: dict[str, list[list[str]]], entries: list[BootEntry], others: Sequence[str]) -> tuple[BootEntry | None, str]:

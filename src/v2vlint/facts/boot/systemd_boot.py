@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from v2vlint.facts.boot.bls import BlsEntry, SpecKey, bls_folder, spec_compare
 from v2vlint.facts.boot.cmdline import KernelArg, plain_args, split_args
-from v2vlint.facts.boot.entry import BootEntry, BootMenu, kernel_version
+from v2vlint.facts.boot.entry import BootEntry, BootMenu, kernel_version, stub_initrds
 from v2vlint.facts.boot.grub.env import read_grubenv
 from v2vlint.facts.boot.pe import PeImage, read_pe, read_section
 from v2vlint.facts.syntax.caseless import find_case, lower_names
@@ -116,7 +116,7 @@ def _from_bls(fs: GuestFS, mount: str, bls: BlsEntry) -> _Candidate:
         title=_text(bls.title) or name,
         id=name,
         kernel=kernel,
-        initrds=tuple(_path(fs, mount, token.value) for token in bls.initrds),
+        initrds=tuple(_path(fs, mount, path) for path in ([token.value for token in bls.initrds] or stub_initrds(args))),
         args=args,
         where=bls.options[0].where if bls.options else bls.where,
         source=bls.where.path,
