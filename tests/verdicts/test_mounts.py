@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 
 import pytest
 
@@ -218,6 +219,19 @@ def volumes(*numbers: int) -> BlockTable:
     """Physical volumes on partitions with these numbers; ``vg/data`` is on the last."""
     members = [part(number, "LVM2_member", f"pv{number}", part_uuid=f"part{number}") for number in numbers]
     return BlockTable((disk(), *members, BlockDevice("vg/data", "lv", 1 << 30, 0, fs_type="xfs", uuid=DATA, parents=(members[-1].name,))))
+
+
+@pytest.mark.parametrize(
+    ("spec", "absent", "found"),
+    [("/dev/vg/data", "", []), ("/dev/vg/data", "1", [UNKNOWN]), (f"UUID={DATA}", "1", [UNKNOWN]), ("/dev/vg/data", "1 nofail", [])],
+)
+def test_a_group_that_lacks_a_physical_volume(spec: str, absent: str, found: Told) -> None:
+    """Even a volume that has no part on it stays down."""
+    count, _, option = absent.partition(" ")
+    blocks = volumes(2)
+    lacking = BlockTable((*blocks.devices[:-1], replace(blocks.devices[-1], details=(("absent", count),) if count else ())))
+    fstab = f"UUID={ROOT} / ext4 defaults 0 1\n{spec} /data xfs {option or 'defaults'} 0 2\n"
+    assert told(store({"/etc/fstab": fstab}, lacking).get(MountsVerdict).incomplete_groups) == found
 
 
 ON_VOLUME = "/dev/vg/data /data xfs defaults 0 2"

@@ -43,7 +43,7 @@ class BlockDevice:
     ``md_name``, ``members``, ``md_version``, ``role``; ``degraded`` (number of missing members), ``not_copied`` (members the array had that
     are on none of the disks), ``left_behind`` (devices that missed its last writes, comma-separated), ``dirty`` (parity was being written),
     ``names`` (from mdadm.conf, space-separated). LVM: ``vg``, ``vg_uuid``, ``lv_uuid``, ``degraded``, ``plain`` (maps to plain disk extents
-    only), ``segments`` (LVM's words for what it is made of, comma-separated).
+    only), ``segments`` (LVM's words for what it is made of, comma-separated), ``absent`` (number of physical volumes that its group lacks).
     LDM: ``ldm_kind`` (``simple``, ``spanned``, ``striped``, ``mirrored``, ``RAID5``), ``ldm_guid``, ``letter``.
     """
 

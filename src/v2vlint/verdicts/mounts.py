@@ -220,6 +220,20 @@ def _mapped_missing(crypttab: Crypttab, devices: Devices, needs: BootNeeds, bloc
             yield fault(mount is not None, reason, entry.source.where, mapped)
 
 
+def _incomplete_groups(policy: MountPolicy, needs: BootNeeds, loader: Bootloader, blocks: BlockTable) -> Iterator[Cause[None]]:
+    """Volumes of groups that lack a physical volume, even if they have no part there.
+
+    udev activates a group when it is complete (``pvscan --checkcomplete`` in 69-lvm.rules); some initramfs images activate all volumes, and
+    dracut those of ``rd.lvm.lv=``.
+    """
+    for mount in (_lost(needs, loader) if loader.defaults else needs.mounts) if policy.style == "systemd" else ():
+        device = blocks.named(mount.volume) if mount.entry.mount_point != "/" and mount.volume else None
+        if device is not None and device.detail("absent"):
+            lacks = f"{device.name.split('/')[0]} lacks {device.detail('absent')} of its physical volumes"
+            reason = f"{mount.entry.mount_point} is on {device.name}, and {lacks}: udev does not activate such a group"
+            yield Cause(Fate.UNKNOWN, reason, mount.entry.spec.where)
+
+
 def _lvm_filters(
     conf: LvmConf, blocks: BlockTable, needs: BootNeeds, early: EarlyImage, landing: Landing
 ) -> Iterator[Cause[Rejected | None]]:
@@ -334,6 +348,7 @@ class MountsVerdict(Verdict, stage=Stage.MOUNTS, place=90):
     mapped_names = Judge(_mapped_names)
     mapped_hardware = Judge(_mapped_hardware)
     mapped_missing = Judge(_mapped_missing)
+    incomplete_groups = Judge(_incomplete_groups)
     lvm_filters = Judge(_lvm_filters)
     lvm_devices = Judge(_lvm_devices)
     md_names = Judge(_md_names)

@@ -101,7 +101,8 @@ def test_grub_legacy_reads_the_file_that_is_called_as_itself() -> None:
 ])  # fmt: skip
 def test_a_loader_that_is_not_read_is_named_once(content: bytes, title: str) -> None:
     facts = guest({**sample_boot(), f"{TOP}/BOOT/BOOTX64.EFI": pe_image({".text": content}), f"{TOP}/debian/grubx64.efi": b"MZ grub_"})
-    reason = f"the boot loader is {title}, whose configuration is not read"
+    unread = "which has no stanza, and no kernel where it would look" if title == "rEFInd" else "whose configuration is not read"
+    reason = f"the boot loader is {title}, {unread}"
     stages = {stage.stage: stage for stage in predict(facts).stages}
     for stage in (Stage.LOADER, Stage.ENTRY, Stage.KERNEL, Stage.INITRAMFS, Stage.ROOT):
         assert (stages[stage].fate, stages[stage].reason) == (Fate.UNKNOWN, reason)

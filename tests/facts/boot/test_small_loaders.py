@@ -138,7 +138,11 @@ def test_what_refind_starts(config: str, title: str, titles: list[str]) -> None:
 )
 def test_where_refind_looks_for_kernels(config: str, place: str, found: bool) -> None:
     """Booted in OVMF: ``EFI/debian`` and ``+,k``."""
-    files = {f"{TOP}/BOOT/BOOTX64.EFI": REFIND, f"{TOP}/BOOT/refind.conf": config, f"/boot/efi/{place}/vmlinuz-9.9": b"kernel"}
+    files: dict[str, str | bytes] = {
+        f"{TOP}/BOOT/BOOTX64.EFI": REFIND,
+        f"{TOP}/BOOT/refind.conf": config,
+        f"/boot/efi/{place}/vmlinuz-9.9": b"kernel",
+    }
     assert (f"/boot/efi/{place}/vmlinuz-9.9" in [entry.kernel for entry in _loader(files).entries]) is found
 
 

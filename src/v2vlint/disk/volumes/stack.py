@@ -368,6 +368,7 @@ class Stack:
             facts = details(
                 vg_uuid=group.uuid, lv_uuid=volume.uuid, degraded=volume.lost or None, plain=volume.plain, segments=",".join(volume.kinds)
             )
+            facts += details(absent=len(group.physical) - len(present) or None)
             device = BlockDevice(f"{group.name}/{volume.name}", "lv", volume.size, 0, details=facts)
             self._on(parents, device, volume.stream, volume.problem)
 

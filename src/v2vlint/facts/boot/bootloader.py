@@ -39,6 +39,7 @@ NOT_READ = {
     "yaboot": "yaboot", "petitboot": "petitboot", "grub": "a GRUB of unknown kind",
 }  # fmt: skip
 """Boot loaders whose configuration is not read, and what they are called."""
+_UNREAD = {"refind": "which has no stanza, and no kernel where it would look"}
 _ON_ESP = ("refind", "limine", "elilo")
 _READ_ON_ESP = ("syslinux", "limine", "refind")
 _SYSLINUX_FOLDERS = ("boot/syslinux", "syslinux", "")
@@ -115,7 +116,7 @@ def find_bootloader(fs: GuestFS, blocks: BlockTable, efi: Efi, firmware: Firmwar
     other = "" if menus else finder.not_read or _other(fs)
     reason = "" if menus else "no GRUB, systemd-boot, extlinux or unified kernel image was found"
     if other:
-        reason = f"the boot loader is {NOT_READ[other]}, whose configuration is not read"
+        reason = f"the boot loader is {NOT_READ[other]}, {_UNREAD.get(other, 'whose configuration is not read')}"
     mkconfig = next((path for path in MKCONFIGS if fs.exists(path)), "")
     return Bootloader(tuple(menus), unused, reason, other, mkconfig, _elsewhere(fs, blocks))
 
