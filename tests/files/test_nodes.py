@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 import struct
 from pathlib import Path
 
@@ -79,6 +80,15 @@ def _made(folder: Path, plain: Path, form: str, name: str) -> Path:
         options += f",data_file={folder}/made.data"
     run("qemu-img", "convert", "-f", "raw", "-O", kind, *(("-o", options) if options else ()), plain, made)
     return made.rename(folder / f"{name}.{kind}")
+
+
+@pytest.mark.parametrize("cid", ["\u00e9\u00e91234567", 'fffffffe"\nRW', ""])
+def test_no_word_of_a_descriptor_gets_through(tmp_path: Path, plain: Path, cid: str) -> None:
+    image = _made(tmp_path, plain, "vmdk monolithicFlat", "plain")
+    text = image.read_bytes()
+    image.write_bytes(re.sub(rb"(?m)^CID=.*$", lambda _match: f"CID={cid}".encode(), text))
+    found = opened(image)
+    assert by_reader(found) == by_qemu(found.node, tmp_path)
 
 
 @pytest.mark.parametrize("name", NAMES)

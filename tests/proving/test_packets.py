@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import struct
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from v2vlint.proving.packets import MAX_FRAME, Capture
+from v2vlint.proving.packets import MAX_FRAME, MAX_FRAMES, Capture
 
 HEADER = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65536, 1)
 GUEST, SLIRP = bytes.fromhex("525400aabbcc"), bytes.fromhex("52550a000202")
@@ -97,6 +98,16 @@ def test_a_broken_capture_ends_the_reading(data: bytes) -> None:
     capture.feed(data)
     capture.feed(HEADER + arp("192.0.2.7"))
     assert capture.traffic.frames == 0
+
+
+def test_a_flood_of_small_packets_is_read_in_one_pass() -> None:
+    capture, started = Capture(), time.process_time()
+    capture.feed(HEADER + record(b"") * (1 << 17))
+    capture.feed(record(EVERYBODY + GUEST + b"\x08\x00") * (1 << 15))
+    assert time.process_time() - started < 5
+    assert capture.traffic.frames == MAX_FRAMES + 1
+    capture.feed(HEADER + arp("192.0.2.7"))
+    assert not capture.traffic.addresses
 
 
 @given(st.binary(max_size=400))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from v2vlint.model.errors import Unsupported
 from v2vlint.model.source import GuestRef
 from v2vlint.proving.font import vga_font
 from v2vlint.proving.prepare import prepare
-from v2vlint.proving.protocol import PreparedBoot, ProveAsk
+from v2vlint.proving.protocol import CopiedKernel, PreparedBoot, ProveAsk, is_valid
 from v2vlint.proving.run import DirectKernel
 
 UUID = "0a1b2c3d-0000-4000-8000-000000000001"
@@ -98,6 +99,9 @@ def test_console_fonts(tmp_path: Path) -> None:
     [
         ("[Match]\nMACAddress=00:50:56:AA:BB:CC\n[Network]\nDHCP=yes\n", "00:50:56:aa:bb:cc"),
         ("[Match]\nName=en*\n[Network]\nDHCP=yes\n", ""),
+        ("[Match]\nMACAddress=00-50-56-AA-BB-CC\n[Network]\nDHCP=yes\n", "00:50:56:aa:bb:cc"),
+        ("[Match]\nMACAddress=00:50:56:aa:bb:cc,romfile=/etc/passwd\n[Network]\nDHCP=yes\n", ""),
+        ("[Match]\nMACAddress=00:50:56:aa:bb\n[Network]\nDHCP=yes\n", ""),
     ],
 )
 def test_the_mac_address_the_guest_is_bound_to(tmp_path: Path, interfaces: str, mac: str) -> None:
@@ -117,3 +121,39 @@ def test_a_guest_for_other_processors(tmp_path: Path) -> None:
             tmp_path,
             {**DEBIAN, "/bin/sh": arm, "/usr/bin/sh": arm, "/sbin/init": arm, "/bin/bash": arm, "/usr/bin/bash": arm, "/bin/ls": arm},
         )
+
+
+KERNEL = CopiedKernel("Debian", "kernel", ("initrd0", "initrd1"), "root=/dev/vda1 ro")
+HONEST = PreparedBoot((), "bios", 0, "00:50:56:aa:bb:cc", ((("00ff" * 8, "A"),),), KERNEL, "", target.load("vmware").hardware)
+HARDWARE = HONEST.hardware
+assert HARDWARE is not None
+FORGED: dict[str, PreparedBoot] = {
+    "a file of the host": replace(HONEST, kernel=replace(KERNEL, kernel="../kernel")),
+    "an absolute path": replace(HONEST, kernel=replace(KERNEL, initrds=("/etc/shadow",))),
+    "the folder": replace(HONEST, kernel=replace(KERNEL, kernel=".")),
+    "no name": replace(HONEST, kernel=replace(KERNEL, kernel="")),
+    "a zero byte in a name": replace(HONEST, kernel=replace(KERNEL, kernel="kernel\0")),
+    "a zero byte in the line": replace(HONEST, kernel=replace(KERNEL, command_line="ro\0")),
+    "an option behind the address": replace(HONEST, mac="00:50:56:aa:bb:cc,romfile=/etc/shadow"),
+    "a disk before the first": replace(HONEST, boot_disk=-1),
+    "a glyph": replace(HONEST, fonts=((("0x", "A"),),)),
+    "a machine": replace(HONEST, hardware=replace(HARDWARE, machine="pc,accel=kvm")),
+    "a disk": replace(HONEST, hardware=replace(HARDWARE, disk="vfio-pci,host=00:02.0")),
+    "a card": replace(HONEST, hardware=replace(HARDWARE, nic="e1000,romfile=/etc/shadow")),
+    "a display": replace(HONEST, hardware=replace(HARDWARE, vga="none -device x")),
+}
+
+
+@pytest.mark.parametrize("what", FORGED)
+def test_what_a_child_that_was_taken_over_may_not_answer(what: str) -> None:
+    """Its words become options of QEMU, and files that QEMU opens."""
+    there = target.load("vmware")
+    assert is_valid(HONEST, there)
+    assert is_valid(PreparedBoot((), "bios"), there)
+    assert not is_valid(FORGED[what], there)
+
+
+def test_a_zero_byte_ends_the_command_line(tmp_path: Path) -> None:
+    files = {**DEBIAN, "/boot/grub/grub.cfg": GRUB_CFG.replace("quiet", "qu\0iet").encode()}
+    found = prepared(tmp_path, files, kernel=True).kernel
+    assert found is None or found.command_line == f"root=UUID={UUID} ro qu"

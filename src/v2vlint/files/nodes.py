@@ -116,7 +116,7 @@ class Nodes:
         folder = Path(tempfile.mkdtemp(dir=self._scratch.name))
         lines = [self._line(extent, folder / f"e{number}", writable=writable) for number, extent in enumerate(node.extents)]
         # Words of the guest go into a text that QEMU parses line by line: nothing but letters and digits may.
-        own, parent = (value if value.isalnum() else "fffffffe" for value in node.ids)
+        own, parent = (value if value.isalnum() and value.isascii() else "fffffffe" for value in node.ids)
         head = ["# Disk DescriptorFile", "version=1", f"CID={own}", f"parentCID={parent}", f'createType="{_word(node.kind)}"']
         text = folder.resolve() / "descriptor"
         text.write_text("\n".join([*head, *lines, 'ddb.adapterType = "lsilogic"', ""]), "ascii")

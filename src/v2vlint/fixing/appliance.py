@@ -63,11 +63,16 @@ def _ask(python: str, request: WorkerRequest, *, kvm: bool) -> WorkerAnswer:
         )
     try:
         out, errors = process.communicate(json.dumps(request).encode(), timeout=TIMEOUT)
+    except subprocess.TimeoutExpired as error:
+        raise ImageError(f"libguestfs did not end within {TIMEOUT:.0f} seconds", hint="nothing was changed") from error
     finally:
         process.kill()
+        process.communicate()
     try:
         answer = parse(out)
     except ValueError:
+        answer = None
+    if not isinstance(answer, dict) or not WorkerAnswer.__required_keys__ <= answer.keys():
         words = errors.decode("utf-8", "replace").strip().splitlines() or [f"exit status {process.returncode}"]
         answer = {"ok": False, "error": words[-1], "notes": [], "seconds": {}}
     return cast(WorkerAnswer, answer)

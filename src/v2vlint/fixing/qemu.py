@@ -102,7 +102,11 @@ def create_overlay(overlay: Path, size: int) -> None:
 def virtual_size(image: ImageNode) -> int:
     """The size of the virtual disk in bytes."""
     with Nodes() as nodes:
-        return int(told("info", "-U", argument(nodes.image(image)), nodes=nodes)["virtual-size"])
+        found = told("info", "-U", argument(nodes.image(image)), nodes=nodes)
+    size = found.get("virtual-size") if isinstance(found, dict) else None
+    if not isinstance(size, int) or size < 0:
+        raise ImageError("qemu-img info gave no valid answer")
+    return size
 
 
 def told(*command: str, nodes: Nodes) -> Any:
@@ -148,7 +152,10 @@ def exported(overlay: Path, image: ImageNode | None, folder: Path) -> Iterator[P
         _await_socket(process, at)
         yield at
         process.terminate()
-        _out, errors = process.communicate(timeout=60)
+        try:
+            _out, errors = process.communicate(timeout=60)
+        except subprocess.TimeoutExpired as error:
+            raise ImageError("qemu-nbd: does not end") from error
     if process.returncode:
         raise ImageError(f"qemu-nbd: {_words(errors.decode('utf-8', 'replace'), process.returncode)}")
 

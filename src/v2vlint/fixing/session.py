@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import field, replace
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from v2vlint.model.errors import ImageError, UsageError
 from v2vlint.model.finding import Severity
 from v2vlint.model.report import Fate, FindingReport, ImageReport
 from v2vlint.model.rule import RuleInfo
-from v2vlint.model.source import GuestRef, ImageNode
+from v2vlint.model.source import GuestRef, HostFileInfo, ImageNode
 
 MAX_ROUNDS = 5
 # SparseExtentHeader of VMware's Virtual Disk Format: magic number, version, then flags, of which bit 16 says that grains are compressed.
@@ -100,6 +101,8 @@ def fix_in_place(asked: FixAsk, limits: Limits = DEFAULT_LIMITS) -> FixOutcome:
         if not prepared.has_work:
             return _nothing(prepared, notes, clock)
         nodes = to_change(asked.ask.guest, limits)
+        if len(prepared.formats) != len(images):
+            raise ImageError(f"{asked.ask.guest.name}: not all of its disks could be read")
         drivers = [driver(image, kind) for image, kind in zip(images, prepared.formats, strict=True)]
         disks = [transaction.WritableDisk(*one) for one in zip(images, drivers, nodes, strict=True)]
         journal = transaction.begin(disks, [chosen.title for chosen in prepared.chosen])
@@ -145,7 +148,7 @@ def fix_copy(asked: FixAsk, output: Path, limits: Limits = DEFAULT_LIMITS) -> Fi
         clock.lap("copy")
         outcome = _Rounds(asked, limits, {partial: None}, clock).run(prepared) if prepared.has_work else _nothing(prepared, [], clock)
         _publish(partial, output, wanted)
-        _like(prepared.image.paths, output)
+        _like(prepared.image.files, output)
         clock.lap("convert")
     finally:
         if not partial.is_dir():
@@ -180,7 +183,7 @@ def _fix_into(asked: FixAsk, folder: Path, limits: Limits) -> FixOutcome:
         outcome = _Rounds(asked, limits, dict.fromkeys(disks), clock).run(prepared) if prepared.has_work else _nothing(prepared, [], clock)
         for disk in disks:
             transaction.sync(disk)
-            _like(prepared.image.paths, disk)
+            _like(prepared.image.files, disk)
     except BaseException:
         for disk in disks:
             disk.unlink(missing_ok=True)
@@ -220,11 +223,12 @@ def _publish(partial: Path, output: Path, wanted: str) -> None:
     partial.rename(output)
 
 
-def _like(sources: Sequence[str], copy: Path) -> None:
-    """Give the copy of a guest the permissions common to all files of the original."""
+def _like(sources: Sequence[HostFileInfo], copy: Path) -> None:
+    """Give the copy of a guest the permissions common to all files of the original that are still there."""
     mode = 0o666
     for source in sources:
-        mode &= os.stat(source).st_mode  # noqa: PTH116
+        with suppress(OSError):
+            mode &= os.stat(source.path).st_mode  # noqa: PTH116
     # The umask can only be read by setting it.
     os.umask(mask := os.umask(0o077))
     copy.chmod(mode & ~mask | 0o600)

@@ -49,16 +49,12 @@ def prove(guest: GuestRef, target: Target, wish: Wish = NO_WISH, progress: Progr
         for problem in pending(guest.paths, (file for disk in prepared.disks for file in disk.files)):
             raise ImageError(f"{problem.where}: {problem.reason}", hint=problem.hint)
         found = prepared.kernel
-        # The names come from the child: none may lead out of the folder.
-        if found and not all(name == Path(name).name not in ("", "..") for name in (found.kernel, *found.initrds)):
-            raise ImageError(f"{guest.name}: the reader process names files that it was not asked for")
         if wish.via == "kernel" and found is None:
             raise ImageError(f"{guest.name}: there is no kernel to start: {prepared.no_kernel}", hint="boot it through the firmware")
         kernel = DirectKernel(folder / found.kernel, tuple(folder / one for one in found.initrds), found.command_line) if found else None
         options = Options(
             target=replace(target, hardware=prepared.hardware),
             firmware=wish.firmware or prepared.firmware,
-            # The number comes from the child.
             boot_disk=prepared.boot_disk if prepared.boot_disk < len(prepared.disks) else 0,
             kernel=kernel,
             timeout=wish.timeout,
@@ -83,15 +79,19 @@ def _prepared(guest: GuestRef, target: Target, wish: Wish, folder: Path) -> Prep
     from v2vlint.confine import Grant
     from v2vlint.files import Desk
     from v2vlint.model.codec import decode, encode
-    from v2vlint.proving.protocol import PREPARE, PreparedBoot, ProveAsk
+    from v2vlint.proving.protocol import PREPARE, PreparedBoot, ProveAsk, is_valid
 
     ask = ProveAsk(guest, target, str(folder), wish.via == "kernel", wish.keys)
     desk = Desk(guest)
     outcome = isolate.run(isolate.Call(PREPARE, encode(ask), Grant(write=(str(folder),)), desk))
     if isinstance(outcome, isolate.Answer):
-        prepared = decode(PreparedBoot, outcome.value)
-        # QEMU opens only what the child itself was given.
-        if not all(desk.gave(path) for disk in prepared.disks for path in disk.files):
+        try:
+            prepared = decode(PreparedBoot, outcome.value)
+            # QEMU opens only what the child itself was given.
+            valid = is_valid(prepared, target) and all(desk.gave(path) for disk in prepared.disks for path in disk.files)
+        except (TypeError, ValueError, KeyError):
+            valid = False
+        if not valid:
             raise ImageError(f"{guest.name}: the reader process gave no valid answer")
         return prepared
     if isinstance(outcome, isolate.Refusal):

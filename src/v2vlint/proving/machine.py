@@ -6,7 +6,6 @@ import contextlib
 import os
 import selectors
 import socket
-import stat
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from types import TracebackType
 
 from v2vlint import programs
 from v2vlint.confine import Bounds, Grant, preparation, supervise
+from v2vlint.files import left
 from v2vlint.model.dataclass import dataclass
 from v2vlint.proving.hardware import PROGRAMS
 from v2vlint.proving.process import first_line, need, sandbox_options
@@ -193,14 +193,10 @@ class QemuMachine:
 
 
 def written(path: Path, limit: int, offset: int = 0) -> bytes:
-    """Up to ``limit`` bytes of a file that QEMU has written; empty when there is none, or something else in its place. QEMU may have been
-    taken over by its guest.
-    """
-    try:
-        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK)) as stream:
-            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                return b""
-            stream.seek(offset)
-            return stream.read(limit)
-    except OSError:
+    """Up to ``limit`` bytes of a file that QEMU has written; empty when there is none, or something else in its place."""
+    stream = left.opened(path)
+    if stream is None:
         return b""
+    with stream:
+        stream.seek(offset)
+        return stream.read(limit)

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import ipaddress
 import struct
+from collections.abc import Iterator
 
+from v2vlint.disk.fields import Fields
 from v2vlint.model.dataclass import dataclass
 
 MAX_FRAME = 65536
 MAX_FRAMES = 20_000
 _MAGIC = 0xA1B2C3D4
+_RECORD, _RECORD_SIZE = Fields("<", caplen=(8, "I")), 16
 _COOKIE = b"\x63\x82\x53\x63"
 _ACK = 5
 _SLIRP = b"\x52\x55\x0a\x00\x02"  # QEMU's own gateway and name server
@@ -69,20 +72,24 @@ class Capture:
             magic, _, _, _, _, _, link = struct.unpack_from("<IHHiIII", self._buffer)
             self._broken, self._started = (magic, link) != (_MAGIC, 1), True
             self._buffer = self._buffer[24:]
-        while not self._broken and (frame := self._next()) is not None:
-            _look(frame, self.traffic)
+        done = 0
+        for start, end in self._records():
+            _look(self._buffer[start:end], self.traffic)
+            done = end
+        # Once for all of them: a flood of small packets would make each removal costly.
+        self._buffer = self._buffer[done:]
 
-    def _next(self) -> bytes | None:
-        if len(self._buffer) < 16:
-            return None
-        (size,) = struct.unpack_from("<I", self._buffer, 8)
-        if size > MAX_FRAME:
-            self._broken = True
-            return None
-        if len(self._buffer) < 16 + size:
-            return None
-        frame, self._buffer = self._buffer[16 : 16 + size], self._buffer[16 + size :]
-        return frame
+    def _records(self) -> Iterator[tuple[int, int]]:
+        """Where the packets lie in the buffer that have arrived whole (struct pcap_sf_pkthdr precedes each)."""
+        at = 0
+        while not self._broken and at + _RECORD_SIZE <= len(self._buffer) and self.traffic.frames <= MAX_FRAMES:
+            size = _RECORD.read(self._buffer, at)["caplen"]
+            self._broken = size > MAX_FRAME
+            start = at + _RECORD_SIZE
+            if self._broken or start + size > len(self._buffer):
+                return
+            at = start + size
+            yield start, at
 
 
 def _look(frame: bytes, traffic: Traffic) -> None:

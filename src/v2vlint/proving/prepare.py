@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,7 +23,7 @@ from v2vlint.model.source import DiskFile, ImageNode
 from v2vlint.model.target import Firmware, Hardware, Target
 from v2vlint.proving.font import MAX_FONT, psf_font
 from v2vlint.proving.images import ProofDisk
-from v2vlint.proving.protocol import CopiedKernel, Glyphs, PreparedBoot, ProveAsk
+from v2vlint.proving.protocol import MAC, CopiedKernel, Glyphs, PreparedBoot, ProveAsk
 from v2vlint.source.locate import locate
 
 MAX_FONTS = 8
@@ -104,15 +104,20 @@ def _boot_disk(stores: list[FactStore], firmware: Firmware) -> int:
 
 def _mac(guest: GuestContents, stores: list[FactStore]) -> str:
     """The single address stated by the definition, or else the one that the guest's own network configuration is bound to."""
-    stated = {nic.mac for nic in guest.definition.nics if nic.mac} if guest.definition else set()
+    stated = _addresses(nic.mac for nic in guest.definition.nics) if guest.definition else set()
     for store in () if stated else stores:
         try:
             network = store.get(Network)
         except FactUnavailable:
             continue
         bound = [card.mac for card in network.interfaces] + [pin.mac for pin in network.pins]
-        stated |= {token.value.lower().replace("-", ":") for token in bound if token}
+        stated |= _addresses(token.value for token in bound if token)
     return stated.pop() if len(stated) == 1 else ""
+
+
+def _addresses(texts: Iterable[str]) -> set[str]:
+    """MAC addresses in QEMU's notation; what is none is left out."""
+    return {address for text in texts if MAC.fullmatch(address := text.lower().replace("-", ":"))}
 
 
 def _fonts(fs: GuestFS) -> Iterator[Glyphs]:
@@ -151,7 +156,9 @@ def _copied(entry: BootEntry, fs: GuestFS, folder: Path) -> CopiedKernel:
     if not entry.kernel or entry.foreign or entry.xen:
         raise FactUnavailable(entry.where, "the default entry does not start a Linux kernel of this guest")
     # Quoted as the kernel takes it apart again (lib/cmdline.c, next_arg).
-    line = " ".join(f'{arg.name}="{arg.value}"' if arg.value and " " in arg.value else str(arg) for arg in entry.args)
+    words = (f'{arg.name}="{arg.value}"' if arg.value and " " in arg.value else str(arg) for arg in entry.args)
+    # The kernel's line ends at a zero byte.
+    line = " ".join(words).partition("\0")[0]
     if entry.uki:
         sections = {section.name: section for section in entry.uki}
         parts = [name for name in (".linux", ".initrd") if name in sections]

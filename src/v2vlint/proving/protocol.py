@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.source import GuestRef, Keys
 from v2vlint.model.target import Firmware, Hardware, Target
 from v2vlint.proving.images import ProofDisk
 
 PREPARE = "v2vlint.proving.prepare:prepare"
+
+MAC = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
+_HEX = re.compile(r"(?:[0-9a-f]{2})*")
 
 Glyphs = tuple[tuple[str, str], ...]
 
@@ -50,3 +56,20 @@ class PreparedBoot:
     kernel: CopiedKernel | None = None
     no_kernel: str = ""
     hardware: Hardware | None = None
+
+
+def is_valid(prepared: PreparedBoot, target: Target) -> bool:
+    """Whether a child that was asked about ``target`` may give this answer, whose words become options and files of QEMU."""
+    from v2vlint.facts.environment.chosen_hardware import could_be
+
+    kernel = prepared.kernel
+    # None may lead out of the folder.
+    names = (kernel.kernel, *kernel.initrds) if kernel else ()
+    return (
+        all(name == Path(name).name not in ("", "..") and "\0" not in name for name in names)
+        and not (kernel and "\0" in kernel.command_line)
+        and (not prepared.mac or MAC.fullmatch(prepared.mac) is not None)
+        and prepared.boot_disk >= 0
+        and all(_HEX.fullmatch(bitmap) for font in prepared.fonts for bitmap, _char in font)
+        and (prepared.hardware is None or could_be(target, prepared.hardware))
+    )

@@ -39,12 +39,24 @@ def _built(target: Target, disk: Controller | None, card: Nic | None) -> Hardwar
     model = _QEMU_DISKS.get(disk.any_of[0][0], "") if disk else target.hardware.disk
     own_card = _QEMU_CARDS.get(card.any_of[0][0], "") if card else target.hardware.nic
     if own_card == "e1000" and card and "8086:100f" in card.ids:
-        own_card = "e1000-82545em"  # VMware's E1000; QEMU's usual one is an 82540EM
+        own_card = _VMWARE_E1000
     if not model or not own_card:
         return None
     return dataclasses.replace(target.hardware, machine=_MACHINES.get(model, target.hardware.machine), disk=model, nic=own_card)
 
 
+def could_be(target: Target, hardware: Hardware) -> bool:
+    """Whether ``hardware`` may be what :func:`fitted` gives ``target`` for some guest."""
+    own = target.hardware
+    return own is not None and (
+        hardware.machine in (own.machine, *_MACHINES.values())
+        and hardware.disk in (own.disk, *_QEMU_DISKS.values())
+        and hardware.nic in (own.nic, *_QEMU_CARDS.values(), _VMWARE_E1000)
+        and hardware.vga == own.vga
+    )
+
+
+_VMWARE_E1000 = "e1000-82545em"  # QEMU's usual one is an 82540EM
 _QEMU_DISKS = {"vmw_pvscsi": "pvscsi", "mptsas": "mptsas1068", "ahci": "ahci", "nvme": "nvme", "ata_piix": "ide-hd"}
 _QEMU_CARDS = {"vmxnet3": "vmxnet3", "e1000": "e1000", "e1000e": "e1000e", "virtio_net": "virtio-net-pci"}
 _MACHINES = {"ide-hd": "pc"}

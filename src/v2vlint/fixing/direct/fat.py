@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,12 +16,16 @@ from v2vlint.confine import Grant, tools
 from v2vlint.disk.filesystems.fat import Fat, FatNode
 from v2vlint.disk.filesystems.node import Kind
 from v2vlint.disk.stream import Stream
+from v2vlint.files import left
 from v2vlint.fixing import qemu
 from v2vlint.fixing.direct.terms import Declined, FatAction, FatVolume, WrittenRun
-from v2vlint.fixing.direct.volume import SECTOR, WritableVolume
+from v2vlint.fixing.direct.volume import MAX_WRITTEN, SECTOR, WritableVolume
 from v2vlint.model.errors import ImageError
 
 MAX_VOLUME = 4 << 30
+MAX_ACTIONS, MAX_PLACES = 10_000, 1000
+# FAT's times end with the year 2107.
+_LATEST = float(1 << 33)
 _BLOCK = 1 << 20
 # mtools takes *, ? and [ for patterns, and "a:" for a drive.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~ -]{0,200}")
@@ -157,13 +160,19 @@ class FatFiles:
 def carry_out(folder: Path, volume: FatVolume) -> Iterator[tuple[WrittenRun, bytes]]:
     """Have mtools carry out the child's actions; returns the bytes to write. Declined when mtools is missing or fails."""
     image = _left(folder, volume.name)
+    if image.stat().st_size > MAX_VOLUME or len(volume.actions) > MAX_ACTIONS or len(volume.places) > MAX_PLACES:
+        raise _invalid()
     old = folder / f"{image.name}.old"
     qemu.snapshot(image, old)
     for action in volume.actions:
         for words, reads in _commands(image, action, folder):
             _run(words, Grant(reads, (str(image),)))
+    written = 0
     with image.open("rb") as new, old.open("rb") as before:
         for offset, data in _differences(new.fileno(), before.fileno()):
+            written += len(data)
+            if written > MAX_WRITTEN:
+                raise Declined(f"more than {MAX_WRITTEN >> 20} MiB would be written")
             yield from _placed(volume.places, offset, data)
 
 
@@ -171,16 +180,22 @@ def _left(folder: Path, name: str) -> Path:
     """A file that the child left in the folder. Only regular files with an allowed name are accepted."""
     # The name comes from the child, which may be an attacker's: no "..", no link to a file of the host.
     place = folder / name
-    if not re.fullmatch(r"fat\d+(\.new\d+)?", name) or not stat.S_ISREG(place.lstat().st_mode):
-        raise ImageError("the reader process gave no valid answer")
+    stream = left.opened(place) if re.fullmatch(r"fat[0-9]+(\.new[0-9]+)?", name) else None
+    if stream is None:
+        raise _invalid()
+    stream.close()
     return place
+
+
+def _invalid() -> ImageError:
+    return ImageError("the reader process gave no valid answer")
 
 
 def _commands(image: Path, action: FatAction, folder: Path) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
     """The command lines for one action, each with the host files it reads."""
     # Checked again: _spelled ran in the child.
-    if not all(_NAME.fullmatch(name) for name in action.path.strip("/").split("/")):
-        raise ImageError("the reader process gave no valid answer")
+    if not all(_NAME.fullmatch(name) for name in action.path.strip("/").split("/")) or not 0 <= action.mtime < _LATEST:
+        raise _invalid()
     inside = f"::{action.path}"
     if action.kind == _FOLDER:
         yield ("mmd", "-i", str(image), inside), ()

@@ -33,6 +33,9 @@ class Client:
             # NBD_OPT_EXPORT_NAME with an empty name: the default export. Its answer is the size and flags, without 124 zeros.
             self._socket.sendall(struct.pack(">IQII", _FIXED_NEWSTYLE | _NO_ZEROES, _OPTION, _EXPORT_NAME, 0))
             self.size = int(struct.unpack(">QH", self._receive(10))[0])
+        except OSError as error:
+            self._socket.close()
+            raise _lost(error) from error
         except BaseException:
             self._socket.close()
             raise
@@ -54,7 +57,7 @@ class Client:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         with self._socket:
             if kind is None:
-                self._socket.sendall(struct.pack(">IHHQQI", _REQUEST, 0, _LEAVE, 0, 0, 0))
+                self._send(struct.pack(">IHHQQI", _REQUEST, 0, _LEAVE, 0, 0, 0))
 
     def write(self, offset: int, data: bytes) -> None:
         """Write all of ``data``."""
@@ -67,16 +70,30 @@ class Client:
         self._ask(_FLUSH, 0, 0)
 
     def _ask(self, command: int, offset: int, length: int, data: bytes = b"") -> None:
-        self._socket.sendall(struct.pack(">IHHQQI", _REQUEST, 0, command, 0, offset, length) + data)
+        self._send(struct.pack(">IHHQQI", _REQUEST, 0, command, 0, offset, length) + data)
         magic, code, _handle = struct.unpack(">IIQ", self._receive(16))
         if magic != _REPLY or code:
             raise ImageError(f"qemu-nbd: error {code} at {offset}", hint="nothing was changed")
 
+    def _send(self, data: bytes) -> None:
+        try:
+            self._socket.sendall(data)
+        except OSError as error:
+            raise _lost(error) from error
+
     def _receive(self, length: int) -> bytes:
         data = b""
         while len(data) < length:
-            part = self._socket.recv(length - len(data))
+            try:
+                part = self._socket.recv(length - len(data))
+            except OSError as error:
+                raise _lost(error) from error
             if not part:
                 raise ImageError("qemu-nbd: the connection ended", hint="nothing was changed")
             data += part
         return data
+
+
+def _lost(error: OSError) -> ImageError:
+    """qemu-nbd has ended, or has not answered in time."""
+    return ImageError(f"qemu-nbd: {str(error).lower() or 'the connection ended'}", hint="nothing was changed")

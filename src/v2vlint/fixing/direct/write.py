@@ -13,13 +13,16 @@ from typing import BinaryIO
 
 from v2vlint.confine import Grant
 from v2vlint.engine.child import answer
-from v2vlint.files import Desk
+from v2vlint.files import Desk, left
 from v2vlint.fixing import qemu
 from v2vlint.fixing.direct import fat
 from v2vlint.fixing.direct.nbd import Client
 from v2vlint.fixing.direct.terms import BYTES, EDIT, Declined, EditAsk, Edited, WrittenRun
+from v2vlint.fixing.direct.volume import MAX_WRITTEN
 from v2vlint.fixing.work import Work, Written
 from v2vlint.model.errors import ImageError
+
+MAX_BYTES = 4 * MAX_WRITTEN
 
 
 def write(work: Work) -> Written:
@@ -37,21 +40,30 @@ def write(work: Work) -> Written:
             raise Declined(edited.declined)
         if edited.refused:
             raise ImageError(edited.refused, hint="nothing was changed")
-        with os.fdopen(os.open(folder / BYTES, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as stream:
-            parts = [(run, _held(work, stream, run)) for run in edited.runs]
-        parts += [part for volume in edited.volumes for part in fat.carry_out(folder, volume)]
+        parts = _held(work, folder, edited.runs)
+        for volume in edited.volumes:
+            parts += fat.carry_out(folder, volume)
         _store(work, parts)
     return Written(edited.notes, {"write": round(time.monotonic() - started, 3)}, f"directly, by {', '.join(edited.by)}")
 
 
-def _held(work: Work, stream: BinaryIO, run: WrittenRun) -> bytes:
-    """The new bytes of a run, from the file that the child left."""
-    # The numbers come from the child, which may be an attacker's.
-    if run.place >= 0 and run.length >= 0:
-        stream.seek(run.place)
-        if len(data := stream.read(run.length)) == run.length:
-            return data
+def _held(work: Work, folder: Path, runs: Sequence[WrittenRun]) -> list[tuple[WrittenRun, bytes]]:
+    """The runs with their new bytes, from the file that the child left."""
+    # File and numbers come from the child, which may be an attacker's.
+    stream = left.opened(folder / BYTES)
+    if stream is not None:
+        with stream:
+            size = os.fstat(stream.fileno()).st_size
+            inside = all(0 <= run.place <= run.place + run.length <= size and run.length >= 0 for run in runs)
+            # Each byte belongs to one run.
+            if size <= MAX_BYTES and inside and sum(run.length for run in runs) <= size:
+                return [(run, _at(stream, run)) for run in runs]
     raise ImageError(f"{work.guest.name}: the reader process gave no valid answer")
+
+
+def _at(stream: BinaryIO, run: WrittenRun) -> bytes:
+    stream.seek(run.place)
+    return stream.read(run.length)
 
 
 def _store(work: Work, parts: Sequence[tuple[WrittenRun, bytes]]) -> None:
