@@ -54,7 +54,7 @@ def rhel(version: str) -> OsInfo:
         (needs(3), 1, (*CONVERTS, rhel("10.0")), [FAILS, PASSES]),
         (needs(2), 1, CONVERTS, [FAILS, PASSES]),
         (needs(2), 1, (CONVERTS[0], Refusals(), rhel("9.4")), [FAILS, PASSES]),
-        (needs(2), 1, (Conversion(), CONVERTS[1], rhel("9.4")), [FAILS, PASSES]),
+        (needs(2), 1, (Conversion(by_virt_v2v=False, fits=False), CONVERTS[1], rhel("9.4")), [FAILS, PASSES]),
         (needs(0, distribution=2), 1, (), [UNSURE, PASSES]),
         (needs(0, distribution=1), 1, (), [PASSES]),
         (needs(0, distribution=2), 3, (), [PASSES]),

@@ -20,9 +20,10 @@ from v2vlint.facts.conversion.menu import ConvertedMenu
 from v2vlint.facts.conversion.refusals import Refusals
 from v2vlint.facts.conversion.run import Conversion, find_conversion
 from v2vlint.facts.kernel.kernels import Kernels
-from v2vlint.guest.fs import GuestFS
+from v2vlint.guest.fs import MAX_TEXT, GuestFS
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.definition import Definition, DiskDevice
+from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.finding import Mover
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.rule import Content
@@ -214,6 +215,15 @@ def test_machines_it_makes() -> None:
     assert (set(plain.prefixes), set(bare.prefixes)) == ({"vd"}, {"sd"})
     raw = store(ALL, BLOCKS, mover=Mover.RAW).get(Landing)
     assert raw.firmware == load("kvm").firmware
+
+
+def test_the_machine_for_a_guest_whose_menu_is_too_large() -> None:
+    """Which kernel it prepares is then unknown, and the target's own hardware stands."""
+    files: dict[str, Content] = {**ALL, "/boot/grub/grub.cfg": "#" * (MAX_TEXT + 1)}
+    facts = store(files, BLOCKS, CONVERTS, mover=Mover.VIRT_V2V)
+    with pytest.raises(FactUnavailable):
+        facts.get(ConvertedKernel)
+    assert facts.get(Landing).controllers == load("kvm").controllers
 
 
 ESP, BIOS_BOOT = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "21686148-6449-6e6f-744e-656564454649"

@@ -52,8 +52,8 @@ class AheadFileSystem:
 
 def _words(head: bytes, start: int) -> tuple[list[str], int]:
     """The words from ``start`` up to an empty one, and the position after that."""
-    end = start if head[start : start + 1] == b"\0" else head.find(b"\0\0", start) + 1
-    if end <= 0 or end >= len(head):
+    end = start if head[start : start + 1] == b"\0" else head.find(b"\0\0", start) + 1 or len(head)
+    if end >= len(head):
         raise ImageError("the archive that was sent is cut short")
     return head[start:end].decode("utf-8", "surrogateescape").split("\0")[: -1 if end > start else 0], end + 1
 

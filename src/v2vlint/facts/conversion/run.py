@@ -18,8 +18,8 @@ class Conversion:
     Elsewhere the disks meet the target's own hardware, with virtio drivers added and disks renamed for virtio.
     """
 
-    by_virt_v2v: bool = False
-    fits: bool = False
+    by_virt_v2v: bool
+    fits: bool
 
 
 @provides
