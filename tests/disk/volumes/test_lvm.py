@@ -220,3 +220,14 @@ def test_lvm_sizes_are_checked() -> None:
     text = METADATA.replace("stripe_size = 1", "stripe_size = 0")
     (root,) = (one for one in lvm.volumes(lvm_text.read_group(text), {"PV0": Memory(b""), "PV1": Memory(b"")}) if one.name == "root")
     assert root.problem == "damaged LVM metadata (stripes)"
+
+
+@pytest.mark.parametrize(
+    ("kind", "legs", "count"), [("raid5_ls", 4, 18 - 6), ("raid6_zr", 5, 18 - 6), ("raid4", 3, 18 - 4), ("raid1", 2, 16), ("raid10", 4, 14)]
+)
+def test_the_room_for_reshaping_is_no_content(kind: str, legs: int, count: int) -> None:
+    """As Linux 6.1 and LVM 2.03.16 leave a RAID 5 of four legs."""
+    names: list[lvm_text.Value] = [f"{letter}{leg}" for leg in range(legs) for letter in "mi"]
+    segment: dict[str, lvm_text.Value] = {"type": f"{kind}+RESHAPE", "extent_count": 18, "reshape_count": 2, "raids": names}
+    assert lvm_text.extents_of(segment) == count
+    assert lvm_text.extents_of({"type": "striped", "extent_count": 6, "reshape_count": 2}) == 6

@@ -213,6 +213,24 @@ def test_an_entry_may_start_a_unified_image() -> None:
     assert (entry.kernel, str(entry.root), entry.has_initrd) == ("/efi/EFI/Linux/arch.efi", "root=/dev/sda2", True)
 
 
+@pytest.mark.parametrize(
+    ("keyword", "more", "initrds"),
+    [
+        ("efi", "options ro initrd=\\i\\a initrd=b", ("/efi/i/a", "/efi/b")),
+        ("efi", "initrd /c", ()),
+        ("linux", "options ro initrd=a", ("/efi/a",)),
+        ("linux", "initrd /c\noptions ro initrd=a", ("/efi/c",)),
+    ],
+)
+def test_a_kernel_may_be_started_as_a_program(keyword: str, more: str, initrds: tuple[str, ...]) -> None:
+    """With an EFI stub, which reads what ``initrd=`` names if the loader brings no initramfs."""
+    image = bytearray(pe_image({".text": b"code"}).ljust(1024, b"\0"))
+    image[0x202:0x206] = b"HdrS"
+    files: Files = {"/efi/loader/entries/u.conf": f"title U\n{keyword} /vmlinuz\n{more}\n", "/efi/vmlinuz": bytes(image)}
+    found = next(entry for entry in systemd_boot_menu(memory_guest(files), "/efi").entries if entry.id == "u")
+    assert (found.kernel, found.initrds, found.chainload) == ("/efi/vmlinuz", initrds, "")
+
+
 def test_a_unified_image_without_a_release() -> None:
     guest = memory_guest({"/x/linux-6.1.0.efi": pe_image({".linux": b"k"})})
     found = unified_image(guest, "/x/linux-6.1.0.efi")

@@ -11,7 +11,7 @@ from v2vlint.disk.filesystems.content import text
 from v2vlint.disk.filesystems.probe_layers import lvm_uuid
 from v2vlint.disk.stream import Stream
 from v2vlint.disk.volumes.lvm_content import LvmContents
-from v2vlint.disk.volumes.lvm_text import Group, Value, number, segments_of, words
+from v2vlint.disk.volumes.lvm_text import Group, Value, extents_of, segments_of, words
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError, Unsupported
 
@@ -115,7 +115,7 @@ def _kinds(tree: Mapping[str, Value]) -> set[str]:
 
 
 def _volume(group: Group, name: str, tree: Mapping[str, Value], present: Mapping[str, Stream], snapshots: set[str]) -> Logical:
-    size = sum(number(segment, "extent_count") for segment in segments_of(tree)) * group.extent
+    size = sum(extents_of(segment) for segment in segments_of(tree)) * group.extent
     below = _below(group, name)
     uuids = tuple(group.physical[key][0] for key in sorted(_physical(group, below)))
     empty = Logical(group.name, name, str(tree.get("id", "")), size, uuids, kinds=_all_kinds(group, below))

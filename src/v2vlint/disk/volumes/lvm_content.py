@@ -10,7 +10,7 @@ from dataclasses import field
 
 from v2vlint.disk.stream import Joined, Piece, Slice, Stream, Striped
 from v2vlint.disk.volumes.exceptions import Snapshot
-from v2vlint.disk.volumes.lvm_text import Group, Value, number, segments_of, words
+from v2vlint.disk.volumes.lvm_text import Group, Value, extents_of, number, segments_of, words
 from v2vlint.disk.volumes.parity import (
     LEFT_ASYMMETRIC,
     LEFT_SYMMETRIC,
@@ -65,7 +65,7 @@ class LvmContents:
 
     def _segment(self, segment: Segment) -> Stream:
         kind = str(segment.get("type", "")).split("+")[0]
-        size = number(segment, "extent_count") * self.group.extent
+        size = extents_of(segment) * self.group.extent
         if kind in ("striped", "linear"):
             return self._striped(segment)
         if kind == "zero":

@@ -12,6 +12,7 @@ from v2vlint.facts.boot.cmdline import KernelArg, plain_args, split_args
 from v2vlint.facts.boot.entry import BootEntry, BootMenu, kernel_version, stub_initrds
 from v2vlint.facts.boot.grub.env import read_grubenv
 from v2vlint.facts.boot.pe import PeImage, read_pe, read_section
+from v2vlint.facts.kernel.image import read_kernel_image
 from v2vlint.facts.syntax.caseless import find_case, lower_names
 from v2vlint.facts.syntax.located import literal
 from v2vlint.guest.fs import GuestFS
@@ -110,13 +111,15 @@ def _from_bls(fs: GuestFS, mount: str, bls: BlsEntry) -> _Candidate:
     key = SpecKey(name, _text(bls.sort_key), _text(bls.machine_id), _text(bls.version), *_counted(tries))
     image = _path(fs, mount, bls.efi.value) if bls.efi else ""
     sections = _pe(fs, image)
-    kernel = _path(fs, mount, bls.linux.value) if bls.linux else image if sections and sections.section(".linux") else ""
+    kernel = _path(fs, mount, bls.linux.value) if bls.linux else image if _is_kernel(fs, image, sections) else ""
     args = tuple(arg for token in bls.options for arg in _args(fs, token)) or _uki_args(fs, image, sections)
+    # systemd-boot loads an initramfs for ``linux`` alone.
+    named = [token.value for token in bls.initrds] if bls.linux else []
     entry = BootEntry(
         title=_text(bls.title) or name,
         id=name,
         kernel=kernel,
-        initrds=tuple(_path(fs, mount, path) for path in ([token.value for token in bls.initrds] or stub_initrds(args))),
+        initrds=tuple(_path(fs, mount, path) for path in (named or stub_initrds(args))),
         args=args,
         where=bls.options[0].where if bls.options else bls.where,
         source=bls.where.path,
@@ -127,6 +130,12 @@ def _from_bls(fs: GuestFS, mount: str, bls: BlsEntry) -> _Candidate:
         uki=sections.sections if sections and not bls.linux else (),
     )
     return _Candidate(key, f"{name}.conf", entry)
+
+
+def _is_kernel(fs: GuestFS, path: str, sections: PeImage | None) -> bool:
+    """Whether an EFI program is a unified kernel image, or a kernel with an EFI stub."""
+    found = read_kernel_image(fs, path) if sections else None
+    return bool(sections and sections.section(".linux")) or (found is not None and found.kind in ("bzimage", "arm64", "zboot"))
 
 
 def unified_images(fs: GuestFS, mount: str) -> list[_Candidate]:

@@ -63,7 +63,8 @@ def _lvm_modules(kind: str) -> tuple[str, ...]:
 _LEVEL = re.compile(r"raid(?:0|10|[1456])(?=_|$)")
 _TARGETS: dict[str, tuple[str, ...]] = {
     "mirror": ("dm_mirror",), "snapshot": ("dm_snapshot",), "thin": ("dm_thin_pool",), "thin-pool": ("dm_thin_pool",),
-    "cache": ("dm_cache", "dm_cache_smq"), "writecache": ("dm_writecache",), "integrity": ("dm_integrity",),
+    "cache": ("dm_cache", "dm_cache_smq"), "writecache": ("dm_writecache",), "zero": ("dm_zero",),
+    "integrity": ("dm_integrity",),
 }  # fmt: skip
 
 
