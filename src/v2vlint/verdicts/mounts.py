@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from v2vlint.facts.boot.boot_end import BootEnd
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.choices import BootChoices
 from v2vlint.facts.boot.early_unlock import EarlyImage, EarlyUnlock
@@ -327,6 +328,12 @@ def _scripts(policy: MountPolicy, devices: Devices, landing: Landing, blocks: Bl
             yield Cause(Fate.UNKNOWN, reason, entry.spec.where)
 
 
+def _maintenance(end: BootEnd) -> Iterator[Cause[None]]:
+    """An init that is told not to go to a login: on a console it looks like a mount that failed."""
+    if end.maintenance:
+        yield fault(True, end.maintenance, end.where, None)
+
+
 def _found(fstab: Fstab, policy: MountPolicy) -> Iterator[Cause[None]]:
     """The devices that boot needs, when all of them are found."""
     blocking = [entry for entry in policy.entries if policy.stops(entry) and not entry.is_pseudo and entry.mount_point not in ("/", "none")]
@@ -355,4 +362,5 @@ class MountsVerdict(Verdict, stage=Stage.MOUNTS, place=90):
     vfat = Judge(_vfat)
     replayed = Judge(_replayed)
     scripts = Judge(_scripts)
+    maintenance = Judge(_maintenance)
     found = Judge(_found)

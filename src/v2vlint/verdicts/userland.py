@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from v2vlint.facts.boot.boot_end import BootEnd
 from v2vlint.facts.conversion.refusals import Refusals
 from v2vlint.facts.conversion.run import Conversion
 from v2vlint.facts.kernel.cpu_needs import BinaryNeed, CpuNeeds
@@ -48,9 +49,16 @@ def _runs(needs: CpuNeeds, target: Target) -> Iterator[Cause[None]]:
         yield Cause(Fate.PASS, f"{worst.where} needs x86-64-v{worst.level}, the target guarantees v{target.cpu_level}", worst.where)
 
 
+def _shell(end: BootEnd) -> Iterator[Cause[None]]:
+    """A shell in place of an init."""
+    if end.shell:
+        yield fault(True, end.shell, end.where, None)
+
+
 class UserlandVerdict(Verdict, stage=Stage.USERLAND, place=80):
     """Do ld.so, libc and init run on the target's CPU?"""
 
     binaries = Judge(_binaries)
+    shell = Judge(_shell)
     distribution = Judge(_distribution)
     runs = Judge(_runs)

@@ -1,0 +1,102 @@
+"""Where the guest is told to go: to a login, or to a shell for maintenance, to power-off, to a bare shell in place of an init.
+
+systemd: the default target, or what stands for it (:mod:`v2vlint.facts.systemd.goal`). SysV init and upstart: a word of the command line,
+else the level of ``initdefault`` (inittab(5)). Whatever the init: the kernel's own choice of the first program (init/main.c).
+"""
+
+from __future__ import annotations
+
+from v2vlint.facts.boot.bootloader import Bootloader
+from v2vlint.facts.boot.cmdline import last_arg
+from v2vlint.facts.boot.entry import BootEntry
+from v2vlint.facts.boot.init import INITTAB, Init
+from v2vlint.facts.registry import FactStore, provides
+from v2vlint.facts.systemd.goal import BootGoal, goal_of
+from v2vlint.facts.systemd.unit_files import UnitFiles
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
+from v2vlint.model.errors import FactUnavailable
+from v2vlint.model.place import Where, WholeFile
+
+_FIRST = ("/sbin/init", "/etc/init", "/bin/init", "/bin/sh")
+_SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "csh", "tcsh", "fish"})
+_ENDS = {
+    "emergency": "ends in an emergency shell",
+    "rescue": "ends in a shell for maintenance",
+    "poweroff": "turns the machine off",
+    "halt": "halts the machine",
+    "reboot": "restarts the machine again and again",
+    "kexec": "restarts the machine again and again",
+}
+_LEVELS = {"0": "halts the machine", "6": "restarts the machine again and again", **dict.fromkeys(("1", "s", "S"), _ENDS["rescue"])}
+
+
+@dataclass(frozen=True, slots=True)
+class BootEnd:
+    """``shell`` says that the first program is a shell, ``maintenance`` that an init is told not to go to a login: lower-case fragments,
+    each empty for a usual guest. ``where`` is the place that says so.
+    """
+
+    shell: str = ""
+    maintenance: str = ""
+    where: Where | None = None
+
+
+@provides
+def find_boot_end(fs: GuestFS, init: Init, store: FactStore) -> BootEnd:
+    """By the default entry, where there is one; of several that differ, only what is true for all."""
+    entries = _entries(store)
+    if (found := _bare_shell(fs, entries)) is not None:
+        return found
+    if init.name == "systemd":
+        return _systemd(store, entries)
+    return _levels(fs, entries) if init.name in ("sysv", "upstart") else BootEnd()
+
+
+def _entries(store: FactStore) -> tuple[BootEntry, ...]:
+    try:
+        return store.get(Bootloader).defaults
+    except FactUnavailable:
+        return ()
+
+
+def _bare_shell(fs: GuestFS, entries: tuple[BootEntry, ...]) -> BootEnd | None:
+    """The first program that exists, when it is a shell: asked for by all entries, or as the kernel's last resort."""
+    asked = {arg.value if (arg := last_arg(entry.args, "init")) else "" for entry in entries}
+    path = next(iter(asked)) if len(asked) == 1 else ""
+    if path and _is_shell(fs, path):
+        return BootEnd(f"init={path} starts a shell in place of an init", where=entries[0].where)
+    there = next((path for path in (*asked, *_FIRST) if path and fs.is_file(path)), "")
+    return (
+        BootEnd(f"there is no init program, so that {there} starts in its place", where=WholeFile(_FIRST[0]))
+        if there == _FIRST[-1]
+        else None
+    )
+
+
+def _is_shell(fs: GuestFS, path: str) -> bool:
+    return fs.is_file(path) and path.rpartition("/")[2] in _SHELLS
+
+
+def _systemd(store: FactStore, entries: tuple[BootEntry, ...]) -> BootEnd:
+    goal = store.get(BootGoal).target
+    name, _, kind = goal.rpartition(".")
+    if kind not in ("target", "service") or name not in _ENDS:
+        return BootEnd()
+    told = any(goal_of(entry.args) != BootGoal() and goal_of(entry.args).target != "default.target" for entry in entries)
+    default = store.get(UnitFiles).path("default.target")
+    place = entries[0].where if told or default is None else WholeFile(default)
+    return BootEnd(maintenance=f"systemd starts {goal}, which {_ENDS[name]}", where=place)
+
+
+def _levels(fs: GuestFS, entries: tuple[BootEntry, ...]) -> BootEnd:
+    told = {goal_of(entry.args).target for entry in entries}
+    if told and told <= {"rescue.target", "emergency.target"}:
+        return BootEnd(maintenance=f"the command line asks init for a single user: it {_ENDS['rescue']}", where=entries[0].where)
+    text = fs.text(INITTAB)
+    for line in text.lines() if text is not None and told <= {"default.target"} else ():
+        fields = line.text.strip().split(":")
+        if not line.is_blank() and fields[2:3] == ["initdefault"]:
+            effect = _LEVELS.get(fields[1][:1], "")
+            return BootEnd(maintenance=f"init goes to level {fields[1][:1]}, which {effect}", where=line.where) if effect else BootEnd()
+    return BootEnd()
