@@ -114,6 +114,25 @@ def test_files_that_windows_encrypted(tmp_path: Path, image: Path) -> None:
         child(NtfsFileSystem(Spoiled(image, (flags + 1, b"\x40"))).root, "secret.dat").open()
 
 
+def test_names_that_lead_to_deleted_files(tmp_path: Path, image: Path) -> None:
+    """The entry's sequence number is that of the record, or 0 for any (``MFT_REF``); the record is in use."""
+    need("ntfscp")
+    (tmp_path / "content").write_bytes(b"content")
+    run("ntfscp", "-f", "-q", image, tmp_path / "content", "/file.dat")
+    data, plain = image.read_bytes(), NtfsFileSystem(HostFile(str(image)))
+    table = int.from_bytes(data[48:56], "little") * data[13] * 512
+    number = child(plain.root, "file.dat")._number  # type: ignore[attr-defined]
+    record = table + number * 1024
+    sequence = int.from_bytes(data[record + 16 : record + 18], "little")
+    entry = data.index(number.to_bytes(6, "little") + sequence.to_bytes(2, "little"), table + 5 * 1024)
+    for found in (sequence, 0):
+        system = NtfsFileSystem(Spoiled(image, (entry + 6, found.to_bytes(2, "little"))))
+        assert child(system.root, "file.dat").open().read() == b"content"
+    for place, value in ((entry + 6, sequence + 1), (record + 16, sequence + 1), (record + 22, 0)):
+        with pytest.raises(ImageError, match=r"'file\.dat' leads to a file that was deleted"):
+            NtfsFileSystem(Spoiled(image, (place, value.to_bytes(2, "little")))).root.child("file.dat")
+
+
 def restart(lsn: int, in_use: int, flags: int) -> bytes:
     """A restart page of the log: where its area begins is in the header."""
     page = b"RSTR".ljust(24, b"\0") + struct.pack("<H", 48)
