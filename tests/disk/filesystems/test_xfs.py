@@ -297,6 +297,17 @@ def test_records_of_extents_in_an_inode() -> None:
     assert content._runs == [(number * 2, number + 1, 1) for number in range(16)]
 
 
+def test_a_record_of_an_extent_by_its_bits() -> None:
+    """1 bit for unwritten, 54 for the place in the file, 52 for the block, 21 for the length (``xfs_bmbt_rec``)."""
+    fs = Xfs(MemoryStream(patched(superblock(at48=0, at84=50_000), (104, b"\2\0"))))
+    block, first, count = 0xA5A5A5A5A5A5A, 0x2A5A5A5A5A5A5A, 0x1A5A5A
+    record = first << 73 | block << 21 | count
+    place = (block >> 16) * 50_000 + (block & 0xFFFF)
+    for unwritten in (0, 1):
+        records = (unwritten << 127 | record).to_bytes(16, "big")
+        assert list(fs._runs(records + b"cut off")) == [(first, None if unwritten else place, count)]
+
+
 @pytest.mark.parametrize(
     ("version", "at", "data", "ftype"), [(4, 200, 1, False), (4, 200, 0x200, True), (5, 216, 1, True), (5, 216, 2, False)]
 )
