@@ -144,6 +144,7 @@ def _wait(selector: selectors.BaseSelector, children: Iterable[_Child]) -> None:
     started = time.monotonic()
     for key, _events in ready:
         key.data()
+    # The time that this process spends on answers is not counted against the children.
     for child in children:
         child.deadline += time.monotonic() - started
         child.look()
@@ -181,6 +182,7 @@ class _Child:
         self.stdin: IO[bytes] | None = os.fdopen(feed, "wb", 0)
         self.answering = os.fdopen(drain, "rb", 0)
         self.outputs: dict[IO[bytes], bytearray] = {self.answering: self.answer, os.fdopen(complain, "rb", 0): self.complaint}
+        # A request may be larger than a pipe, and the child may write before it has read all of it.
         os.set_blocking(self.stdin.fileno(), False)
         self.counter.setblocking(False)
         selector.register(self.stdin, selectors.EVENT_WRITE, self._feed)
@@ -214,6 +216,7 @@ class _Child:
             answer, handle = self.desk(json.loads(question)) if self.desk else ({"error": "", "message": "no files", "hint": ""}, None)
             socket.send_fds(self.counter, [json.dumps(answer).encode()], [] if handle is None else [handle])
         except (OSError, ValueError, RecursionError):
+            # An invalid question, or an answer too large for one message, costs this child its channel and nothing else.
             self._close(self.counter)
         finally:
             if handle is not None:
@@ -226,6 +229,7 @@ class _Child:
         except BlockingIOError:
             return
         except BrokenPipeError:
+            # It ended before it had read everything; its exit status says why.
             self.request = memoryview(b"")
         if not self.request:
             self._close(self.stdin)
@@ -365,6 +369,7 @@ def _reply(module: str, name: str, request: Any, grant: Grant) -> Mapping[str, o
     import importlib
 
     try:
+        # Imported before the confinement, after which only granted files can be read.
         entry = importlib.import_module(module)
         getattr(entry, "warm", bool)(request)
         confine(grant)

@@ -144,6 +144,7 @@ def _copy(efi: Efi, name: str) -> Fix | None:
             edits.append(CopyFile(keys.path, f"{folder}/{keys.name}"))
         if first is grub and (config := efi.own_config(grub)):
             edits.append(CopyFile(config, f"{folder}/{name.removesuffix('.EFI')}.conf"))
+        # Nothing is replaced, and FAT ignores case.
         present = {image.path.lower() for image in efi.images}
         wanted = tuple(edit for edit in edits if edit.path.lower() not in present)
         return Fix(rf"copy the loader of {vendor} to \EFI\BOOT", Applicability.SAFE, wanted)

@@ -134,6 +134,7 @@ class InterfaceMacBound(Rule):
             raise NotApplicable(f"{target.name} keeps MAC addresses")
         for loss in landing.losses:
             interface = loss.config
+            # A configuration can also depend on the address through what gives the card its name: set-name, a .link file.
             if interface.mac is None or not (loss.key is MatchKey.MAC or any(pin.mac is interface.mac for pin in loss.pins)):
                 continue
             severity = Severity.ERROR if landing.cut_off and loss.survival is Survival.LOST else Severity.WARNING

@@ -127,6 +127,7 @@ class PersistentNetRules(Rule):
                 continue
             lost = survival is Survival.LOST
             by = f"the MAC address {rule.mac}" if rule.mac else f"its place {rule.hardware[0]}" if rule.hardware else "a rule"
+            # An error only if this rule is what gives a configured card its name, and no other card has a configuration.
             waits = lost and landing.cut_off and any(pin.where == rule.where for loss in landing.losses for pin in loss.pins)
             yield self.finding(
                 rule.where,

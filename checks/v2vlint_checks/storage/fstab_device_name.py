@@ -130,6 +130,7 @@ class FstabDeviceName(Rule):
         for cause in mounts.kernel_names:
             named = cause.about
             entry, moved = named.entry, named.fate is NameFate.ORDER
+            # mount-unit-device-name reports mount units.
             if entry.unit:
                 continue
             why = "a name that depends on the order of the disks" if moved else "a name that changes with the disk controller"

@@ -24,6 +24,7 @@ HARDWARE_IDS = frozenset({"sys_wwid", "sys_serial", "mpath_uuid", "wwid_naa", "w
 """Types of identities in LVM's devices file that another hypervisor's disks do not have."""
 _WILDCARD = re.compile(r"[*?\[]")
 _DISK_NAME = re.compile(r"/dev/(hd|sd|vd|xvd|nvme|mmcblk|cciss|ida|rd)(?=[^/]|/c?\d|$)")
+# Links by dm-, lvm- and md- contain identities stored on the disks, which travel with them.
 _OF_HARDWARE = re.compile(r"/dev/disk/by-(?:path|id)/(?!dm-|lvm-|md-)")
 
 
@@ -49,6 +50,7 @@ def ties(conf: MdadmConf, landing: Landing, blocks: BlockTable) -> Iterator[Tied
 def _is_tied(token: Token, landing: Landing, blocks: BlockTable) -> bool:
     stem = _WILDCARD.split(token.value, maxsplit=1)[0]
     if stem != token.value:
+        # Without prefixes it is not known what disks are called there, and no name counts as gone.
         disk = _DISK_NAME.match(f"{stem}*")  # the stem may end where the prefix does: /dev/sd*
         return _OF_HARDWARE.match(stem) is not None or (bool(landing.prefixes) and disk is not None and disk[1] not in landing.prefixes)
     gone = name_fate(token.value, landing.prefixes, blocks) is NameFate.GONE
@@ -75,6 +77,7 @@ def rejections(conf: LvmConf, blocks: BlockTable, landing: Landing, needs: Calla
             needed = needs(lost[0][0].name)
             reason = f"{setting.name} rejects {lost[0][1][0]}, the name of the physical volume {lost[0][0].name} on the target"
             yield fault(needed, reason, setting.where, Rejected(setting, tuple(lost), needed))
+        # None: a pattern that could not be evaluated may accept the volume or not.
         elif None in accepted.values():
             yield Cause(Fate.UNKNOWN, f"{setting.name} has a pattern that cannot be evaluated", setting.where)
 
@@ -85,6 +88,7 @@ def _paths(volume: BlockDevice, prefix: str) -> tuple[str, ...]:
     kernel = f"/dev/nvme{volume.disk}n1" if prefix == "nvme" else f"/dev/{prefix}{letters}"
     part = f"p{number}" if prefix == "nvme" else str(number)
     links = (f"/dev/disk/by-id/lvm-pv-uuid-{volume.uuid}", f"/dev/disk/by-partuuid/{volume.part_uuid}")
+    # Without a UUID there is no such link.
     return (kernel + part if number else kernel, *(link for link in links if not link.endswith(("-", "/"))))
 
 
@@ -100,6 +104,7 @@ def early_arrays(
         token = tied.tokens[0]
         copied = (mine.where for one in ties(own, landing, blocks) for mine in one.tokens if mine.value == token.value) if own else iter(())
         reason = f"mdadm.conf in the initramfs binds {tied.array or 'DEVICE'} to {token.value}, a name that changes"
+        # An array whose name matches none of the guest may be the one under the root, or another.
         certain = early.certain and (not tied.array or array is not None)
         yield (fault if certain else doubt)(True, reason, _place(copied, early), tied)
 

@@ -89,6 +89,7 @@ def _missing(policy: MountPolicy, devices: Devices, blocks: BlockTable) -> Itera
         if entry.is_pseudo or kind in (NameKind.KERNEL, NameKind.HARDWARE):
             continue
         stops, present = policy.stops(entry) and entry.mount_point != "/", devices.present(entry.device)  # the root verdict judges /
+        # Other names, such as /dev/mapper/x, may be created by a program during boot.
         judged = bool(blocks.devices) and (kind is not NameKind.OTHER or bool(volume_of(entry.device)))
         if present is False and judged:
             what = "swap space" if entry.is_swap else entry.mount_point

@@ -60,6 +60,7 @@ def _device(device: BlockDevice | None, name: str, subvolume: str) -> str:
     """libguestfs's name of a root; the default subvolume of a btrfs goes by the device itself."""
     if device is None or device.kind not in ("disk", "partition"):
         return f"/dev/{name}"
+    # libguestfs attaches every disk to SCSI, in the given order.
     path = f"/dev/sd{letters_of(device.disk)}{device.number or ''}"
     inside = bool(subvolume) and subvolume != device.detail("default_subvolume")
     return f"btrfsvol:{path}/{subvolume}" if inside else path

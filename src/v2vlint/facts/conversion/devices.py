@@ -53,6 +53,7 @@ def find_device_names(refusals: Refusals, kernel: ConvertedKernel, os: OsInfo, d
     ide = "hd" if os.family == "suse" or (os.family == "rhel" and os.major <= 5) else "sd"
     new = "vd" if kernel.best is None or kernel.supports("virtio_blk") else ide
     buses = [disk.bus for disk in definition.disks] if definition.source else [""] * max(1, len(blocks.disks))
+    # A definition states each disk's bus, and so its name in the guest. A Xen guest may use xvd names all the same.
     names = {_before(bus, position, ide): f"{new}{letters_of(position)}" for position, bus in enumerate(buses)}
     xen = {f"xvd{letters_of(position)}": f"{new}{letters_of(position)}" for position in range(len(buses))}
     return DeviceNames({**xen, **names}, converts=True)

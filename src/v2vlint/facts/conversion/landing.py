@@ -67,6 +67,7 @@ def _firmware(blocks: BlockTable, definition: Definition) -> tuple[Firmware, ...
     """
     if definition.firmware in ("bios", "uefi"):
         return ("uefi",) if definition.firmware == "uefi" else ("bios",)
+    # A disk that is missing could hold the ESP.
     if not blocks.devices or not blocks.complete:
         return ()
     types = {device.part_type for device in blocks}

@@ -29,5 +29,6 @@ def find_converted_loader(refusals: Refusals, os: OsInfo, store: FactStore) -> C
         return ConvertedLoader()
     efi = store.get(Efi)
     kinds = {image.kind for image in efi.images}
+    # CentOS 6 boots GRUB legacy directly, without shim.
     wanted = {"grub"} if os.distro == "centos" else {"grub", "shim"}
     return ConvertedLoader(efi.mount == "/boot/efi" and wanted <= kinds)

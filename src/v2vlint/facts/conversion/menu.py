@@ -56,6 +56,7 @@ def _converted(
     specs += [argument.value or "" for argument in defaults.args if argument.name == "resume"]
     changed = any(map(names.changes, specs)) or any(names.in_crypttab(entry.device) != entry.device for entry in crypttab.entries)
     rewritten = loader.loader == "grub2" and changed
+    # 10_linux writes a device name if UUIDs are disabled, unless PARTUUIDs are enabled: they are off by default.
     switches = defaults.value("GRUB_DISABLE_LINUX_UUID"), defaults.value("GRUB_DISABLE_LINUX_PARTUUID")
     written = any(source.name == "root" for source in lines.sources) or (switches[0] == "true" and switches[1] != "false")
     return ConvertedMenu(loader.loader, rewritten, written, names)
