@@ -18,6 +18,7 @@ from v2vlint.api import (
     ResumeConf,
     Rule,
     Severity,
+    Unknown,
     Where,
 )
 
@@ -61,12 +62,13 @@ class ResumeMissingDevice(Rule):
             fixed={_CONF: "RESUME=none\n"},
         ),
         Example({_CONF: "RESUME=UUID=dead\n"}, given=(BlockTable(_BLOCKS.devices, complete=False),), title="not told for sure"),
+        Example({_CONF: "RESUME=UUID=$(blkid -s UUID -o value /dev/sda2)\n"}, given=(_BLOCKS,), unknown=True, title="the shell knows"),
         Example({_CONF: "RESUME=UUID=0F3C-77\n", _CFG: _ENTRY.format("noresume resume=UUID=dead")}, given=(_BLOCKS,)),
     )
 
     def check(
         self, bootloader: Bootloader, lines: CommandLines, conf: ResumeConf, devices: Devices, blocks: BlockTable
-    ) -> Iterator[Finding]:
+    ) -> Iterator[Finding | Unknown]:
         if not blocks.devices:
             raise NotApplicable("no block devices are known")
         values: dict[str, Where] = {}
@@ -75,6 +77,8 @@ class ResumeMissingDevice(Rule):
                 values.setdefault(entry.resume.value, entry.resume.where)
         for value, where in values.items():
             yield self._missing(where, value, lines.replace_arg("resume", value, "noresume"))
+        if conf.device and conf.is_computed:
+            yield self.unknown(conf.device.where, f"the shell computes RESUME={conf.device.value}")
         if conf.device and conf.names_device and devices.present(conf.device.value) is False:
             yield self._missing(conf.device.where, conf.device.value, (ReplaceText(conf.device.where, conf.device.value, "none"),))
 

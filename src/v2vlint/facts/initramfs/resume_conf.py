@@ -22,7 +22,12 @@ class ResumeConf:
     @property
     def names_device(self) -> bool:
         """Whether it names a device rather than being ``none``, ``auto`` or empty."""
-        return self.device is not None and self.device.value not in ("", "none", "auto")
+        return self.device is not None and self.device.value not in ("", "none", "auto") and not self.is_computed
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether the shell fills in its value, as in ``UUID=$(blkid …)``."""
+        return self.device is not None and not {"$", "`"}.isdisjoint(self.device.value)
 
 
 @provides
