@@ -57,6 +57,18 @@ def test_two_filesystems_of_one_uuid_are_told(twin: bool, fates: tuple[Fate, Fat
     assert ("disk1p1 and disk2p1" in store.get(EntryVerdict).decisive.reason) is twin
 
 
+@pytest.mark.parametrize(("twin", "fate"), [(True, Fate.UNKNOWN), (False, Fate.PASS)])
+def test_one_physical_volume_on_two_disks_is_told(twin: bool, fate: Fate) -> None:
+    """As LVM 2.03 says of two copies of a disk: it activates nothing of the group."""
+    members = (part(1, "LVM2_member", "pv-1"), part(1, "LVM2_member", "pv-1" if twin else "pv-2", on=2))
+    volume = BlockDevice("vg0/root", "lv", 1 << 29, 0, fs_type="ext4", uuid=ROOT, parents=("disk1p1",))
+    blocks = BlockTable((disk(), disk(2), *members, volume))
+    files = sample_boot(args="root=/dev/mapper/vg0-root ro")
+    found = store(files, blocks, RootStack("ext4", volume, (volume, members[0], disk()))).get(RootVerdict)
+    assert found.fate is fate
+    assert ("disk1p1 and disk2p1 are the same physical volume" in str(found.decisive)) is twin
+
+
 ENTRIES = "".join(
     f"menuentry '{name}' {{\n linux /boot/vmlinuz-6.1.0-13-amd64 root={root}\n initrd /boot/initrd.img-6.1.0-13-amd64\n}}\n"
     for name, root in (("a", "/dev/sda1"), ("b", "/dev/sda1"), ("c", "/dev/sda5"), ("d", f"UUID={ROOT}"))

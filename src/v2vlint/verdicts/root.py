@@ -345,6 +345,17 @@ def _subvolume(boot: DefaultBoot, fs: GuestFS, blocks: BlockTable) -> Iterator[C
         yield boot.fault(f"rootflags={what} names a subvolume that {device.name} does not have", flags.where, None)
 
 
+def _doubled(stack: RootStack, blocks: BlockTable) -> Iterator[Cause[None]]:
+    """One physical volume seen twice, as on the disks of a clone: "Cannot activate LVs in VG vg0 while PVs appear on duplicate devices"."""
+    for volume in stack.of_kind("lv"):
+        members = (blocks.named(name) for name in volume.parents)
+        same = next((same for member in members if member and member.uuid and (same := blocks.twins(f"UUID={member.uuid}"))), ())
+        if same:
+            names, group = " and ".join(device.name for device in same), volume.name.partition("/")[0]
+            reason = f"{names} are the same physical volume: LVM activates nothing of {group}, unless its settings leave one of them out"
+            yield Cause(Fate.UNKNOWN, reason, Device(same[0].name))
+
+
 def _replayed(fs: GuestFS) -> Iterator[Cause[None]]:
     """A root whose journal the kernel has to replay, without certainty that it can."""
     root = fs.mounts["/"]
@@ -370,4 +381,5 @@ class RootVerdict(Verdict, stage=Stage.ROOT, place=60):
     verity_usr = Judge(_verity_usr)
     named_usr = Judge(_named_usr)
     subvolume = Judge(_subvolume)
+    doubled = Judge(_doubled)
     replayed = Judge(_replayed)
