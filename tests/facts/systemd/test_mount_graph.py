@@ -121,6 +121,7 @@ def test_lines(fstab: str, ends: str) -> None:
         (f"{X} defaults 0 2\n", {f"{ETC}/emergency.service": MASKED}, "up"),
         (f"{GONE} /var ext4 nofail 0 2\n", {f"{ETC}/default.target": Link("/lib/systemd/system/rescue.target")}, "up"),
         (f"{GONE} /var ext4 nofail 0 2\n", {f"{ETC}/default.target": Link("/lib/systemd/system/odd.target")}, "up"),
+        (f"{GONE} /var ext4 nofail 0 2\n", {f"{ETC}/default.target": MASKED}, "up"),
         (f"{X} noauto 0 2\n", serving("local-fs.target"), "emergency"),
         (f"{X} noauto 0 2\n", serving("local-fs.target", kind="wants"), "up"),
         (f"{X} noauto 0 2\n", serving("sysinit.target", "Before=sysinit.target\n"), "nothing"),
@@ -166,6 +167,18 @@ def test_command_line(cmdline: str, ends: str) -> None:
 )
 def test_a_mount_point_that_is_a_link_has_the_unit_of_where_it_leads(fstab: str, files: dict[str, str | Link], ends: str) -> None:
     assert forecast(Cell(fstab, {"/data": Link("srv"), **files})) == ends
+
+
+@pytest.mark.parametrize(
+    ("fstab", "links", "ends"),
+    [
+        (f"{GONE} /d/in ext4 nofail 0 2\ntmpfs /srv/in/b tmpfs defaults 0 0\n", {"/d": "e", "/e": "/srv"}, "emergency"),
+        (f"{GONE} /d ext4 nofail 0 2\ntmpfs /new/b tmpfs defaults 0 0\n", {"/d": "/new"}, "emergency"),
+        (f"tmpfs /run/x tmpfs defaults 0 0\n{GONE} /var/run/x ext4 defaults 0 2\n", {"/var/run": "/run"}, "up"),
+    ],
+)
+def test_chains_of_links_and_links_that_lead_to_nothing_yet(fstab: str, links: dict[str, str], ends: str) -> None:
+    assert forecast(Cell(fstab, {name: Link(goal) for name, goal in links.items()})) == ends
 
 
 def test_the_effect_names_the_unit_that_makes_an_optional_mount_vital() -> None:

@@ -42,7 +42,8 @@ def find_boot_goal(units: UnitFiles, store: FactStore) -> BootGoal:
 
 def _started(units: UnitFiles, target: str) -> str:
     """systemd starts rescue.target in place of a default target that it cannot load (do_queue_default_job() of its main.c)."""
-    return target if units.path(target) or not units.path(_RESCUE) else _RESCUE
+    there = units.path(target) is not None and not units.is_masked(target)
+    return target if there or not units.path(_RESCUE) else _RESCUE
 
 
 def _command_lines(store: FactStore) -> tuple[tuple[KernelArg, ...], ...]:
