@@ -18,8 +18,8 @@ FS = memory_guest({
 }, "fs")  # fmt: skip
 
 
-def finding(edit: Edit) -> Finding:
-    return Finding("rule", Severity.ERROR, WholeFile("/etc/fstab"), "message", "effect", Fix("repair it", Applicability.SAFE, (edit,)))
+def finding(*edits: Edit) -> Finding:
+    return Finding("rule", Severity.ERROR, WholeFile("/etc/fstab"), "message", "effect", Fix("repair it", Applicability.SAFE, edits))
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,15 @@ def test_what_does_not_fit_is_only_printed(edit: Edit, size: int) -> None:
         assert told is not None
         assert told.applicability is wanted
         assert ("free on disk1p1" in told.title) is (wanted is Applicability.MANUAL)
+
+
+def test_the_edits_of_a_fix_need_room_together() -> None:
+    edits = (WriteData("/boot/a", b"n" * 5000, ""), WriteData("/boot/b", b"n" * 5000, ""))
+    for free, wanted in (((1 << 20) + 10_000, Applicability.SAFE), ((1 << 20) + 9999, Applicability.MANUAL)):
+        device = BlockDevice("disk1p1", "partition", 1 << 30, 0, uuid="fs", details=(("free", str(free)),))
+        told = with_room(finding(*edits), FS, BlockTable((device,))).fix
+        assert told is not None
+        assert told.applicability is wanted
 
 
 def test_a_changed_line_needs_none() -> None:

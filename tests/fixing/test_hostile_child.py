@@ -13,7 +13,7 @@ import pytest
 
 from v2vlint import target
 from v2vlint.engine.protocol import CheckAsk
-from v2vlint.fixing import appliance, qemu, session
+from v2vlint.fixing import appliance, qemu, session, shadow
 from v2vlint.fixing.direct import fat
 from v2vlint.fixing.direct import write as direct
 from v2vlint.fixing.direct.nbd import Client
@@ -22,7 +22,7 @@ from v2vlint.fixing.orders import WorkerRequest
 from v2vlint.fixing.protocol import Chosen, FixAsk, PreparedFix
 from v2vlint.fixing.work import Work
 from v2vlint.isolate import DEFAULT_LIMITS
-from v2vlint.model.errors import ImageError
+from v2vlint.model.errors import ImageError, UsageError
 from v2vlint.model.report import ImageReport
 from v2vlint.model.source import GuestRef, HostFileInfo, ImageNode, Keys
 
@@ -159,3 +159,49 @@ def test_a_copy_of_files_of_which_one_is_gone(tmp_path: Path) -> None:
     info = HostFileInfo(str(source), 0)
     session._like((info, replace(info, path="/gone")), copy)
     assert stat.S_IMODE(copy.stat().st_mode) & 0o037 == 0
+
+
+@pytest.mark.parametrize("answer", [{}, None, [None], [{"start": 0, "length": -1}], [{"start": 0, "length": 512, "data": True}]])
+def test_a_map_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: object) -> None:
+    monkeypatch.setattr(shadow, "_told", lambda _command, _path: answer)
+    with pytest.raises(ImageError, match="no valid answer"):
+        list(shadow._written(tmp_path, 512))
+
+
+def test_two_copies_to_one_name(tmp_path: Path) -> None:
+    """The second run must not truncate what the first one writes; what a killed run left is overwritten."""
+    output = tmp_path / "new.qcow2"
+    left = tmp_path / ".new.qcow2.partial"
+    left.write_bytes(b"left by a killed run")
+    with session._unfinished(output) as partial:
+        assert partial == left
+        partial.write_bytes(b"first")
+        with pytest.raises(UsageError, match="another v2vlint is writing to it"), session._unfinished(output):
+            pass
+        assert partial.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_conversion_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    partial, output = tmp_path / ".new.vmdk.partial", tmp_path / "new.vmdk"
+    partial.write_bytes(b"no image")
+
+    def full(_source: Path, target: Path, _driver: str) -> None:
+        target.write_bytes(b"half")
+        raise ImageError("qemu-img convert: No space left on device")
+
+    monkeypatch.setattr(qemu, "convert", full)
+    with pytest.raises(ImageError, match="No space"):
+        session._publish(partial, output, "vmdk")
+    assert list(tmp_path.iterdir()) == [partial]
+    output.write_bytes(b"another's")
+    with pytest.raises(UsageError, match="exists by now"):
+        session._publish(partial, output, "qcow2")
+    assert output.read_bytes() == b"another's"
+
+
+def test_files_of_another_run_in_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "disk1.qcow2").write_bytes(b"another's")
+    with pytest.raises(UsageError, match="exists by now"):
+        session._new(tmp_path / "disk1.qcow2")
+    assert (tmp_path / "disk1.qcow2").read_bytes() == b"another's"

@@ -8,8 +8,8 @@ import hashlib
 import pytest
 
 from v2vlint.fixing.operations import build, selinux_specification
-from v2vlint.model.blocks import BlockTable
-from v2vlint.model.fix import AppendInitramfs, Applicability, CopyFile, Delete, Edit, Fix, Rebuild, ReplaceText, WriteFile
+from v2vlint.model.blocks import BlockDevice, BlockTable
+from v2vlint.model.fix import AppendInitramfs, Applicability, CopyFile, Delete, Edit, Fix, Rebuild, ReplaceText, WriteData, WriteFile
 from v2vlint.model.place import Span
 from v2vlint.model.rule import Link
 from v2vlint.samples.memory import memory_guest
@@ -94,3 +94,22 @@ def test_what_cannot_be_done_whole_is_refused_and_the_rest_goes_on(edit: Edit, r
 )
 def test_selinux_specification(files: dict[str, str | bytes | Link], path: str) -> None:
     assert selinux_specification(memory_guest(files)) == path
+
+
+def test_fixes_need_room_together() -> None:
+    """Each of them fits alone. Those for which no room is left are refused, and the others are made."""
+    fixes = [fix(WriteData(f"/boot/{name}", bytes(5000), "")) for name in "abc"]
+    for free, count in ((15_000, 3), (14_999, 2), (5000, 1), (4999, 0)):
+        device = BlockDevice("disk1p1", "partition", 1 << 30, 0, uuid="fs", details=(("free", str((1 << 20) + free)),))
+        done = build(memory_guest(FILES, "fs"), BlockTable((device,)), fixes)
+        assert done.taken == tuple(fixes[:count])
+        assert [(one, "free on disk1p1" in words) for one, words in done.refused] == [(one, True) for one in fixes[count:]]
+        assert len(done.operations) == count
+
+
+def test_what_two_fixes_write_once_needs_room_once() -> None:
+    shared = WriteData("/boot/shared", bytes(5000), "")
+    fixes = [fix(shared, WriteFile(f"/etc/{name}", "x")) for name in "ab"]
+    device = BlockDevice("disk1p1", "partition", 1 << 30, 0, uuid="fs", details=(("free", str((1 << 20) + 5000)),))
+    done = build(memory_guest(FILES, "fs"), BlockTable((device,)), fixes)
+    assert (done.taken, done.refused) == (tuple(fixes), ())

@@ -5,15 +5,18 @@ from __future__ import annotations
 import dataclasses
 import posixpath
 import re
+from collections import Counter
+from collections.abc import Iterable
 
 from v2vlint.guest.fs import GuestFS
-from v2vlint.model.blocks import BlockTable
+from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.finding import Finding
 from v2vlint.model.fix import AppendInitramfs, Applicability, CopyFile, Edit, Fix, WriteData
 
 RESERVE = 1 << 20
 """What a fix leaves free."""
+PathAndSize = tuple[str, int]
 _MODULE = re.compile(r"([^/]+)\.ko(?:\.\w+)?$")
 
 
@@ -22,26 +25,33 @@ def with_room(finding: Finding, fs: GuestFS, blocks: BlockTable) -> Finding:
     fix = finding.fix
     if fix is None or fix.applicability is Applicability.MANUAL:
         return finding
-    reason = next(filter(None, (lack_of_room(fs, blocks, *_written(fs, edit)) for edit in fix.edits)), "")
+    reason = lack_of_room(fs, blocks, (_written(fs, edit) for edit in fix.edits))
     if not reason:
         return finding
     return dataclasses.replace(finding, fix=Fix(f"{fix.title} (not now: {reason})", Applicability.MANUAL, fix.edits))
 
 
-def lack_of_room(fs: GuestFS, blocks: BlockTable, path: str, size: int) -> str:
-    """Why ``size`` more bytes cannot be written to ``path``; empty when they can, or when the free space is unknown."""
-    if not path:
-        return ""
-    real = fs.resolve(posixpath.dirname(path)) or path
-    points = [point for point in fs.mounts if real == point or real.startswith(f"{point.rstrip('/')}/")]
-    for device in blocks.tagged("UUID", fs.mounts[max(points, key=len)].uuid)[:1]:
+def lack_of_room(fs: GuestFS, blocks: BlockTable, writes: Iterable[PathAndSize]) -> str:
+    """Why all ``writes``, so many more bytes in each path, cannot be made; empty when they can, or when the free space is unknown."""
+    needed: Counter[BlockDevice] = Counter()
+    for path, size in writes:
+        if path and (device := _device(fs, blocks, path)):
+            needed[device] += size
+    for device, size in needed.items():
         free = device.detail("free")
         if free.isdigit() and int(free) < size + RESERVE:
             return f"{size >> 10} KiB needed, {int(free) >> 10} KiB free on {device.name}"
     return ""
 
 
-def _written(fs: GuestFS, edit: Edit) -> tuple[str, int]:
+def _device(fs: GuestFS, blocks: BlockTable, path: str) -> BlockDevice | None:
+    """The device of the filesystem that a path is on."""
+    real = fs.resolve(posixpath.dirname(path)) or path
+    points = [point for point in fs.mounts if real == point or real.startswith(f"{point.rstrip('/')}/")]
+    return next(iter(blocks.tagged("UUID", fs.mounts[max(points, key=len)].uuid)), None)
+
+
+def _written(fs: GuestFS, edit: Edit) -> PathAndSize:
     """The path and the approximate size of what an edit writes; an empty path for edits that write next to nothing."""
     try:
         if isinstance(edit, WriteData):

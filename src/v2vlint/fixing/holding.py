@@ -33,7 +33,7 @@ def locked(images: Sequence[Path]) -> Iterator[None]:
         for _key, at in sorted({at.key: at for at in _together(images)}.items()):
             handle = os.open(at.image, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
             stack.callback(os.close, handle)
-            if not _flock(handle):
+            if not flocked(handle):
                 raise ImageLocked(f"{at.image}: another v2vlint is writing to it")
         yield
 
@@ -46,7 +46,8 @@ def _together(images: Iterable[Path]) -> Iterator[SidecarPlace]:
             yield from (member.at for member in journal.members) if journal else ()
 
 
-def _flock(handle: int) -> bool:
+def flocked(handle: int) -> bool:
+    """Take an exclusive flock(2). False while another process holds it."""
     deadline = time.monotonic() + LOCK_PATIENCE
     while True:
         try:

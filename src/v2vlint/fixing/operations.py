@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 
-from v2vlint.engine.room import lack_of_room
+from v2vlint.engine.room import PathAndSize, lack_of_room
 from v2vlint.facts.environment.selinux import parse_selinux_config
 from v2vlint.facts.initramfs.images import Initramfses
 from v2vlint.fixing.orders import Appending, Commanding, Copying, Creating, Deleting, Operation, Overwriting
@@ -48,6 +48,7 @@ class _Draft:
     fs: GuestFS
     blocks: BlockTable
     rebuild: bool
+    writes: list[PathAndSize] = field(default_factory=list)
     images: Initramfses = field(init=False)
 
     def __post_init__(self) -> None:
@@ -68,21 +69,31 @@ def build(fs: GuestFS, blocks: BlockTable, fixes: Sequence[Fix], *, rebuild: boo
     draft = _Draft(fs, blocks, rebuild)
     taken: list[Fix] = []
     refused: list[tuple[Fix, str]] = []
+    held: list[PathAndSize] = []
     # Each alone at first: one that cannot be carried out must not take the others with it.
     for fix in fixes:
         try:
             _operations(draft, fix.edits)
+            alone = tuple(draft.writes)
+            if lack_of_room(fs, blocks, (*held, *alone)):
+                # Together they may need less: what two of them append to one image is appended once.
+                _operations(draft, _edits(*taken, fix))
         except (FactUnavailable, StaleEdit) as reason:
             refused.append((fix, str(reason)))
         else:
             taken.append(fix)
-    edits = tuple(dict.fromkeys(edit for fix in taken for edit in fix.edits))
+            held.extend(alone)
+    edits = _edits(*taken)
     if not edits:
         return RootWork(refused=tuple(refused))
     operations, changes = _operations(draft, edits)
     written = sum(map(_size, operations))
     diff = _diff(changes, operations)
     return RootWork(operations, tuple(taken), tuple(refused), diff, selinux_specification(fs), written, is_windows(fs))
+
+
+def _edits(*fixes: Fix) -> tuple[Edit, ...]:
+    return tuple(dict.fromkeys(edit for fix in fixes for edit in fix.edits))
 
 
 def _size(operation: Operation) -> int:
@@ -93,6 +104,7 @@ def _size(operation: Operation) -> int:
 
 def _operations(draft: _Draft, edits: Iterable[Edit]) -> tuple[tuple[Operation, ...], Changes]:
     edits = tuple(edits)
+    draft.writes.clear()
     if is_windows(draft.fs):
         need_settled(draft.fs, draft.blocks)
     _need_rebuild(draft, edits)
@@ -202,7 +214,8 @@ def _append(draft: _Draft, path: str, version: str, names: tuple[str, ...], file
 
 
 def _need_room(draft: _Draft, path: str, size: int) -> None:
-    if reason := lack_of_room(draft.fs, draft.blocks, path, size):
+    draft.writes.append((path, size))
+    if reason := lack_of_room(draft.fs, draft.blocks, draft.writes):
         raise FactUnavailable(WholeFile(path), reason)
 
 

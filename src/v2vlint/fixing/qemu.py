@@ -64,9 +64,9 @@ def _named(errors: str, status: int, nodes: Nodes | None) -> str:
     return re.sub(r"/dev/fd/(\d+)", lambda match: names.get(int(match[1]), match[0]), words)
 
 
-def fresh(path: Path) -> Path:
+def fresh(path: Path, *, keep: bool = False) -> Path:
     """Make ``path`` an empty file that only its owner can read, for a tool to fill. ImageError when a link or anything but a file exists
-    there.
+    there. With ``keep``, the content of one of ours stays.
     """
     try:
         # O_NONBLOCK: a pipe in its place would wait for a reader.
@@ -79,7 +79,7 @@ def fresh(path: Path) -> Path:
         if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_uid != os.geteuid():
             raise ImageError(f"{path} is in the way", hint=f"look at it, and remove it: rm {shlex.quote(str(path))}")
         os.fchmod(handle, 0o600)
-        os.ftruncate(handle, 0)
+        os.ftruncate(handle, os.fstat(handle).st_size if keep else 0)
     finally:
         os.close(handle)
     return path
@@ -102,11 +102,7 @@ def create_overlay(overlay: Path, size: int) -> None:
 def virtual_size(image: ImageNode) -> int:
     """The size of the virtual disk in bytes."""
     with Nodes() as nodes:
-        found = told("info", "-U", argument(nodes.image(image)), nodes=nodes)
-    size = found.get("virtual-size") if isinstance(found, dict) else None
-    if not isinstance(size, int) or size < 0:
-        raise ImageError("qemu-img info gave no valid answer")
-    return size
+        return number(told("info", "-U", argument(nodes.image(image)), nodes=nodes), "virtual-size")
 
 
 def told(*command: str, nodes: Nodes) -> Any:
@@ -117,6 +113,14 @@ def told(*command: str, nodes: Nodes) -> Any:
         return parse(run("qemu-img", command[0], "--output=json", *command[1:], nodes=nodes))
     except ValueError as error:
         raise ImageError(f"qemu-img {command[0]} gave no valid answer: {error}") from error
+
+
+def number(found: Any, name: str) -> int:
+    """A size or count in the output of qemu-img. ImageError when there is none."""
+    value = found.get(name) if isinstance(found, dict) else None
+    if not isinstance(value, int) or value < 0:
+        raise ImageError(f"qemu-img gave no valid answer ({name})")
+    return value
 
 
 def convert(source: Path, output: Path, driver: str) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import field, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from v2vlint.files import Desk
 from v2vlint.files.nodes import DRIVERS
 from v2vlint.fixing import qemu, transaction, writers
 from v2vlint.fixing.export import EXPORT, ExportAsk
+from v2vlint.fixing.holding import flocked
 from v2vlint.fixing.look import to_change, to_read
 from v2vlint.fixing.protocol import PREPARE, Chosen, FixAsk, Held, PreparedFix
 from v2vlint.fixing.request import checked
@@ -141,19 +142,30 @@ def fix_copy(asked: FixAsk, output: Path, limits: Limits = DEFAULT_LIMITS) -> Fi
     clock.lap("check")
     if len(prepared.formats) != 1 or len(prepared.image.paths) != 1:
         raise UsageError(f"{asked.ask.guest.name}: -o takes a guest with one disk", hint="-o FOLDER takes all of them")
-    # Under another name until it is complete.
-    partial = output.with_name(f".{output.name}.partial")
-    try:
+    with _unfinished(output) as partial:
         _copy_source(asked.ask.guest, prepared, 0, partial, limits)
         clock.lap("copy")
         outcome = _Rounds(asked, limits, {partial: None}, clock).run(prepared) if prepared.has_work else _nothing(prepared, [], clock)
         _publish(partial, output, wanted)
         _like(prepared.image.files, output)
         clock.lap("convert")
-    finally:
-        if not partial.is_dir():
-            partial.unlink(missing_ok=True)
     return replace(outcome, output=str(output))
+
+
+@contextmanager
+def _unfinished(output: Path) -> Iterator[Path]:
+    """The name of ``output`` until it is complete. UsageError while another v2vlint uses it; what a killed one left is overwritten."""
+    partial = output.with_name(f".{output.name}.partial")
+    handle = os.open(qemu.fresh(partial, keep=True), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if not flocked(handle):
+            raise UsageError(f"{output}: another v2vlint is writing to it")
+        try:
+            yield partial
+        finally:
+            partial.unlink(missing_ok=True)
+    finally:
+        os.close(handle)
 
 
 def _readable(prepared: PreparedFix) -> PreparedFix:
@@ -175,10 +187,11 @@ def _fix_into(asked: FixAsk, folder: Path, limits: Limits) -> FixOutcome:
         raise ImageError(f"{asked.ask.guest.name}: not all of its disks could be read")
     made = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
-    disks = [folder / f"disk{number}.qcow2" for number in range(1, len(prepared.formats) + 1)]
+    disks: list[Path] = []
     try:
-        for position, disk in enumerate(disks):
-            _copy_source(asked.ask.guest, prepared, position, disk, limits)
+        for position in range(len(prepared.formats)):
+            disks.append(_new(folder / f"disk{position + 1}.qcow2"))
+            _copy_source(asked.ask.guest, prepared, position, disks[-1], limits)
         clock.lap("copy")
         outcome = _Rounds(asked, limits, dict.fromkeys(disks), clock).run(prepared) if prepared.has_work else _nothing(prepared, [], clock)
         for disk in disks:
@@ -189,9 +202,19 @@ def _fix_into(asked: FixAsk, folder: Path, limits: Limits) -> FixOutcome:
             disk.unlink(missing_ok=True)
         # Only what this run has made is removed.
         if made:
-            folder.rmdir()
+            with suppress(OSError):
+                folder.rmdir()
         raise
     return replace(outcome, output="+".join(map(str, disks)))
+
+
+def _new(path: Path) -> Path:
+    """An empty file, which nothing else has made."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    except FileExistsError as error:
+        raise UsageError(f"{path} exists by now", hint="another v2vlint may be writing to the folder") from error
+    return path
 
 
 def _copy_source(guest: GuestRef, prepared: PreparedFix, position: int, copy: Path, limits: Limits) -> None:
@@ -200,9 +223,8 @@ def _copy_source(guest: GuestRef, prepared: PreparedFix, position: int, copy: Pa
     if node is not None:
         qemu.copy_image(node, copy)
         return
-    raw = copy.with_name(f".{copy.name}.raw")
+    raw = qemu.fresh(copy.with_name(f".{copy.name}.raw"))
     try:
-        os.close(os.open(raw, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
         grant = Grant(write=(str(raw),))
         outcome = isolate.run(Call(EXPORT, encode(ExportAsk(guest, position, str(raw))), grant, Desk(guest)), limits)
         if not isinstance(outcome, Answer):
@@ -216,10 +238,14 @@ def _copy_source(guest: GuestRef, prepared: PreparedFix, position: int, copy: Pa
 def _publish(partial: Path, output: Path, wanted: str) -> None:
     if wanted != "qcow2":
         second = partial.with_suffix(".converted")
-        qemu.convert(partial, second, wanted)
-        partial.unlink()
-        second.rename(partial)
+        try:
+            qemu.convert(partial, second, wanted)
+            second.replace(partial)
+        finally:
+            second.unlink(missing_ok=True)
     transaction.sync(partial)
+    if output.exists():
+        raise UsageError(f"{output} exists by now")
     partial.rename(output)
 
 

@@ -142,20 +142,22 @@ def _told(command: str, path: Path) -> Any:
 
 
 def _virtual_size(path: Path) -> int:
-    return int(_told("info", path)["virtual-size"])
+    return qemu.number(_told("info", path), "virtual-size")
 
 
 def _clusters(path: Path) -> int:
     """The number of clusters in a qcow2 file, including those beyond its virtual end."""
-    return int(_told("check", path)["allocated-clusters"])
+    return qemu.number(_told("check", path), "allocated-clusters")
 
 
 def _written(path: Path, rounded: int) -> Iterator[ShadowExtent]:
     """The written ranges of one of our qcow2 files, in order; zeros beyond the old end are left out."""
-    for item in _told("map", path):
-        start, length = item["start"], item["length"]
-        if item["data"]:
-            yield ShadowExtent(start, length, item["offset"])
+    found = _told("map", path)
+    items: list[Any] = found if isinstance(found, list) else [None]
+    for item in items:
+        start, length = qemu.number(item, "start"), qemu.number(item, "length")
+        if item.get("data"):
+            yield ShadowExtent(start, length, qemu.number(item, "offset"))
         elif item.get("present") and start < rounded:
             yield ShadowExtent(start, min(length, rounded - start), None)
 

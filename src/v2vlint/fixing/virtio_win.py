@@ -19,6 +19,7 @@ from v2vlint.disk.hives.edit import HiveDraft
 from v2vlint.fixing.windows import open_hive
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.digits import decimal
 from v2vlint.model.errors import FactUnavailable, ImageError, UsageError
 from v2vlint.model.fix import Applicability, Edit, Fix, RegistryDeleteKey, RegistrySet, WriteData
 from v2vlint.model.osinfo import OsInfo
@@ -119,7 +120,7 @@ def _wanted(folders: list[str], name: str) -> bool:
 
 def folder_name(system: OsInfo) -> str:
     """virtio-win's name for this version of Windows: ``w10``, ``2k19``…; FactUnavailable when it has none."""
-    numbers = [int(number) for number in re.findall(r"\d+", system.version)[:3]]
+    numbers = [decimal(number) for number in re.findall(r"[0-9]+", system.version)[:3]]
     major, minor, build = (*numbers, 0, 0, 0)[:3]
     server = "server" in system.name.lower()
     if major == 10:
