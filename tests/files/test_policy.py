@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from v2vlint.files import Desk, FileMissing, FilePolicy, Refused
+from v2vlint.files import Desk, FileMissing, FilePolicy, Refused, desk
 from v2vlint.model.errors import ImageError
 from v2vlint.model.source import GuestRef
 
@@ -137,3 +137,22 @@ def test_a_desk_tells_what_it_gave(bundle: Path) -> None:
     assert second.before == second.after == "ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73"
     assert desk.gave(str(bundle / "in"))
     assert not desk.gave(str(bundle / "base"))
+
+
+def test_a_child_does_not_ask_for_ever(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk, "MAX_OPENED", 3)
+    ours = Desk(GuestRef("x", "disks", (str(bundle / "disk"),)))
+    told = [ours("disk" if number else str(bundle / "disk")) for number in range(5)]
+    assert [answer.get("error") for answer, _handle in told] == [None, "FileMissing", "FileMissing", "ImageError", "ImageError"]
+    os.close(told[0][1] or -1)
+
+
+def test_a_file_that_cannot_be_read_for_its_digest_is_named(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_opened: object) -> str:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(desk, "_digest", broken)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    answer, handle = Desk(GuestRef("x", "disks", (str(bundle / "disk"),), hashed=True))(str(bundle / "disk"))
+    assert (answer["error"], answer["message"], handle) == ("ImageError", f"{bundle / 'disk'}: input/output error", None)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

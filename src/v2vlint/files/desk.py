@@ -18,6 +18,8 @@ from v2vlint.model.errors import ImageError
 from v2vlint.model.source import GuestRef, HostFileInfo
 
 MAX_FILES = 20_000
+MAX_OPENED = 10 * MAX_FILES
+"""How often files are opened: a child's time does not run while its parent answers, so that one could ask for ever."""
 _BLOCK = 4 << 20
 _ERRORS = {kind.__name__: kind for kind in (FileMissing, Refused, ImageError)}
 
@@ -40,6 +42,7 @@ class Desk:
         self.grant = Grant(tuple(resolved(tree) for tree in ref.trees if not is_url(tree)))
         self._digests = ref.hashed
         self._given: dict[str, HostFileInfo] = {}
+        self._opened = 0
 
     def __call__(self, question: Any) -> tuple[Any, int | None]:
         """Answer a child: the file's path as text, or the error, and the descriptor."""
@@ -52,11 +55,16 @@ class Desk:
 
     def open(self, path: str) -> Opened:
         """See :class:`FileOpener`."""
-        if len(self._given) >= MAX_FILES:
+        self._opened += 1
+        if len(self._given) >= MAX_FILES or self._opened > MAX_OPENED:
             raise ImageError(f"{path}: more than {MAX_FILES} files")
         opened = self.policy.open(path)
         if opened.real not in self._given:
-            before = _digest(opened) if self._digests else ""
+            try:
+                before = _digest(opened) if self._digests else ""
+            except OSError as error:
+                os.close(opened.descriptor)
+                raise ImageError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from error
             self._given[opened.real] = HostFileInfo(opened.real, opened.size, before, state=opened.state)
         return opened
 

@@ -25,7 +25,7 @@ class HostMount:
 
 def host_mounts() -> Iterator[HostMount]:
     """What is mounted, in the kernel's order: of several mounts at a place, the last one is visible. Empty when the kernel does not say."""
-    for line in _text(_MOUNTS).splitlines():
+    for line in _text(_MOUNTS).split("\n"):
         # proc_pid_mountinfo(5): the number of optional fields varies, so a dash separates the type.
         before, _, after = line.partition(" - ")
         fields, rest = before.split(" "), after.split(" ")
