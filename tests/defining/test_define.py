@@ -15,6 +15,7 @@ import pytest
 
 from guestbuild.samples import cached, recipes
 from tests.defining.test_xml import valid
+from tests.disk.images import run
 from v2vlint.source.kinds.libvirt import domain
 
 pytestmark = pytest.mark.slow
@@ -139,3 +140,13 @@ def test_libvirt_takes_the_domain_and_gives_it_back(session: str, tmp_path: Path
     assert done.returncode == 0, done.stderr
     again, _notes = define(f"domain:{name}", "--connect", session)
     assert [disk.bus for disk in domain("x.xml", again).disks] == [bus]
+
+
+def test_a_disk_that_cannot_be_read_does_not_give_its_place_to_another(tmp_path: Path) -> None:
+    damaged, good = tmp_path / "damaged.qcow2", tmp_path / "good.img"
+    run("qemu-img", "convert", "-O", "raw", image("debian-portable"), good)
+    damaged.write_bytes(b"QFI\xfb" + bytes(600))
+    text, notes = define(f"{damaged}+{good}")
+    assert [(disk.path, disk.format) for disk in domain("x.xml", text).disks][1:] == [(str(good), "raw")]
+    assert text.index("<boot order") > text.index(str(good))
+    assert "damaged.qcow2" in notes

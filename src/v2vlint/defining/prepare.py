@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +20,7 @@ from v2vlint.facts.network.network import Network
 from v2vlint.facts.registry import FactStore
 from v2vlint.facts.storage.sectors import USUAL
 from v2vlint.guest.open import GuestContents, open_guest
+from v2vlint.model.blocks import BlockDevice
 from v2vlint.model.codec import decode, encode
 from v2vlint.model.definition import Definition, Topology
 from v2vlint.model.errors import FactUnavailable, ImageError, UsageError
@@ -28,6 +30,7 @@ from v2vlint.model.secrecy import without_secrets
 from v2vlint.model.source import DiskFile, GuestSource
 from v2vlint.model.target import Firmware, Target
 from v2vlint.source.locate import locate
+from v2vlint.source.values import mac_address
 
 _FORMATS = {"raw": "raw", "qcow2": "qcow2", "vmdk": "vmdk", "vhd": "vpc", "vdi": "vdi"}
 _ARCHITECTURES = {"x86_64": "x86_64", "i386": "x86_64", "": "x86_64"}
@@ -58,6 +61,7 @@ class _Proposal:
         self.notes: list[str] = [f"{problem.where}: {problem.reason}" for problem in guest.problems]
         self.store = self._starting()
         self.os: OsInfo = self.store.get(OsInfo)
+        self.opened = dict(_opened(source.disks, guest.blocks.disks))
 
     def _starting(self) -> FactStore:
         """The facts of the system that boots by default; if that is undecided, of the first Linux, else of the first system."""
@@ -141,7 +145,8 @@ class _Proposal:
     def boot_disk(self, firmware: Firmware) -> int:
         found = self.fact(FirmwareFact)
         place = None if found is None else found.esp_disk if firmware == "uefi" else found.boot_disk
-        return place or 0
+        # Facts count the disks that could be read.
+        return next((position for position, disk in self.opened.items() if disk.disk == place), 0)
 
     def fact(self, kind: type[Any]) -> Any:
         try:
@@ -150,8 +155,8 @@ class _Proposal:
             return None
 
     def disk(self, position: int, file: DiskFile, bus: str) -> ProposedDisk:
-        disks = [one.detail("format") for one in self.guest.blocks.disks if one.disk == position]
-        kind = (disks or [file.format])[0]
+        disk = self.opened.get(position)
+        kind = disk.detail("format") if disk else file.format
         if file.offset or file.length >= 0 or file.chunks or kind not in _FORMATS:
             path = f"{os.path.splitext(os.path.abspath(file.path))[0]}-disk{position + 1}.qcow2"  # noqa: PTH100, PTH122
             self.notes.append(f"{file.name} is not an image that libvirt can attach: convert it to {os.path.basename(path)}")  # noqa: PTH119
@@ -160,7 +165,7 @@ class _Proposal:
 
     def sector(self, position: int, bus: str) -> int:
         """The sectors that the disk was laid out in: its partition table counts in them, or whoever made it says so."""
-        disk = next((one for one in self.guest.blocks.disks if one.disk == position), None)
+        disk = self.opened.get(position)
         size = int((disk and (disk.detail("sector_size") or disk.detail("stated_sector"))) or USUAL)
         if size == USUAL or bus not in ("ide", "sata"):
             return size
@@ -174,7 +179,7 @@ class _Proposal:
                 self.notes.append(f"the cards are on the network 'default'; they were on {', '.join(dict.fromkeys(named))}")
             return tuple(ProposedCard(model, nic.mac) for nic in self.definition.nics)
         network = self.fact(Network)
-        bound = {token.value.lower().replace("-", ":") for one in network.cards if (token := one.mac)} if network else set()
+        bound = {mac_address(token.value) for one in network.cards if (token := one.mac)} - {""} if network else set()
         if len(bound) == 1:
             self.notes.append("the MAC address is the one in the guest's network configuration")
             return (ProposedCard(model, bound.pop()),)
@@ -183,3 +188,11 @@ class _Proposal:
     def cpu_level(self) -> int:
         needs = self.fact(CpuNeeds) if self.os.kind == "linux" else None
         return 0 if needs is None else max(needs.level, needs.distribution_level)
+
+
+def _opened(files: Sequence[DiskFile], disks: Sequence[BlockDevice]) -> Iterator[tuple[int, BlockDevice]]:
+    """The disks by the position of their files. One that could not be read is no block device."""
+    left = list(disks)
+    for position, file in enumerate(files):
+        if left and left[0].detail("image") == file.name:
+            yield position, left.pop(0)

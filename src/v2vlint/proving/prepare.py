@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,8 +23,9 @@ from v2vlint.model.source import DiskFile, ImageNode
 from v2vlint.model.target import Firmware, Hardware, Target
 from v2vlint.proving.font import MAX_FONT, psf_font
 from v2vlint.proving.images import ProofDisk
-from v2vlint.proving.protocol import MAC, CopiedKernel, Glyphs, PreparedBoot, ProveAsk
+from v2vlint.proving.protocol import CopiedKernel, Glyphs, PreparedBoot, ProveAsk
 from v2vlint.source.locate import locate
+from v2vlint.source.values import mac_address
 
 MAX_FONTS = 8
 MAX_COPY = 1 << 30
@@ -104,20 +105,16 @@ def _boot_disk(stores: list[FactStore], firmware: Firmware) -> int:
 
 def _mac(guest: GuestContents, stores: list[FactStore]) -> str:
     """The single address stated by the definition, or else the one that the guest's own network configuration is bound to."""
-    stated = _addresses(nic.mac for nic in guest.definition.nics) if guest.definition else set()
+    stated = {nic.mac for nic in guest.definition.nics} if guest.definition else set()
+    stated -= {""}
     for store in () if stated else stores:
         try:
             network = store.get(Network)
         except FactUnavailable:
             continue
         bound = [card.mac for card in network.interfaces] + [pin.mac for pin in network.pins]
-        stated |= _addresses(token.value for token in bound if token)
+        stated |= {mac_address(token.value) for token in bound if token} - {""}
     return stated.pop() if len(stated) == 1 else ""
-
-
-def _addresses(texts: Iterable[str]) -> set[str]:
-    """MAC addresses in QEMU's notation; what is none is left out."""
-    return {address for text in texts if MAC.fullmatch(address := text.lower().replace("-", ":"))}
 
 
 def _fonts(fs: GuestFS) -> Iterator[Glyphs]:

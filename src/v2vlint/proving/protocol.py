@@ -9,10 +9,10 @@ from v2vlint.model.dataclass import dataclass
 from v2vlint.model.source import GuestRef, Keys
 from v2vlint.model.target import Firmware, Hardware, Target
 from v2vlint.proving.images import ProofDisk
+from v2vlint.source.values import mac_address
 
 PREPARE = "v2vlint.proving.prepare:prepare"
 
-MAC = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 _HEX = re.compile(r"(?:[0-9a-f]{2})*")
 
 Glyphs = tuple[tuple[str, str], ...]
@@ -68,7 +68,7 @@ def is_valid(prepared: PreparedBoot, target: Target) -> bool:
     return (
         all(name == Path(name).name not in ("", "..") and "\0" not in name for name in names)
         and not (kernel and "\0" in kernel.command_line)
-        and (not prepared.mac or MAC.fullmatch(prepared.mac) is not None)
+        and prepared.mac == mac_address(prepared.mac)
         and prepared.boot_disk >= 0
         and all(_HEX.fullmatch(bitmap) for font in prepared.fonts for bitmap, _char in font)
         and (prepared.hardware is None or could_be(target, prepared.hardware))
