@@ -141,7 +141,7 @@ def test_targets_are_listed_with_the_users_own(v2vlint: Run, tmp_path: Path) -> 
     (tmp_path / "v2vlint.toml").write_text('[targets.lab]\nextends = "vmware"\ntitle = "the lab"\n')
     done = v2vlint("targets")
     assert done.returncode == 0
-    assert "ec2-nitro     Amazon EC2, Nitro instances; disks nvme\n" in done.stdout
+    assert "ec2-nitro     Amazon EC2 (Nitro); disks nvme\n" in done.stdout
     assert done.stdout.endswith("lab           the lab; disks sd\n")
 
 

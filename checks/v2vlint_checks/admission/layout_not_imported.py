@@ -54,7 +54,7 @@ class LayoutNotImported(Rule):
         refuses = target.admission.refuses
         if not refuses:
             raise NotApplicable(f"no importer of {target.name} is known to refuse a layout")
-        effect = f"the import into {target.title} fails: bring the disk in as a snapshot, and make the machine from it"
+        effect = f"the import into {target.title} fails: import the disk as a snapshot and create the machine from it"
         if "encrypted" in refuses:
             for device in blocks.devices:
                 if device.fs_type in ("crypto_LUKS", "BitLocker"):

@@ -46,4 +46,4 @@ class HostNameLeft(Rule):
         if name is None or name.value.lower() in _NEUTRAL or cloud_init.runs:
             raise NotApplicable("cloud-init sets the name of each machine" if cloud_init.runs else "no name is stored")
         fix = Fix("let the network name the machine", Applicability.UNSAFE, (replace_token(name, "localhost.localdomain"),))
-        yield self.finding(name.where, f"the host name {name.value} is stored", "every copy calls itself so", fix=fix)
+        yield self.finding(name.where, f"the host name {name.value} is stored", "every copy has the same name", fix=fix)

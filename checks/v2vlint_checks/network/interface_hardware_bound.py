@@ -77,7 +77,7 @@ class InterfaceHardwareBound(Rule):
             raise NotApplicable("no network configuration was found")
         for loss in landing.losses:
             if loss.key in _HARDWARE and (severity := _severity(loss, landing)) is not None:
-                what = f"{loss.config.manager} configures a card{' by exclusion' if loss.excludes else ''}"
+                what = f"{loss.config.manager} configures {'all cards except those chosen' if loss.excludes else 'a card'}"
                 yield self._bound(loss.tokens, what, target, severity, loss.survival)
         for link in links.links:
             hardware = tuple(condition for condition in link.conditions if condition.key in _HARDWARE)
@@ -89,7 +89,7 @@ class InterfaceHardwareBound(Rule):
                 yield self._bound(tokens, f"the name {link.name} is assigned to a card", target, severity, survival)
 
     def _bound(self, hardware: tuple[Token, ...], what: str, target: Target, severity: Severity, survival: Survival) -> Finding:
-        message = f"{what} by its driver or place: {', '.join(map(str, hardware))[:80]}"
+        message = f"{what} by driver or place: {', '.join(map(str, hardware))[:80]}"
         verb = "does not match, so this does not apply" if survival is Survival.LOST else "may not match, so this may not apply"
         return self.finding(hardware[0].where, message, f"the card on {target.name} {verb}", severity=severity)
 

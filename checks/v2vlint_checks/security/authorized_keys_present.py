@@ -43,10 +43,12 @@ class AuthorizedKeysPresent(Rule):
     def check(self, traces: Traces, cloud_init: CloudInit) -> Iterator[Finding]:
         found = traces.of("authorized")
         if not found:
-            raise NotApplicable("no key is let in")
+            raise NotApplicable("no SSH key is authorized")
         fix = (
-            Fix("let nobody in by SSH keys of the image", Applicability.UNSAFE, traces.deletions("authorized")) if cloud_init.runs else None
+            Fix("delete the authorized SSH keys of the image", Applicability.UNSAFE, traces.deletions("authorized"))
+            if cloud_init.runs
+            else None
         )
         for place in found[:1]:
-            message = "SSH keys are let in" if len(found) == 1 else f"SSH keys of {len(found)} files are let in"
-            yield self.finding(place, message, "who has the private key gets into every copy", fix=fix, related=found[1:20])
+            message = "SSH keys are authorized to log in" if len(found) == 1 else f"SSH keys in {len(found)} files are authorized to log in"
+            yield self.finding(place, message, "whoever has a private key can log in to every copy", fix=fix, related=found[1:20])

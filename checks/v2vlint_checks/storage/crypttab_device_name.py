@@ -25,7 +25,7 @@ from v2vlint.api import (
 
 _LUKS = BlockDevice("disk1p2", "partition", 1 << 30, 0, 2, "crypto_LUKS", "4a2e-99")
 _INSIDE = BlockDevice("luks-4a2e-99", "luks", 1 << 30, 0, 0, "ext4", "0f3c-77", parents=("disk1p2",))
-_EARLY = "the initramfs waits for it in vain, and boot stops in its shell; name it by UUID in crypttab, and make the initramfs anew"
+_EARLY = "the initramfs waits for it in vain, and boot stops in its shell; use its UUID in crypttab and rebuild the initramfs"
 _ROOT = "root {} none luks,discard\n"
 
 

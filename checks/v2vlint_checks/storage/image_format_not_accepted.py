@@ -54,8 +54,13 @@ class ImageFormatNotAccepted(Rule):
         for disk in blocks.disks:
             kind, variant = disk.detail("format").removesuffix(".gz"), disk.detail("variant")
             if kind and not {kind, f"{kind}-{variant}" if variant else f"{kind}-{_only(kind, accepted)}"} & {*accepted}:
-                message = f"the image of {disk.name} is {_named(kind, variant)}, and {target.title} accepts {' or '.join(accepted)}"
+                message = f"the image of {disk.name} is {_named(kind, variant)}, and {target.title} accepts {_or(accepted)}"
                 yield self.finding(Device(disk.name), message, _WAYS.get(accepted[0], "convert it first (qemu-img convert)"))
+
+
+def _or(words: tuple[str, ...]) -> str:
+    """``raw, vhd or vhdx``."""
+    return " or ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
 
 
 def _only(kind: str, accepted: tuple[str, ...]) -> str:

@@ -74,9 +74,9 @@ def test_a_link_is_followed_once() -> None:
         (b"", "is empty"),
         (bytes(4096), "contains only zero bytes"),
         (b"garbage", "contains data at byte 0 that the kernel cannot unpack"),
-        (MAIN[:-300], "the archive ends early"),
-        (gzip.compress(MAIN, mtime=0)[:-30], "the compressed data ends early"),
-        (MICROCODE + b"\x1f\x8b\x08broken", "the compressed data"),
+        (MAIN[:-300], "ends early"),
+        (gzip.compress(MAIN, mtime=0)[:-30], "ends early: its compressed data is cut off"),
+        (MICROCODE + b"\x1f\x8b\x08broken", "compressed data"),
         (gzip.compress(b"no archive at all, but long enough to be looked at" * 9, mtime=0), "is not a newc archive"),
     ],
 )

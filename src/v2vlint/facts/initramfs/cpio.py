@@ -143,7 +143,7 @@ def members(data: Input, wanted: Wanted) -> Iterator[CpioMember]:
     while True:
         head = data.take(HEADER)
         if len(head) < HEADER:
-            raise Damaged("the archive ends early")
+            raise Damaged("ends early")
         header = _header(head)
         # Header and name are padded together, the content on its own, each to four bytes.
         raw = data.take(min(header.name_size, MAX_NAME))
@@ -159,7 +159,7 @@ def members(data: Input, wanted: Wanted) -> Iterator[CpioMember]:
         passed = (len(content) if content is not None else 0) + data.skip((0 if keeping else header.size) + (-header.size % 4))
         # Only the content counts: the last padding may be missing.
         if passed < header.size:
-            raise Damaged(f"the archive ends inside {path}")
+            raise Damaged(f"ends inside {path}")
         if header.is_skipped:
             continue
         if path not in keeping:

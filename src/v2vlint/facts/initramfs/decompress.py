@@ -112,12 +112,12 @@ def _pump(make: Callable[[], Any]) -> Callable[[CompressedStream], Iterator[byte
             # Otherwise it still has input that did not fit into the last piece.
             data = stream.source.at(fed, _FEED) if decoder.needs_input else b""
             if decoder.needs_input and not data:
-                raise Damaged("the compressed data ends early")
+                raise Damaged("ends early: its compressed data is cut off")
             fed += len(data)
             try:
                 out = decoder.decompress(data, PIECE)
             except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
-                raise Damaged(f"the compressed data is damaged ({error})") from error
+                raise Damaged(f"has damaged compressed data ({error})") from error
             if out:
                 yield out
         stream.end = fed - len(decoder.unused_data)
@@ -136,9 +136,9 @@ def _zstd(stream: CompressedStream) -> Iterator[bytes]:
         while out := reader.read(PIECE):
             yield out
     except zstandard.ZstdError as error:
-        raise Damaged(f"the compressed data is damaged ({error})") from error
+        raise Damaged(f"has damaged compressed data ({error})") from error
     if not whole:
-        raise Damaged("the compressed data ends early")
+        raise Damaged("ends early: its compressed data is cut off")
 
 
 class _Feed:
@@ -193,11 +193,11 @@ def _lz4(stream: CompressedStream) -> Iterator[bytes]:
             return
         data = source.at(stream.end + 4, size)
         if len(data) < size:
-            raise Damaged("the compressed data ends early")
+            raise Damaged("ends early: its compressed data is cut off")
         try:
             yield lz4.block.decompress(data, uncompressed_size=block_size)
         except lz4.block.LZ4BlockError as error:
-            raise Damaged(f"the compressed data is damaged ({error})") from error
+            raise Damaged(f"has damaged compressed data ({error})") from error
         stream.end += 4 + size
 
 
@@ -218,7 +218,7 @@ def _lzo(stream: CompressedStream) -> Iterator[bytes]:
             return
         size = int.from_bytes(head[4:], "big")
         if len(head) < 8 or not 0 < size <= unpacked <= MAX_BLOCK:
-            raise Damaged("the compressed data is damaged or ends early")
+            raise Damaged("has compressed data that is damaged or cut off")
         # A block that did not shrink is stored, without a checksum of its packed form.
         start = stream.end + 8 + plain + (packed if size < unpacked else 0)
         data = source.at(start, size)
@@ -230,7 +230,7 @@ def _lzo_block(data: bytes, unpacked: int) -> bytes:
     try:
         return decompress_block(data, unpacked)
     except LzoError as error:
-        raise Damaged(f"the compressed data is damaged ({error})") from error
+        raise Damaged(f"has damaged compressed data ({error})") from error
 
 
 def _lzo_header(source: Source, start: int) -> tuple[int, int]:
@@ -243,7 +243,7 @@ def _lzo_header(source: Source, start: int) -> tuple[int, int]:
         position += 4 + (4 if flags & _LZO_FILTER else 0) + 4 + (8 if modern else 4)
         position += 1 + head[position] + 4
     except (struct.error, IndexError) as error:
-        raise Damaged("the compressed data ends early") from error
+        raise Damaged("ends early: its compressed data is cut off") from error
     return flags, start + 9 + position
 
 
