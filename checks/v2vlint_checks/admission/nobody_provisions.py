@@ -42,4 +42,4 @@ class NobodyProvisions(Rule):
         if not packages.known or cloud_init.runs or tools.of(*wanted):
             return
         effect = "new machines get neither name nor users nor keys"
-        yield self.finding(WholeFile("/usr/bin/cloud-init"), f"nothing sets up a new machine: {' or '.join(wanted)} is wanted", effect)
+        yield self.finding(WholeFile("/usr/bin/cloud-init"), f"nothing sets up a new machine: {' or '.join(wanted)} is expected", effect)

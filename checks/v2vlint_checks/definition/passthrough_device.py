@@ -13,6 +13,8 @@ from v2vlint.api import (
     sample_vmx,
 )
 
+_WORDS = {"network card": "network card", "vgpu": "vGPU"}
+
 
 class PassthroughDevice(Rule):
     """The machine uses a device of its host directly.
@@ -45,5 +47,5 @@ class PassthroughDevice(Rule):
         for device in definition.passthrough:
             name = f" {device.value}" if device.value else ""
             left = "virt-v2v leaves it out" if conversion.by_virt_v2v else "it stays on the old host"
-            message = f"the machine uses a {device.kind} device of its host{name}"
+            message = f"the machine uses a {_WORDS.get(device.kind, f'{device.kind.upper()} device')} of its host{name}"
             yield self.finding(device.where, message, f"{left}; whatever the guest uses it for stops working")

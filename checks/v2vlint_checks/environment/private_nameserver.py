@@ -70,4 +70,4 @@ class PrivateNameserver(Rule):
             names = ", ".join(server.value for server in private[:3]) + (f" of {cloud}" if cloud else "")
             others = len(private) < len(servers)
             effect = "in another network every lookup first waits for it" if others else "in another network no name resolves"
-            yield self.finding(private[0].where, f"{who} uses the private name server {names}", effect)
+            yield self.finding(private[0].where, f"{who} uses the private name server{'s'[: len(private) - 1]} {names}", effect)

@@ -50,5 +50,10 @@ class PrivateServer(Rule):
 
 
 def _effect(server: Server) -> str:
-    lost = {"accounts": "nobody with an account there can log in", "files": "access to the folder hangs"}
-    return f"in another network it does not answer: {lost.get(server.kind, f'the {server.kind} are lost')}"
+    lost = {
+        "accounts": "nobody with an account there can log in",
+        "files": "access to the folder hangs",
+        "logs": "the logs are lost",
+        "monitoring": "the machine is no longer monitored",
+    }
+    return f"in another network it does not answer: {lost[server.kind]}"

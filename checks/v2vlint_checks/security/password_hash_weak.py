@@ -38,5 +38,5 @@ class PasswordHashWeak(Rule):
             raise NotApplicable("no password is stored")
         for user in accounts.users:
             if user.password.is_weak:
-                effect = "passwords are tried fast against it, by everybody who has a copy"
+                effect = "anyone who has a copy can try passwords against it quickly"
                 yield self.finding(user.password.where, f"the password of {user.name} is hashed with {user.password.scheme}", effect)

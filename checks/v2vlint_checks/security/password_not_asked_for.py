@@ -47,5 +47,5 @@ class PasswordNotAskedFor(Rule):
             if user.password.state == "empty" and user.has_shell:
                 fix = Fix(f"lock the password of {user.name}", Applicability.UNSAFE, (ReplaceText(user.password.where, "", "!"),))
                 yield self.finding(
-                    user.password.where, f"{user.name} logs in without a password", "everybody at a console is that user", fix=fix
+                    user.password.where, f"{user.name} logs in without a password", "anyone at a console can log in as that user", fix=fix
                 )

@@ -36,6 +36,6 @@ class PrivateSshKeyLeft(Rule):
         yield self.finding(
             found[0],
             message,
-            "every copy logs in wherever it lets in: remove it, and withdraw it there",
+            "every copy can log in wherever the key is accepted: remove it, and revoke it there",
             related=found[1:20],
         )

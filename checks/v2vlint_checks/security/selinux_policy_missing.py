@@ -41,5 +41,5 @@ class SelinuxPolicyMissing(Rule):
         if selinux.mode != "enforcing" or not config.policies:
             raise NotApplicable(f"SELinux is {selinux.mode or 'not configured'}" if config.policies else "no policy is installed")
         if config.policy not in config.policies:
-            message = f"SELinux is to enforce the policy {config.policy}, and there is only {', '.join(config.policies)}"
+            message = f"SELinux is configured to enforce the policy {config.policy}, but only {', '.join(config.policies)} is installed"
             yield self.finding(config.policy_at, message, "systemd cannot load it, and stops before it starts anything")

@@ -50,7 +50,7 @@ _SOURCES = (
             _keys("Server", "ServerActive"), ("zabbix-agent", "zabbix-agent2")),
     _Source("NRPE", MONITORING, ("/etc/nagios/nrpe.cfg", "/etc/nrpe.cfg"), re.compile(
         rf"^allowed_hosts=(?:127\.0\.0\.1,|::1,|localhost,)*{_HOST}(?=[,/\s]|$)"), ("nrpe", "nagios-nrpe-server")),
-    _Source("automounts", FILES, ("/etc/auto.*", "/etc/auto.master.d/*"), re.compile(rf"^[^#\n]*\s(?:://)?:?{_HOST}:/"), ("autofs",)),
+    _Source("autofs", FILES, ("/etc/auto.*", "/etc/auto.master.d/*"), re.compile(rf"^[^#\n]*\s(?:://)?:?{_HOST}:/"), ("autofs",)),
 )  # fmt: skip
 
 
