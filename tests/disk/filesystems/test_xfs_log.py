@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import random
 import struct
+from pathlib import Path
 
 import pytest
 
 from tests.disk.filesystems.test_xfs import BLOCK, CORE, NOISE, SECTORS, core, head, patched, superblock
+from tests.disk.images import blank, need, run
 from v2vlint.disk.checksums import crc32c
+from v2vlint.disk.filesystems.opening import open_filesystem
+from v2vlint.disk.filesystems.probe import probe
 from v2vlint.disk.filesystems.xfs_log import SECTOR, XfsLog, is_dirty
 from v2vlint.disk.filesystems.xfs_replay import Patched, replay
-from v2vlint.disk.stream import MemoryStream
+from v2vlint.disk.stream import HostFile, MemoryStream
 from v2vlint.model.errors import ImageError
 
 
@@ -229,3 +233,12 @@ def test_patches_are_read_like_a_disk_with_them() -> None:
     for _try in range(300):
         at, length = draw.randrange(len(data)), draw.choice((0, 1, 50, 128, 200, 5000))
         assert stream.read_at(at, length) == bytes(data[at : at + length])
+
+
+def test_a_log_on_another_device(tmp_path: Path) -> None:
+    """What is in it stays unknown."""
+    need("mkfs.xfs")
+    fs, log = blank(tmp_path / "fs", 320 << 20), blank(tmp_path / "log", 128 << 20)
+    run("mkfs.xfs", "-q", "-l", f"logdev={log},size=64m", fs)
+    stream = HostFile(str(fs))
+    assert open_filesystem(probe(stream), [stream]).stale == "its log lies on another device"

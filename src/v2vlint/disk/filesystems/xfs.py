@@ -89,10 +89,11 @@ class Xfs:
 
     def __init__(self, base: Stream, uuid: str = "", label: str = "") -> None:
         self.uuid, self.label = uuid, label
-        self.stale = ""
         self.base = base
         head = base.read_at(0, 512)
         found = XFS.read(head)
+        # Nothing here tells whether such a log is empty.
+        self.stale = "" if found["sb_logstart"] else "its log lies on another device"
         version = found["sb_versionnum"] & 0xF
         incompat = found["sb_features_incompat"] if version == 5 else 0
         if version not in (4, 5) or incompat & ~_KNOWN_INCOMPAT:
