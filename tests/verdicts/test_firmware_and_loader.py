@@ -43,6 +43,12 @@ def test_the_disk_with_the_boot_code_is_named() -> None:
     assert firmware(blocks=first).start[0].where == Device("disk1", "boot sector")
 
 
+@pytest.mark.parametrize(("kind", "found"), [("bios", [(Fate.UNKNOWN, None)]), ("uefi", [])])
+def test_only_the_backup_of_a_gpt_is_good(kind: str, found: Told) -> None:
+    spare = BlockTable((disk(details=(("pt_spare", "yes"),)), part(1, "ext4", ROOT)), chains=(sample_chain(),))
+    assert told(firmware(ChosenFirmware(kind), blocks=spare).spare_table) == found
+
+
 @pytest.mark.parametrize(("bios", "found"), [("seabios", [FAILS]), ("other", [UNSURE])])
 def test_boot_code_on_larger_sectors(bios: str, found: Told) -> None:
     judged = firmware(of_4096_bytes(bios=bios)).sectors

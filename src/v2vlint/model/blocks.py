@@ -32,8 +32,8 @@ class BlockDevice:
     the GPT type GUID or ``0x83``-style MBR type, both lower-case. ``problem`` says why the content could not be opened.
 
     ``details`` holds further attributes; a flag is ``yes`` or absent. Disks: ``image``, ``format``, ``variant``, ``pt`` (``gpt``, ``dos``),
-    ``pt_uuid``, ``sector_size`` (the unit of its partition table), ``stated_sector`` (given by the image); partitions: ``start`` (bytes),
-    ``no_auto``.
+    ``pt_uuid``, ``pt_spare`` (only the backup of its GPT is good), ``sector_size`` (the unit of its partition table), ``stated_sector``
+    (given by the image); partitions: ``start`` (bytes), ``no_auto``.
     Filesystems: ``block_size``, ``fs_size``, ``free`` (bytes), ``inodes``, ``free_inodes``, ``features``; ext: ``clean``, ``errors``,
     ``needs_recovery``; xfs: ``sector_size``, ``version``, ``dirty_log``, ``needs_repair``; btrfs: ``devices``, ``node_size``, ``uuid_sub``,
     ``dirty_log``, ``subvolumes`` (paths, comma-separated), ``snapshots`` (a count), ``default_subvolume``; vfat: ``fat_bits``; vfat and

@@ -98,6 +98,14 @@ def _sectors(guest: Startable, chosen: ChosenFirmware, blocks: BlockTable, secto
         yield fault(True, f"{reason}: UEFI finds no EFI system partition", Device(f"disk{esp.disk + 1}", "partition table"), "uefi")
 
 
+def _spare_table(guest: Startable, chosen: ChosenFirmware, blocks: BlockTable) -> Iterator[Cause[None]]:
+    """A GPT of which only the backup is good. OVMF writes the primary anew, and boots (observed)."""
+    for disk in blocks.disks if (chosen.kind or guest.only) == "bios" else ():
+        if disk.detail("pt_spare"):
+            reason = f"the primary GPT of {disk.name} is damaged: GRUB finds no partition there, nor does Linux unless it is told to"
+            yield Cause(Fate.UNKNOWN, reason, Device(disk.name, "partition table"))
+
+
 def _signed(secure: SecureBoot) -> Iterator[Cause[str]]:
     """Secure Boot: the first program, checked against the keys in the firmware."""
     if secure.first is None:
@@ -189,6 +197,7 @@ class FirmwareVerdict(Verdict, stage=Stage.FIRMWARE, place=10, kinds=LINUX | WIN
     fallback = Judge(_fallback)
     defined = Judge(_defined)
     sectors = Judge(_sectors)
+    spare_table = Judge(_spare_table)
     signed = Judge(_signed)
     order = Judge(_order)
     start = Judge(_start)

@@ -82,7 +82,8 @@ def test_backup_gpt_is_used(tmp_path: Path) -> None:
     assert table.problem == (
         "the primary GPT is damaged: Linux and GRUB find no partitions unless UEFI firmware repairs it; the backup was read"
     )
-    assert len(table.partitions) == 2
+    assert (len(table.partitions), table.spare) == (2, True)
+    assert open_paths(disk).blocks.disks[0].detail("pt_spare") == "yes"
     with disk.open("r+b") as file:
         file.seek(-512 + 40, 2)
         file.write(b"\xff\xff")

@@ -166,7 +166,7 @@ class Stack:
             self._recognise(layer)
 
     def _partitioned(self, layer: Layer, table: Table) -> None:
-        facts = details(pt=table.kind, sector_size=table.sector, pt_uuid=table.id)
+        facts = details(pt=table.kind, sector_size=table.sector, pt_uuid=table.id, pt_spare=table.spare or None)
         layer.device = replace(layer.device, details=layer.device.details + facts)
         separator = "p" if layer.device.name[-1:].isdigit() else "-part"
         for part in table.partitions:

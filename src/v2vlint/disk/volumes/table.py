@@ -67,13 +67,17 @@ class Partition:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A partition table: ``kind`` is ``gpt``, ``dos`` or empty when there is none. ``problem`` says what is damaged."""
+    """A partition table: ``kind`` is ``gpt``, ``dos`` or empty when there is none. ``problem`` says what is damaged.
+
+    ``spare``: it is the backup of a GPT, which UEFI firmware alone uses.
+    """
 
     kind: str = ""
     partitions: tuple[Partition, ...] = ()
     sector: int = 512
     problem: str = ""
     id: str = ""
+    spare: bool = False
 
 
 def read_table(disk: Stream, sector: int = 512) -> Table:
@@ -159,7 +163,7 @@ def _gpt(disk: Stream) -> Table:
         spare.problem
         or "the primary GPT is damaged: Linux and GRUB find no partitions unless UEFI firmware repairs it; the backup was read"
     )
-    return Table("gpt", spare.partitions, spare.sector, told, spare.id)
+    return Table("gpt", spare.partitions, spare.sector, told, spare.id, spare=True)
 
 
 def _gpt_at(disk: Stream, offset: int, sector: int) -> Table | None:
