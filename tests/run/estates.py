@@ -19,6 +19,8 @@ VMX = 'displayName = "vm{at}"\nuuid.bios = "56 4d 00 00 00 00 40 00-80 00 00 00 
     'scsi0:0.present = "TRUE"\nscsi0:0.fileName = "disk.vmdk"\n'  # fmt: skip
 BROKEN = 5
 """The ways in which :func:`break_one` breaks a guest."""
+LINK = 2
+"""The way that leaves a link that leads nowhere."""
 PATIENCE = 120
 """Seconds for what an audit still does when it is interrupted, with servers that are slow."""
 
@@ -52,7 +54,7 @@ def break_one(folder: Path, at: int, master: Path) -> None:
             path.write_bytes(b"")
         case 1:
             path.write_bytes(master.read_bytes()[:70_000])
-        case 2:
+        case 2:  # LINK
             path.symlink_to("gone.qcow2")
         case 3:
             path.write_bytes(b"QFI\xfb" + bytes(range(256)) * 400)

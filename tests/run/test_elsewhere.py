@@ -1,8 +1,12 @@
-"""One estate in many places: audited, interrupted and resumed over each protocol, it is judged as it is here."""
+"""One estate in many places: audited, interrupted and resumed over each protocol, it is judged as it is here.
+
+``V2VLINT_ESTATE=280`` makes it one of 300 guests, of which 20 are broken.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,13 +14,16 @@ from pathlib import Path
 import pytest
 
 from tests.run.clusters import joined, scheduler, worker
-from tests.run.estates import BROKEN, FORMATS, Audit, build, convert
+from tests.run.estates import BROKEN, FORMATS, LINK, Audit, build, convert
 from tests.source.servers import SMB_LOGIN, object_store, samba, secure_shell, sshd, web
 from tests.source.simulator import flat, govmomi, power_off, simulated
 
 pytestmark = pytest.mark.slow
 
-GOOD = 24
+USUAL = 24
+GOOD = int(os.environ.get("V2VLINT_ESTATE", USUAL))
+EARLY = GOOD // 6
+"""How many guests have ended when a run is interrupted."""
 RULES = ("--select", "fstab-*", "--select", "no-*", "-t", "kvm")
 
 
@@ -25,7 +32,7 @@ def estate(image: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A few dozen guests."""
     masters = tmp_path_factory.mktemp("masters")
     each = [convert(image, kind, masters / f"disk.{end}") for kind, end in FORMATS.items()]
-    return build(tmp_path_factory.mktemp("estate"), each, GOOD, BROKEN)
+    return build(tmp_path_factory.mktemp("estate"), each, GOOD, max(BROKEN, GOOD // 14))
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +51,12 @@ def judged(rows: Mapping[str, Mapping[str, str]]) -> dict[str, Mapping[str, str]
     return {name: row for name, row in rows.items() if row["verdict"] != "not-judged"}
 
 
-def is_judged_the_same(audit: Audit, place: str, here: Mapping[str, dict[str, str]], *, limit: int = 4, links: bool = False) -> None:
+def leads_nowhere(name: str) -> bool:
+    """Whether this broken guest is a link, of which some servers say nothing."""
+    return int(re.findall(r"broken(\d+)", name)[0]) % BROKEN == LINK
+
+
+def is_judged_the_same(audit: Audit, place: str, here: Mapping[str, dict[str, str]], *, limit: int = EARLY, links: bool = False) -> None:
     """Interrupted and resumed, ``audit`` gives the same roll-up; ``links`` says whether the place has those that lead nowhere."""
     before = audit.interrupt(limit)
     assert before < len(judged(here))
@@ -52,7 +64,9 @@ def is_judged_the_same(audit: Audit, place: str, here: Mapping[str, dict[str, st
     assert done.returncode == 1, done.stderr
     rows = audit.rows(place)
     assert judged(rows) == judged(here)
-    assert set(here) - set(rows) <= {"/site2/broken2.qcow2"} if not links else set(here) == set(rows)
+    lost = set(here) - set(rows)
+    assert not (lost if links else {name for name in lost if not leads_nowhere(name)})
+    assert set(rows) <= set(here)
 
 
 def test_over_http(estate: Path, here: dict[str, dict[str, str]], tmp_path: Path) -> None:
@@ -64,10 +78,11 @@ def test_over_http(estate: Path, here: dict[str, dict[str, str]], tmp_path: Path
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
 def test_over_s3(estate: Path, here: dict[str, dict[str, str]], tmp_path: Path) -> None:
     pytest.importorskip("s3fs")
-    mine = {name: row for name, row in here.items() if name.startswith("/site1/")}  # moto takes its time
+    part = "/site1/" if GOOD == USUAL else "/"  # moto takes its time
+    mine = {name: row for name, row in here.items() if name.startswith(part)}
     with object_store(estate, "templates") as login:
-        audit = Audit(tmp_path / "run", "s3://templates/site1/", *RULES, "-j", "2", environment={**os.environ, **login})
-        is_judged_the_same(audit, "s3://templates", mine, limit=3)
+        audit = Audit(tmp_path / "run", f"s3://templates{part}", *RULES, "-j", "2", environment={**os.environ, **login})
+        is_judged_the_same(audit, "s3://templates", mine, limit=EARLY * 3 // 4)
 
 
 @sshd
@@ -94,7 +109,7 @@ def test_over_dask_with_a_worker_that_is_killed(estate: Path, here: dict[str, di
         try:
             joined(address, len(workers))
             audit = Audit(tmp_path / "run", str(estate), *RULES, "--scheduler", address)
-            before = audit.interrupt(8, meanwhile=lambda count: workers[0].kill() if count >= 3 else None)
+            before = audit.interrupt(GOOD // 3, meanwhile=lambda count: workers[0].kill() if count >= 3 else None)
             assert before < GOOD
             assert audit.finish().returncode == 1
         finally:
@@ -107,11 +122,11 @@ def test_over_dask_with_a_worker_that_is_killed(estate: Path, here: dict[str, di
 
 @govmomi
 def test_over_vsphere(image: Path, tmp_path: Path) -> None:
-    """Twelve machines on a host and twelve in a cluster: two run, three have lost a file or have garbage in its place."""
+    """Half of the machines on a host and half in a cluster: two run, three have lost a file or have garbage in its place."""
     pytest.importorskip("pyVmomi")
     flat(image, tmp_path / "disk1.vmdk")
-    with simulated(12) as center:
-        names = [f"DC0_{place}_VM{at}" for place in ("H0", "C0_RP0") for at in range(12)]
+    with simulated(GOOD // 2) as center:
+        names = [f"DC0_{place}_VM{at}" for place in ("H0", "C0_RP0") for at in range(GOOD // 2)]
         for at, name in enumerate(names):
             for file in ("disk1.vmdk", "disk1-flat.vmdk"):
                 (center.store / name / file).write_bytes((tmp_path / file).read_bytes() if at else b"garbage" * 1000)
@@ -123,7 +138,7 @@ def test_over_vsphere(image: Path, tmp_path: Path) -> None:
             Audit(tmp_path / run, center.url("DC0/vm/*"), *RULES, "-j", "2", environment=environment) for run in ("whole", "run")
         )
         assert whole.finish().returncode == 1
-        assert audit.interrupt(4) < len(names)
+        assert audit.interrupt(EARLY) < len(names)
         assert audit.finish().returncode == 1
     rows = audit.rows(f"vsphere://{center.server}/DC0/vm/")
     assert rows == whole.rows(f"vsphere://{center.server}/DC0/vm/")
