@@ -184,7 +184,9 @@ def _programs(verb: str) -> tuple[Program, ...]:
     if verb == "inspect":
         own = Program("v2vlint", (*tool, "inspect", "--no-config", "--format", "virt-inspector"), frozenset({0}))
         return own, Program("virt-inspector", ("virt-inspector", "--no-icon"), frozenset({0}))
-    return Program("v2vlint", (*tool, "check"), frozenset({0, 1})), Program("virt-inspector", ("virt-inspector",), frozenset({0}))
+    # Without the cache, which would answer all runs but the first one.
+    own = Program("v2vlint", (*tool, "check", "--no-cache", "--no-config"), frozenset({0, 1}))
+    return own, Program("virt-inspector", ("virt-inspector",), frozenset({0}))
 
 
 def main() -> int:

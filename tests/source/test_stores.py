@@ -19,7 +19,7 @@ from v2vlint.files import FileMissing, FilePolicy
 from v2vlint.files.remote import BLOCK, pread
 from v2vlint.guest.open import open_ref
 from v2vlint.model.errors import ImageError
-from v2vlint.source.expand import expand
+from v2vlint.source.expand import expand, expand_all
 
 AZURITE = "azurite@3.37.0"
 ACCOUNT = "devstoreaccount1"
@@ -61,6 +61,14 @@ def is_read(base: str, folder: Path, change: Callable[[bytes], object]) -> None:
     os.close(opened.descriptor)
 
 
+def is_searched(base: str) -> None:
+    """The guests of a folder are found, in the folder below it, whether it is called a folder or not; an image is none."""
+    found = {f"{base}/Virtual%20Hard%20Disks/{name}%201.qcow2" for name in ("base", "web")}
+    assert {ref.paths[0] for ref in expand_all([f"{base}/"]).refs if ref.paths[0].endswith(".qcow2")} == found
+    assert {ref.paths[0] for ref in expand_all([base]).refs if ref.paths[0].endswith(".qcow2")} == found
+    assert [ref.paths for ref in expand([f"{base}/numbers"])] == [(f"{base}/numbers",)]
+
+
 def names(folder: Path) -> Iterator[tuple[Path, str]]:
     yield from ((path, str(path.relative_to(folder))) for path in sorted(folder.rglob("*")) if path.is_file())
 
@@ -74,6 +82,7 @@ def test_s3(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for name, value in login.items():
             monkeypatch.setenv(name, value)
         store = boto3.client("s3", region_name="us-east-1")
+        is_searched("s3://templates")
         is_read("s3://templates", folder, lambda data: store.put_object(Bucket="templates", Key="numbers", Body=data))
 
 
@@ -116,6 +125,7 @@ def test_azure(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         for path, name in names(folder):
             store.upload_blob(f"vm/{name}", path.read_bytes())
         monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", login)
+        is_searched("az://templates/vm")
         is_read("az://templates/vm", folder, lambda data: store.upload_blob("vm/numbers", data, overwrite=True))
         monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", login.replace(KEY, KEY.swapcase()))
         adlfs.AzureBlobFileSystem.clear_instance_cache()
