@@ -20,6 +20,7 @@ from v2vlint.files.sftp import Sftp
 from v2vlint.files.urls import child_of, folder_of, is_in, plain
 from v2vlint.guest.open import open_ref
 from v2vlint.model.errors import ImageError, NothingFound, UsageError
+from v2vlint.source.doors import domain
 from v2vlint.source.expand import expand
 from v2vlint.source.live import Live
 
@@ -289,6 +290,20 @@ def test_a_domain_of_another_host_has_its_disks_there(folder: Path, tmp_path: Pa
         assert image.roots
         with pytest.raises(UsageError, match="cannot be fixed"):
             v2vlint.fix("domain:web", connect=f"qemu+ssh://{login}/system")
+
+
+@pytest.mark.parametrize(
+    "uri", ["qemu+tls://kvm7/system", "qemu://root@kvm7:16514/system", "qemu+tcp://kvm7/system", "esx://kvm7/?no_verify=1"]
+)
+def test_a_path_of_another_host_is_not_taken_for_one_of_this(uri: str) -> None:
+    (ref,) = expand(["domain:web"], uri)
+    assert ref.problem == "the disks are on kvm7, and this connection gives no access to them"
+    assert "qemu+ssh://root@kvm7/system" in ref.hint
+
+
+@pytest.mark.parametrize("uri", ["", "qemu:///system", "test:///default", "qemu+tcp://localhost/system", "qemu+ssh://kvm7/system"])
+def test_the_disks_of_this_host_and_those_behind_ssh_are_within_reach(uri: str) -> None:
+    assert not domain._unreadable(uri)
 
 
 @pytest.mark.parametrize("host", ["-oProxyCommand=x", "a b", "$(x)"])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from v2vlint.model.errors import UsageError
 from v2vlint.model.source import GuestRef
@@ -21,6 +22,10 @@ def _find(argument: str, connect: str) -> Iterator[GuestRef]:
     """The domain with that name, or all that match a pattern."""
     from v2vlint.source.live import live_names
 
+    if host := _unreadable(connect):
+        problem = f"the disks are on {host}, and this connection gives no access to them"
+        yield GuestRef(argument, "libvirt", (), problem=problem, hint=_OTHERWISE.format(host))
+        return
     try:
         names = live_names(argument.removeprefix(PREFIX), connect)
     except UsageError as error:
@@ -48,6 +53,16 @@ def _host(connect: str) -> str:
     return rest.partition("/")[0] if scheme.partition("+")[2] in ("ssh", "libssh", "libssh2") else ""
 
 
+def _unreadable(connect: str) -> str:
+    """The host of a libvirt that is reached over the network, but not over ssh (``qemu+tls``, ``qemu+tcp``, ``esx``…); empty for others.
+
+    The paths of its disks are that host's: here, they would be other files, or none.
+    """
+    place = urlsplit(connect).netloc.rpartition("@")[2]
+    host = place.rpartition(":")[0] if re.search(r":\d+$", place) else place
+    return "" if _host(connect) or host in ("localhost", "127.0.0.1", "[::1]") else host
+
+
 def _elsewhere(argument: str, found: Live, place: str) -> GuestRef:
     """The domain of another host: its disks are read over SFTP."""
     volumes = tuple((target, f"sftp://{place}{quote(path)}") for target, path in (*found.sources, *found.volumes))
@@ -55,5 +70,7 @@ def _elsewhere(argument: str, found: Live, place: str) -> GuestRef:
     texts = (found.xml, found.state, found.snapshots, volumes)
     return GuestRef(argument, "libvirt", (), *texts, named=named, saved=found.saved, unwritable=INSTEAD)
 
+
+_OTHERWISE = "--connect qemu+ssh://root@{0}/system reads them over SFTP; vsphere://user@{0}/… those of a vCenter or ESXi"
 
 DOORS = (Door("domain", "a libvirt domain", (PREFIX,), _find),)
