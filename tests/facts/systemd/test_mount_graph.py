@@ -86,6 +86,8 @@ def test_what_depends_on_an_optional_mount(option: str, more: str, ends: str) ->
         ("tmpfs /t tmpfs x-systemd.requires=/dev/gone 0 0\n", "emergency"),
         ("tmpfs /t tmpfs x-systemd.requires=dev-gone.device 0 0\n", "emergency"),
         (f"{GONE} none swap sw 0 0\n", "up"),
+        (f"{GONE} /x\n", "emergency"),
+        (f"{GONE}\n", "up"),
         (f"{GONE} /dev/shm ext4 defaults 0 0\n", "up"),
     ],
 )

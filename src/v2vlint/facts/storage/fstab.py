@@ -122,10 +122,13 @@ class FstabEntry:
 
 @dataclass(frozen=True, slots=True)
 class Fstab:
-    """All entries in file order; invalid lines are kept in ``malformed``."""
+    """All entries in file order; invalid lines are kept in ``malformed``. ``short`` are those among them that have two fields: mount(8) and
+    the rest of libmount ignore them, systemd-fstab-generator makes units of them, as getmntent(3) of the C library does not mind.
+    """
 
     entries: tuple[FstabEntry, ...] = ()
     malformed: tuple[Span, ...] = ()
+    short: tuple[FstabEntry, ...] = ()
     where: WholeFile = WholeFile(PATH)
 
     def entry(self, mount_point: str) -> FstabEntry | None:
@@ -140,7 +143,8 @@ def parse_fstab(fs: GuestFS) -> Fstab:
     if text is None:
         return Fstab()
     read = fstab_from(text)
-    return replace(read, entries=tuple(_followed(fs, entry) for entry in read.entries))
+    entries, short = (tuple(_followed(fs, entry) for entry in kind) for kind in (read.entries, read.short))
+    return replace(read, entries=entries, short=short)
 
 
 def _followed(fs: GuestFS, entry: FstabEntry) -> FstabEntry:
@@ -170,29 +174,33 @@ def _one_link(fs: GuestFS, path: str) -> tuple[str, bool]:
 def fstab_from(text: GuestText) -> Fstab:
     """Parse the text of an fstab."""
     entries: list[FstabEntry] = []
+    short: list[FstabEntry] = []
     malformed: list[Span] = []
     for line in text.lines():
         if line.is_blank():
             continue
         entry = _entry(line)
-        if entry is None:
-            malformed.append(line.where)
-        else:
+        if entry is not None and entry.fs_type:
             entries.append(entry)
-    return Fstab(tuple(entries), tuple(malformed))
+            continue
+        malformed.append(line.where)
+        if entry is not None:
+            short.append(replace(entry, fs_type="auto"))
+    return Fstab(tuple(entries), tuple(malformed), short=tuple(short))
 
 
 def _entry(line: Line) -> FstabEntry | None:
+    """The entry of a line; with an empty type when it has only two fields, None when it has fewer."""
     words = line.words()
     comment = next((index for index, word in enumerate(words) if word.value.startswith("#")), len(words))
     words = words[:comment]
-    if len(words) < 3:
+    if len(words) < 2:
         return None
     options = words[3] if len(words) > 3 else None
     return FstabEntry(
         spec=words[0],
         mount_point=_mount_point(unescaped(words[1].value)),
-        fs_type=words[2].value,
+        fs_type=words[2].value if len(words) > 2 else "",
         options=tuple(options.value.split(",")) if options else ("defaults",),
         where=line.where,
         options_at=options.where if options else None,

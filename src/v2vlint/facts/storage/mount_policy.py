@@ -114,7 +114,7 @@ def find_mount_policy(fs: GuestFS, init: Init, os: OsInfo, fstab: Fstab, store: 
         return MountPolicy(style, entries, checks=checks, critical=critical, init=init.name)
     units, graph = store.get(MountUnits), store.get(MountGraph)
     acted_on = tuple(unit.entry for name, unit in units.units.items() if unit.entry is not None and name in graph.asked)
-    lines = (entry for entry in fstab.entries if (entry.is_swap and not entry.noauto) or entry in acted_on)
+    lines = (entry for entry in (*fstab.entries, *fstab.short) if (entry.is_swap and not entry.noauto) or entry in acted_on)
     devices = tuple(
         (entry, device) for unit in units.units.values() if (entry := unit.entry) in acted_on and entry for device in _devices(unit)
     )

@@ -65,7 +65,7 @@ def find_mount_units(fstab: Fstab, files: UnitFiles, goal: BootGoal) -> MountUni
     """Generated units and native ones, without masked ones, which nothing can start."""
     generated: dict[str, MountUnit] = {}
     ignored: list[FstabEntry] = []
-    for entry in fstab.entries:
+    for entry in sorted((*fstab.entries, *fstab.short), key=lambda entry: entry.where.start):
         made = _generated(entry) if goal.reads_fstab and entry.place.startswith("/") and entry.place not in _API else ()
         # Of several lines for one place, the first wins: the generator does not overwrite a unit.
         if not made or made[0].name in generated:
