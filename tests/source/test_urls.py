@@ -311,6 +311,13 @@ def test_a_host_is_no_option(host: str) -> None:
     assert "no host" in told(f"sftp://{host}/x.qcow2")
 
 
+@pytest.mark.parametrize("url", ["winrm://host/c$", "proxmox://node/100", "ftp://host/*.qcow2"])
+def test_a_url_of_another_kind_is_no_missing_file(url: str) -> None:
+    (ref,) = expand([url])
+    assert ref.problem == f"{url}: URLs of this kind are not read"
+    assert {"https://", "vsphere://", "ssh://"} <= set(ref.hint.removeprefix("read are ").split(", "))
+
+
 def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     assert "pip install 'v2vlint[gs]'" in told("gs://bucket/a.qcow2")

@@ -7,11 +7,11 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from v2vlint.files.urls import is_url
+from v2vlint.files.urls import is_url, shown
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import NothingFound, UsageError
 from v2vlint.model.source import GuestRef, NotJudged
-from v2vlint.source.door import door_of
+from v2vlint.source.door import door_of, doors
 from v2vlint.source.entries import is_remote_folder
 from v2vlint.source.kind import IMAGES, kind_name, kinds
 from v2vlint.source.lists import listed
@@ -91,14 +91,26 @@ def _expand(argument: str, connect: str, search: Search, others: list[NotJudged]
     elif "+" in argument and any(os.path.lexists(part) for part in argument.split("+")):
         paths = argument.split("+")
         yield GuestRef(argument, "disks", tuple(paths), problem=next(filter(None, map(problem_of, paths)), ""))
+    elif is_url(argument):
+        yield _unread(shown(argument))
     elif glob.has_magic(argument):
-        matches = sorted(glob.glob(argument))  # noqa: PTH207
-        if not matches:
-            raise NothingFound(f"{argument}: no file matches")
-        for path in matches:
-            yield from _existing(path, search, others)
+        yield from _matching(argument, search, others)
     else:
         yield _file(argument)
+
+
+def _unread(url: str) -> GuestRef:
+    """A URL that no door leads to."""
+    read = sorted(prefix for one in doors() for prefix in one.prefixes if prefix.endswith("://") and "+" not in prefix)
+    return GuestRef(url, "disks", (), problem=f"{url}: URLs of this kind are not read", hint=f"read are {', '.join(read)}")
+
+
+def _matching(pattern: str, search: Search, others: list[NotJudged]) -> Iterator[GuestRef]:
+    matches = sorted(glob.glob(pattern))  # noqa: PTH207
+    if not matches:
+        raise NothingFound(f"{pattern}: no file matches")
+    for path in matches:
+        yield from _existing(path, search, others)
 
 
 def _existing(path: str, search: Search, others: list[NotJudged]) -> Iterator[GuestRef]:
