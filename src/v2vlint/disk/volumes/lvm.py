@@ -120,10 +120,11 @@ def _volume(group: Group, name: str, tree: Mapping[str, Value], present: Mapping
     uuids = tuple(group.physical[key][0] for key in sorted(_physical(group, below)))
     empty = Logical(group.name, name, str(tree.get("id", "")), size, uuids, kinds=_all_kinds(group, below))
     contents = LvmContents(group, present)
+    usable = present.keys() - group.missing
     try:
         if name in snapshots:
             raise Unsupported("LVM snapshot volume is not supported")
-        _refused(group, tree, [uuid for uuid in uuids if uuid not in present])
+        _refused(group, tree, [uuid for uuid in uuids if uuid not in usable])
         stream = contents.volume(name)
     except ImageError as error:
         return replace(empty, problem=str(error))
@@ -134,7 +135,7 @@ def _refused(group: Group, tree: Mapping[str, Value], absent: Sequence[str]) -> 
     """ImageError for a volume that LVM does not activate without the physical volumes ``absent``.
 
     In its default mode, ``degraded``, only a RAID volume may lack legs: no mirror, and nothing that lies on RAID volumes (_lv_activate() of
-    activate.c).
+    activate.c). Those that are back, but marked as missing, are legs of a RAID volume all the same, and their superblocks decide.
     """
     kinds = _kinds(tree)
     if absent and not all(kind.startswith("raid") for kind in kinds):

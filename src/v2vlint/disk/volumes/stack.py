@@ -353,7 +353,7 @@ class Stack:
             return
         self._done.add(group.uuid)
         self._describe_members(group, present)
-        self._volumes(group, {uuid: layer for uuid, layer in present.items() if uuid not in group.missing})
+        self._volumes(group, present)
 
     def _describe_members(self, group: Group, present: Mapping[str, Layer]) -> None:
         for one in present.values():
@@ -368,7 +368,7 @@ class Stack:
             facts = details(
                 vg_uuid=group.uuid, lv_uuid=volume.uuid, degraded=volume.lost or None, plain=volume.plain, segments=",".join(volume.kinds)
             )
-            facts += details(absent=len(group.physical) - len(present) or None)
+            facts += details(absent=len(group.physical) - len(present.keys() - group.missing) or None)
             device = BlockDevice(f"{group.name}/{volume.name}", "lv", volume.size, 0, details=facts)
             self._on(parents, device, volume.stream, volume.problem)
 
