@@ -148,3 +148,21 @@ def test_what_only_the_journal_holds_is_not_there_for_the_loader(tmp_path: Path)
     assert grub(tmp_path / "crashed", "ls", "(loop0)/boot/").stdout.split() == ["vmlinuz-1"]
     assert fs.as_it_lies() is fs.as_it_lies()
     assert GuestFS({"/": opened(image)}).as_it_lies().exists("/boot/vmlinuz-2")
+
+
+def test_grub_takes_the_newest_copy_of_the_superblock(tmp_path: Path) -> None:
+    """A disk that is copied from its start to its end has the first one of before a commit, the second one of after it."""
+    need("mkfs.btrfs", "grub-fstest")
+    run("mkfs.btrfs", "-q", blank(tmp_path / "fs", 128 * MIB))
+    with mounted(tmp_path, tmp_path / "fs") as point:
+        (point / "before").write_text("x")
+    first = (tmp_path / "fs").read_bytes()[65536 : 65536 + 4096]
+    with mounted(tmp_path, tmp_path / "fs") as point:
+        (point / "after").write_text("x")
+    with (tmp_path / "fs").open("r+b") as file:
+        file.seek(65536)
+        file.write(first)
+    system = opened(tmp_path / "fs")
+    listed = grub(tmp_path / "fs", "ls", "(loop0)/").stdout.split()
+    assert sorted(as_it_lies(system).root.names()) == sorted(name for name in listed if name not in ("./", "../")) == ["after", "before"]
+    assert system.volume.generation < as_it_lies(system).volume.generation  # type: ignore[attr-defined]

@@ -98,14 +98,25 @@ class BtrfsFileSystem:
 
     def as_it_lies(self) -> BtrfsFileSystem:
         """See :class:`~v2vlint.disk.filesystems.node.Journaled`. GRUB's ``btrfs.c`` does not read log trees, nor root references."""
-        if not self.logs and not self.stale and not self._has_loose_ends():
+        volume = self._of_copies()
+        if volume is None and not self.logs and not self.stale and not self._has_loose_ends():
             return self
         other = self.choose(self.chosen)
         other.logs, other.stale, other.strict = {}, "", False
+        if volume is not None:
+            other.volume = volume
+            other.tree = functools.lru_cache(maxsize=1024)(other._tree)
         # What these cache depends on the log.
         other.inode = functools.lru_cache(maxsize=16384)(other._inode)
         other.directory = functools.lru_cache(maxsize=2048)(other._directory)
         return other
+
+    def _of_copies(self) -> BtrfsVolume | None:
+        try:
+            return self.volume.of_copies()
+        except (ImageError, struct.error):
+            # GRUB reads nothing then; what the first superblock leads to is the better guess at what was there.
+            return None
 
     @property
     def root(self) -> BtrfsNode:

@@ -67,6 +67,10 @@ class Chunk:
         return [(device, at + row * self.stripe + inside) for device, at in chosen], rest
 
 
+_SUPERBLOCKS = (64 << 10, 64 << 20, 256 << 30)
+"""The places of the superblock and its copies (btrfs_sb_offset())."""
+
+
 @dataclass(frozen=True, slots=True)
 class TreeBlock:
     """A tree block: its keys with the position of their data in a leaf, or with the blocks below in an inner node."""
@@ -77,17 +81,34 @@ class TreeBlock:
     data: bytes
 
 
-class BtrfsVolume:
-    """The logical address space of a btrfs over its devices, and its trees."""
+def _superblock(stream: Stream, copies: bool) -> bytes:
+    """The superblock in use; empty when there is none."""
+    best = b""
+    for place in _SUPERBLOCKS if copies else _SUPERBLOCKS[:1]:
+        block = stream.read_at(place, 4096)
+        if len(block) < 4096 or block[64:72] != b"_BHRfS_M":
+            break
+        if not best or BTRFS.read(block)["generation"] > BTRFS.read(best)["generation"]:
+            best = block
+    return best
 
-    def __init__(self, streams: Sequence[Stream]) -> None:
-        blocks = [(stream, block) for stream in streams if (block := stream.read_at(65536, 4096))[64:72] == b"_BHRfS_M"]
+
+class BtrfsVolume:
+    """The logical address space of a btrfs over its devices, and its trees.
+
+    ``copies``: the newest copy of the superblock counts, as for GRUB (``read_sblock()``); Linux reads the first one.
+    """
+
+    def __init__(self, streams: Sequence[Stream], *, copies: bool = False) -> None:
+        self._streams = streams
+        blocks = [(stream, block) for stream in streams if (block := _superblock(stream, copies))]
         if not blocks:
             raise ImageError("no btrfs superblock")
         self._devices = {BTRFS.read(block)["dev_item_devid"]: stream for stream, block in blocks}
         # A device that was missing for a while has an older superblock.
         newest = max((block for _stream, block in blocks), key=lambda block: BTRFS.read(block)["generation"])
         found = BTRFS.read(newest)
+        self.generation = found["generation"]
         self.root, self.log_root, self.device_count = found["root"], found["log_root"], found["num_devices"]
         self.sector, self.node_size = found["sectorsize"], found["nodesize"]
         self._check(found["incompat_flags"])
@@ -102,6 +123,12 @@ class BtrfsVolume:
         for key, data in list(self.scan(found["chunk_root"], (CHUNK_TREE_OBJECT, CHUNK_ITEM, 0))):
             if key[:2] == (CHUNK_TREE_OBJECT, CHUNK_ITEM):
                 self._add(key, data)
+
+    def of_copies(self) -> BtrfsVolume | None:
+        """What GRUB sees instead, where a copy of the superblock is newer than the first: the disk was copied while one was written."""
+        blocks = (block for stream in self._streams if (block := _superblock(stream, copies=True)))
+        newer = max((BTRFS.read(block)["generation"] for block in blocks), default=0) > self.generation
+        return BtrfsVolume(self._streams, copies=True) if newer else None
 
     def _check(self, incompat: int) -> None:
         if unknown := incompat & ~_KNOWN_INCOMPAT:
