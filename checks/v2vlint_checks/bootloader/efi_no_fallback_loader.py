@@ -110,6 +110,7 @@ class EfiNoFallbackLoader(Rule):
         Example({**_DEBIAN, "/boot/efi/EFI/boot/bootx64.efi": b"MZ"}, given=(_UEFI,), title="FAT knows no case"),
         Example(_DEBIAN, given=(BlockTable((_MBR, _PART), chains=(sample_chain(),)),), title="starts from BIOS as well"),
         Example({"/etc/hostname": "x\n"}, given=(BlockTable((_MBR,), chains=(sample_chain(),)),)),
+        Example(_DEBIAN, given=(_UEFI,), target="hyperv-gen1", title="the target has no UEFI"),
     )
 
     def check(self, firmware: FirmwareVerdict, efi: Efi, os: OsInfo, target: Target) -> Iterator[Finding | Unknown]:

@@ -118,6 +118,15 @@ class InterfaceMacBound(Rule):
             },
             title="cloud-init has written it and would write it again",
         ),
+        Example(
+            {
+                f"/etc/systemd/network/{name}.network": f"[Match]\nMACAddress=00:50:56:9a:bc:{number:02}\n[Network]\nDHCP=yes\n"
+                for number, name in enumerate(("dmz", "lan"))
+            },
+            target="openstack",
+            flags=("/etc/systemd/network/dmz.network:2", "/etc/systemd/network/lan.network:2"),
+            title="without their addresses both files would match both cards",
+        ),
         Example({"/etc/netplan/50-cloud-init.yaml": _NETPLAN}, title="libvirt keeps the address"),
         Example(
             {"/etc/netplan/50-cloud-init.yaml": _NETPLAN},
