@@ -41,6 +41,9 @@ class Trees:
     def items(self, address: int, owner: int, kind: int, first: int = 0) -> Iterator[tuple[int, bytes]]:
         return iter([one for one in self._items.get((address, owner, kind), []) if one[0] >= first])
 
+    def of_copies(self) -> None:
+        """All of it has one copy."""
+
 
 def system(items: dict[tuple[int, int, int], list[tuple[int, bytes]]]) -> BtrfsFileSystem:
     made = object.__new__(BtrfsFileSystem)
