@@ -14,7 +14,7 @@ from tests.programs import running
 
 FIRMWARE = Path("/usr/share/OVMF")
 ESP = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
-_ESCAPES = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]")
+ESCAPES = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]")
 
 
 def esp_image(path: Path, files: Mapping[str, bytes], table: str = f"label: gpt\nstart=2048,size=60000,type={ESP}\n") -> Path:
@@ -61,5 +61,5 @@ def shown(*disks: Path, awaited: str, secure: bool = False, seconds: int = 60, m
         os.set_blocking(machine.stdout.fileno(), False)
         while time.monotonic() < end and not re.search(awaited, text) and machine.poll() is None:
             time.sleep(0.2)
-            text = _ESCAPES.sub("", text + (machine.stdout.read() or b"").decode("ascii", "replace"))
+            text = ESCAPES.sub("", text + (machine.stdout.read() or b"").decode("ascii", "replace"))
     return text

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.disk.boot.disks import FIRST, MBR, MIB, SECTOR, SHAPES, Raw, code, grub2
+from tests.disk.boot.ovmf import ESCAPES
 from tests.disk.images import blank, need, run
 from tests.disk.test_oracle import mounted
 from tests.programs import running
@@ -19,6 +20,8 @@ from v2vlint.model.boot_chain import BootChain
 from v2vlint.model.source import GuestRef
 
 SECONDS = 12
+CURSOR = re.compile(rf"{ESCAPES.pattern}|\r(?!\n)")
+"""What GRUB may send between two letters of its prompt."""
 LOADED = {"grub2": "grub> |rescue>", "syslinux": r"EDD \d+ Copy", "grub-legacy": "GNU GRUB  version 0.97"}
 
 
@@ -56,7 +59,7 @@ def screen(path: Path, awaited: str, *others: Path) -> str:
             end = time.monotonic() + SECONDS
             while time.monotonic() < end and not re.search(awaited, shown):
                 if selector.select(0.5):
-                    shown += machine.stdout.read1(4096).decode("ascii", "replace")  # type: ignore[attr-defined]
+                    shown = CURSOR.sub("", shown + machine.stdout.read1(4096).decode("ascii", "replace"))  # type: ignore[attr-defined]
     return shown
 
 
