@@ -49,6 +49,16 @@ def test_only_the_backup_of_a_gpt_is_good(kind: str, found: Told) -> None:
     assert told(firmware(ChosenFirmware(kind), blocks=spare).spare_table) == found
 
 
+@pytest.mark.parametrize(
+    ("offered", "bios", "uefi", "place"),
+    [("uefi", True, False, Device("disk2", "boot sector")), ("bios", False, True, Device("disk3", "partition table"))],
+)
+def test_the_disk_that_needs_other_firmware_is_named(offered: str, bios: bool, uefi: bool, place: Device) -> None:
+    target = dataclasses.replace(load("kvm"), firmware=(offered,))  # type: ignore[arg-type]
+    (cause,) = firmware(target, Firmware(bios, uefi, "", "", 1, 2)).unsupported
+    assert (cause.fate, cause.where) == (Fate.FAIL, place)
+
+
 @pytest.mark.parametrize(("bios", "found"), [("seabios", [FAILS]), ("other", [UNSURE])])
 def test_boot_code_on_larger_sectors(bios: str, found: Told) -> None:
     judged = firmware(of_4096_bytes(bios=bios)).sectors

@@ -68,6 +68,13 @@ def test_the_level_of_the_cpu(cpu: CpuNeeds, level: int, given: tuple[object, ..
     assert told(store({}, cpu, dataclasses.replace(load("kvm"), cpu_level=level), *given).get(UserlandVerdict).causes) == found
 
 
+@pytest.mark.parametrize(("level", "found"), [(82, [UNSURE, PASSES]), (81, [UNSURE, PASSES]), (80, [PASSES])])
+def test_the_level_of_an_arm_cpu(level: int, found: Told) -> None:
+    target = dataclasses.replace(load("kvm-aarch64"), arm_level=80)
+    cpu = dataclasses.replace(needs(0, "aarch64"), arm_level=level)
+    assert told(store({}, cpu, target).get(UserlandVerdict).causes) == found
+
+
 def menu(args: str, *consoles: Console) -> tuple[dict[str, str | bytes], tuple[object, ...]]:
     """A guest with this kernel command line and these gettys."""
     return {"/boot/grub/grub.cfg": f"menuentry 'x' {{\n linux /boot/vmlinuz {args}\n}}\n"}, (Consoles(consoles),)
