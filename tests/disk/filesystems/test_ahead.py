@@ -20,7 +20,8 @@ from v2vlint.model.errors import ImageError
 
 FILES = {"etc/small": b"sent", "etc/sub/deep": b"deep", "var/status": b"packages", "usr/lib/os-release": b"ID=x\n"}
 ETC = [["small", 0o100644, 4, 0, 0, 0, ""], ["large", 0o100600, 9, 0, 0, 0, ""], ["sub", 0o040755, 0, 0, 0, 0, ""]]
-LISTED = ("d 0755 0 0 0 1.5", "/.", "etc", ">", "l 0777 3 0 0 2", "/.", "bin", ">usr/bin", "f 0644 8 0 0 3", "/usr", "told", ">")
+LISTED = ("d 0755 0 0 0 1.5", "/.", "etc", ">", "l 0777 3 0 0 2", "/.", "bin", ">usr/bin", "f 0644 8 0 0 3", "/usr", "told", ">",
+          "f 0644 8 0 0 3", "/usr", "../etc/passwd", ">", "f 0644 8 0 0 3", "/opt", "x", ">")  # fmt: skip
 
 
 def packed(*, whole: tuple[str, ...] = ("etc", "usr/lib"), lacking: tuple[str, ...] = ("etc/large",)) -> bytes:
@@ -52,7 +53,8 @@ def test_what_was_sent_is_read_from_the_archive(tmp_path: Path) -> None:
     root = system_of(parent, packed()).root
     assert list(root.names()) == ["etc", "bin"]
     assert child(root, "bin").link() == "usr/bin"
-    assert (child(root, "etc").stat().kind, child(root, "etc").stat().mtime) == (Kind.DIR, 1.5)
+    assert (child(root, "etc").stat().kind, child(root, "etc").stat().mode, child(root, "etc").stat().mtime) == (Kind.DIR, 0o755, 1.5)
+    assert list(system_of(parent, packed()).far.listed("/usr")) == ["told"], "no name leads elsewhere"
     assert parent.asked == []
     deep = child(root, "etc", "sub", "deep")
     assert (deep.open().read(), deep.stat().mode) == (b"deep", 0o640)
