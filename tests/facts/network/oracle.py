@@ -78,7 +78,7 @@ def inside(script: str, *arguments: str | Path, cards: Mapping[str, str] = CARDS
         "--kill-child",
         "bash",
         "-c",
-        _PRIVATE + made + script,
+        "umask 022\n" + _PRIVATE + made + script,  # that of systemd: networkd is a user of its own
         "oracle",
         *map(str, arguments),
     ]
