@@ -175,12 +175,13 @@ def test_no_argument_at_all_is_help_and_exit_2(v2vlint: Run) -> None:
 
 
 def test_a_file_that_may_not_be_read_is_said(v2vlint: Run, images: Path, tmp_path: Path) -> None:
-    copy = shutil.copy(images / "good.qcow2", tmp_path / "secret.qcow2")
+    copy = shutil.copy(images / "good.qcow2", tmp_path / "closed.qcow2")
     Path(copy).chmod(0)
     if os.access(copy, os.R_OK):
         pytest.skip("root may read everything")
-    done = v2vlint("secret.qcow2")
-    assert (done.returncode, done.stderr.splitlines()[0]) == (2, "v2vlint: secret.qcow2: permission denied")
+    done = v2vlint("closed.qcow2")
+    assert done.returncode == 3
+    assert "permission denied" in done.stdout
 
 
 def test_limits_reach_the_reader(v2vlint: Run, images: Path) -> None:

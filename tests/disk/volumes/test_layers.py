@@ -37,7 +37,7 @@ def luks2(folder: Path, plain: Path, *options: str) -> Path:
     (folder / "key").write_bytes(KEY)
     (folder / "disk").write_bytes(plain.read_bytes() + bytes(32 << 20))
     kdf = ("--pbkdf", "argon2id", "--pbkdf-memory", "8192", "--pbkdf-force-iterations", "4", "--pbkdf-parallel", "1")
-    common = ("-q", "--encrypt", "--type", "luks2", "--reduce-device-size", "32M", "--key-file", folder / "key")
+    common = ("-q", "--disable-locks", "--encrypt", "--type", "luks2", "--reduce-device-size", "32M", "--key-file", folder / "key")
     run("cryptsetup", "reencrypt", *common, *kdf, *options, folder / "disk")
     return folder / "disk"
 
