@@ -118,7 +118,9 @@ def _luks2(guest: Guest, content: Path, work: Path) -> Path:
     (work / "key").write_bytes(KEY)
     run("truncate", f"--size=+{_HEADER}", content)
     words = ("-q", "--encrypt", "--type", "luks2", "--reduce-device-size", str(_HEADER), "--key-file", work / "key")
-    run("cryptsetup", "reencrypt", *words, *_FEW_ROUNDS, "--uuid", guest.uuid("luks"), content)
+    # Its lock and its temporary header in the current folder are named by the UUID, which is that of the same guest elsewhere.
+    named = ("--disable-locks", "--uuid", guest.uuid("luks"))
+    run("cryptsetup", "reencrypt", *words, *_FEW_ROUNDS, *named, content, cwd=content.parent)
     return content
 
 
