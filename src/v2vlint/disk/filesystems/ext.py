@@ -50,6 +50,13 @@ _INODE = Fields(
 )
 _INODE_EXTRA, _INODE_TIMES = Fields("<", i_extra_isize=(0x80, "H")), Fields("<", i_mtime_extra=(0x88, "I"))
 """``struct ext4_inode`` (fs/ext4/ext4.h); what follows the first 128 bytes depends on ``i_extra_isize``."""
+# struct ext4_xattr_entry (fs/ext4/xattr.h), struct ext4_extent_header (fs/ext4/ext4_extents.h).
+_ATTRIBUTE = Fields("<", e_name_len=(0, "B"), e_name_index=(1, "B"), e_value_offs=(2, "H"), e_value_size=(8, "I"))
+_TREE = Fields("<", eh_magic=(0, "H"), eh_entries=(2, "H"), eh_depth=(6, "H"))
+# What is read in long loops: struct ext4_extent_idx (ei_block, ei_leaf_lo, ei_leaf_hi), struct ext4_extent (ee_block, ee_len, ee_start_hi,
+# ee_start_lo), struct ext4_dir_entry_2 (inode, rec_len, name_len); an entry of i_block[] or of an indirect block.
+_EXTENT_INDEX, _EXTENT, _DIR_ENTRY = struct.Struct("<IIH"), struct.Struct("<IHHI"), struct.Struct("<IHB")
+_BLOCK_NUMBER, _DIRECT = struct.Struct("<I"), 12
 
 
 class Ext:
@@ -220,10 +227,12 @@ class ExtInode:
             return b""
         first = at = start + 4
         while at + 16 <= len(self.data) and self.data[at : at + 2] != b"\0\0":
-            length, index, offset, _inode, size = struct.unpack_from("<BBHII", self.data, at)
+            entry = _ATTRIBUTE.read(self.data, at)
+            length = entry["e_name_len"]
             # EXT4_XATTR_INDEX_SYSTEM.
-            if index == 7 and self.data[at + 16 : at + 16 + length] == b"data":
-                return self.data[first + offset : first + offset + size]
+            if entry["e_name_index"] == 7 and self.data[at + 16 : at + 16 + length] == b"data":
+                value = first + entry["e_value_offs"]
+                return self.data[value : value + entry["e_value_size"]]
             at += 16 + (length + 3) // 4 * 4
         return b""
 
@@ -256,15 +265,16 @@ class ExtFile(Stream):
         """The disk block of file block ``number`` (0 in a hole), and the number of blocks in the rest of the run, at least one."""
         node, end = self._inode.map, number + wanted
         for _level in range(MAX_TREE + 1):
-            magic, count, _most, depth = struct.unpack_from("<HHHH", node, 0)
+            header = _TREE.read(node)
+            count = header["eh_entries"]
             # EXT4_EXT_MAGIC.
-            if magic != 0xF30A or 12 + count * 12 > len(node):
+            if header["eh_magic"] != 0xF30A or 12 + count * 12 > len(node):
                 raise ImageError(f"damaged extent tree of inode {self._inode.number}")
-            if depth == 0:
+            if header["eh_depth"] == 0:
                 return _extent(node, count, number, end)
             child = 0
             for at in range(12, 12 + count * 12, 12):
-                first, low, high = struct.unpack_from("<IIH", node, at)
+                first, low, high = _EXTENT_INDEX.unpack_from(node, at)
                 if first > number:
                     end = min(end, first)
                     break
@@ -284,27 +294,27 @@ class ExtFile(Stream):
 
     def _mapped(self, number: int) -> int:
         # EXT4_NDIR_BLOCKS direct blocks, then a single, a double and a triple indirect one.
-        if number < 12:
-            return int(struct.unpack_from("<I", self._inode.map, number * 4)[0])
-        per, number = self._fs.block_size // 4, number - 12
+        if number < _DIRECT:
+            return int(_BLOCK_NUMBER.unpack_from(self._inode.map, number * 4)[0])
+        per, number = self._fs.block_size // 4, number - _DIRECT
         for level in range(3):
             if number < per ** (level + 1):
                 break
             number -= per ** (level + 1)
         else:
             raise ImageError(f"inode {self._inode.number} is too large for its block map")
-        block = int(struct.unpack_from("<I", self._inode.map, 48 + level * 4)[0])
+        block = int(_BLOCK_NUMBER.unpack_from(self._inode.map, (_DIRECT + level) * 4)[0])
         for power in range(level, -1, -1):
             if not block:
                 return 0
             index, number = divmod(number, per**power)
-            block = int(struct.unpack_from("<I", self._fs.block(block), index * 4)[0])
+            block = int(_BLOCK_NUMBER.unpack_from(self._fs.block(block), index * 4)[0])
         return block
 
 
 def _extent(node: bytes, count: int, number: int, end: int) -> tuple[int, int]:
     for at in range(12, 12 + count * 12, 12):
-        first, length, high, low = struct.unpack_from("<IHHI", node, at)
+        first, length, high, low = _EXTENT.unpack_from(node, at)
         # More than EXT_INIT_MAX_LEN marks blocks that were allocated but never written: they read as zeros.
         unwritten = length > 32768
         length = length - 32768 if unwritten else length
@@ -350,7 +360,7 @@ class ExtNode(NumberedNode["Ext"]):
 def _entries(block: bytes) -> Iterator[tuple[str, int]]:
     at, size = 0, len(block)
     while at + 8 <= size:
-        inode, length, name_length = struct.unpack_from("<IHB", block, at)
+        inode, length, name_length = _DIR_ENTRY.unpack_from(block, at)
         # 64 KiB do not fit into the field (ext4_rec_len_from_disk()).
         length = 65536 if length in (0, 65535) and size == 65536 else length
         if length < 8:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import field
 
 from v2vlint.disk.checksums import crc32c
+from v2vlint.disk.fields import Fields
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
 
@@ -20,6 +21,14 @@ _MAP, _GENERATION = 40, 100
 _EXTENT_FLAG, _INLINE_FLAG = 0x80000, 0x10000000
 _EMPTY_TREE = struct.pack("<HHHHI", 0xF30A, 0, 4, 0, 0)
 MAX_TAGS = 1 << 20
+# fs/ext4/fast_commit.h: struct ext4_fc_tl, ext4_fc_head, ext4_fc_tail, ext4_fc_dentry_info, ext4_fc_inode, ext4_fc_add_range (with a
+# struct ext4_extent of ext4_extents.h), ext4_fc_del_range; of struct ext4_inode (fs/ext4/ext4.h), the flags.
+_TL = Fields("<", fc_tag=(0, "H"), fc_len=(2, "H"))
+_FC_HEAD, _FC_TAIL = Fields("<", fc_features=(0, "I"), fc_tid=(4, "I")), Fields("<", fc_tid=(0, "I"), fc_crc=(4, "I"))
+_FC_DENTRY, _FC_INODE = Fields("<", fc_parent_ino=(0, "I"), fc_ino=(4, "I")), Fields("<", fc_ino=(0, "I"))
+_FC_ADD = Fields("<", fc_ino=(0, "I"), ee_block=(4, "I"), ee_len=(8, "H"), ee_start_hi=(10, "H"), ee_start_lo=(12, "I"))
+_FC_DEL = Fields("<", fc_ino=(0, "I"), fc_lblk=(4, "I"), fc_len=(8, "I"))
+_INODE_FLAGS = Fields("<", i_flags=(0x20, "I"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +66,7 @@ class FastCommits:
         size = min(len(new), len(data))
         # As ext4_fc_replay_inode(): the map is left to the tags that add and remove ranges.
         merged = new[:_MAP] + data[_MAP:_GENERATION] + new[_GENERATION:size] + data[size:]
-        flags = struct.unpack_from("<I", new, 32)[0]
+        flags = _INODE_FLAGS.read(new)["i_flags"]
         tree = merged[_MAP : _MAP + 2] == b"\x0a\xf3"
         if flags & _INLINE_FLAG or not flags & _EXTENT_FLAG:
             return merged[:_MAP] + new[_MAP:_GENERATION] + merged[_GENERATION:]
@@ -94,15 +103,15 @@ def read_fast_commits(blocks: Iterable[bytes], expected: int) -> FastCommits:
     complete, crc = 0, 0
     for tag, value, raw in _tags(blocks):
         if tag == _HEAD:
-            features, transaction = struct.unpack_from("<II", value)
-            if transaction != expected:
+            head = _FC_HEAD.read(value)
+            if head["fc_tid"] != expected:
                 break
-            if features & ~_SUPPORTED_FEATURES:
+            if (features := head["fc_features"]) & ~_SUPPORTED_FEATURES:
                 raise ImageError(f"its fast commits have unknown features {features:#x}")
         tags.append((tag, value))
         if tag == _TAIL:
-            transaction, stored = struct.unpack_from("<II", value)
-            if transaction != expected or crc32c(crc, raw[:8]) != stored:
+            tail = _FC_TAIL.read(value)
+            if tail["fc_tid"] != expected or crc32c(crc, raw[:8]) != tail["fc_crc"]:
                 break
             # Only up to here is the commit known to be whole; the checksum starts anew in the next one.
             complete, crc = len(tags), 0
@@ -120,7 +129,8 @@ def _tags(blocks: Iterable[bytes]) -> Iterator[tuple[int, bytes, bytes]]:
     for block in blocks:
         at = 0
         while at + 4 <= len(block):
-            tag, length = struct.unpack_from("<HH", block, at)
+            head = _TL.read(block, at)
+            tag, length = head["fc_tag"], head["fc_len"]
             value = block[at + 4 : at + 4 + length]
             # The area is not erased between commits: what is not a tag is the end.
             if not _ADD_RANGE <= tag <= _HEAD or len(value) < max(length, _FIXED_LENGTHS.get(tag, 0)) or count >= MAX_TAGS:
@@ -131,7 +141,8 @@ def _tags(blocks: Iterable[bytes]) -> Iterator[tuple[int, bytes, bytes]]:
 
 def _apply(found: FastCommits, tag: int, value: bytes) -> None:
     if tag in (_CREATE, _LINK, _UNLINK) and len(value) > 8:
-        parent, inode = struct.unpack_from("<II", value)
+        entry = _FC_DENTRY.read(value)
+        parent, inode = entry["fc_parent_ino"], entry["fc_ino"]
         name = value[8:].decode("utf-8", "surrogateescape")
         found.names.setdefault(parent, {})[name] = None if tag == _UNLINK else inode
         if tag == _UNLINK:
@@ -141,13 +152,14 @@ def _apply(found: FastCommits, tag: int, value: bytes) -> None:
             found.reused.update({inode} & found.unlinked)
     # The inode's number and at least EXT4_GOOD_OLD_INODE_SIZE bytes of it.
     elif tag == _INODE and len(value) >= 4 + 128:
-        found.inodes[struct.unpack_from("<I", value)[0]] = value[4:]
+        found.inodes[_FC_INODE.read(value)["fc_ino"]] = value[4:]
     elif tag == _ADD_RANGE:
-        number, first, length, high, low = struct.unpack_from("<IIHHI", value)
+        added = _FC_ADD.read(value)
+        first, length = added["ee_block"], added["ee_len"]
         # EXT_INIT_MAX_LEN, as in extents on disk.
         unwritten = length > 32768
-        block = 0 if unwritten else low | high << 32
-        found.ranges.setdefault(number, []).append(FastRange(first, length - 32768 if unwritten else length, block))
+        block = 0 if unwritten else added["ee_start_lo"] | added["ee_start_hi"] << 32
+        found.ranges.setdefault(added["fc_ino"], []).append(FastRange(first, length - 32768 if unwritten else length, block))
     elif tag == _DEL_RANGE:
-        number, first, length = struct.unpack_from("<III", value)
-        found.ranges.setdefault(number, []).append(FastRange(first, length, 0))
+        removed = _FC_DEL.read(value)
+        found.ranges.setdefault(removed["fc_ino"], []).append(FastRange(removed["fc_lblk"], removed["fc_len"], 0))

@@ -38,8 +38,17 @@ _SUPERBLOCK = Fields(
     s_start=(0x1C, "I"),
     s_feature_compat=(0x24, "I"),
     s_feature_incompat=(0x28, "I"),
+    s_checksum_type=(0x50, "B"),
+    s_num_fc_blks=(0x54, "I"),
     s_checksum=(0xFC, "I"),
 )
+# The other structures of that header: journal_header_t, commit_header, journal_block_tag3_t, journal_block_tag_t,
+# jbd2_journal_revoke_header_t, jbd2_journal_block_tail.
+_HEADER, _SEQUENCE = Fields(">", h_magic=(0, "I"), h_blocktype=(4, "I")), Fields(">", h_sequence=(8, "I"))
+_COMMIT_HEADER = Fields(">", h_chksum_type=(12, "B"), h_chksum_size=(13, "B"), h_chksum=(16, "I"))
+_TAG_3 = Fields(">", t_blocknr=(0, "I"), t_flags=(4, "I"), t_checksum=(12, "I"))
+_TAG, _TAG_HIGH = Fields(">", t_blocknr=(0, "I"), t_checksum=(4, "H"), t_flags=(6, "H")), Fields(">", t_blocknr_high=(8, "I"))
+_REVOKE_HEADER, _TAIL = Fields(">", r_count=(12, "I")), Fields(">", t_checksum=(0, "I"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +81,9 @@ class ExtJournal:
     def __init__(self, content: Stream) -> None:
         self._content = content
         self._head = content.read_at(0, 1024)
-        magic, kind = struct.unpack_from(">II", self._head, 0)
-        if magic != MAGIC or kind not in (3, 4):
+        header = _HEADER.read(self._head)
+        kind = header["h_blocktype"]
+        if header["h_magic"] != MAGIC or kind not in (3, 4):
             raise ImageError("its journal has no superblock")
         found = _SUPERBLOCK.read(self._head)
         self.block_size, self._length, self._first = found["s_blocksize"], found["s_maxlen"], found["s_first"]
@@ -100,15 +110,15 @@ class ExtJournal:
             raise ImageError("the superblock of its journal is damaged")
         if self._has_sums:
             head = bytearray(self._head)
-            stored = _SUPERBLOCK.read(self._head)["s_checksum"]
+            found = _SUPERBLOCK.read(self._head)
             head[0xFC:0x100] = bytes(4)
-            if head[0x50] != _CRC32C or crc32c(0xFFFFFFFF, bytes(head)) != stored:
+            if found["s_checksum_type"] != _CRC32C or crc32c(0xFFFFFFFF, bytes(head)) != found["s_checksum"]:
                 raise ImageError("the superblock of its journal fails its checksum")
 
     def _fast_blocks(self) -> int:
-        count = struct.unpack_from(">I", self._head, 0x54)[0] or _DEFAULT_FAST_BLOCKS
+        count = _SUPERBLOCK.read(self._head)["s_num_fc_blks"] or _DEFAULT_FAST_BLOCKS
         # A journal that would become too small has no such area (fs/jbd2/journal.c).
-        return int(count) if self._length - count >= _MIN_BLOCKS else 0
+        return count if self._length - count >= _MIN_BLOCKS else 0
 
     def fast(self) -> Iterator[bytes]:
         """The blocks used for fast commits, in order."""
@@ -151,9 +161,10 @@ class ExtJournal:
         current = _Transaction(self._sequence)
         while read < self._length:
             data = self.block(here, escaped=False)
-            magic, kind, number = struct.unpack_from(">III", data, 0)
+            header = _HEADER.read(data)
+            kind = header["h_blocktype"]
             # What follows is from an earlier lap of the ring.
-            if magic != MAGIC or number != current.sequence:
+            if header["h_magic"] != MAGIC or _SEQUENCE.read(data)["h_sequence"] != current.sequence:
                 return
             if read >= MAX_BLOCKS:
                 raise ImageError(f"its journal has more than {MAX_BLOCKS} blocks to replay")
@@ -188,14 +199,15 @@ class ExtJournal:
         return _crc32_be(crc, data) if self._summed and not self._has_sums else crc
 
     def _tail_fits(self, data: bytes) -> bool:
-        return not self._has_sums or crc32c(self._seed, data[:-4] + bytes(4)) == int.from_bytes(data[-4:], "big")
+        return not self._has_sums or crc32c(self._seed, data[:-4] + bytes(4)) == _TAIL.read(data, len(data) - 4)["t_checksum"]
 
     def _commit_fits(self, data: bytes, current: _Transaction) -> bool:
-        stored = int.from_bytes(data[16:20], "big")
+        found = _COMMIT_HEADER.read(data)
+        stored = found["h_chksum"]
         if self._has_sums:
             return crc32c(self._seed, data[:16] + bytes(4) + data[20:]) == stored
         # JBD2_CRC32_CHKSUM and JBD2_CRC32_CHKSUM_SIZE.
-        if self._summed and data[12] == 1 and data[13] == 4:
+        if self._summed and found["h_chksum_type"] == 1 and found["h_chksum_size"] == 4:
             return stored == current.crc
         return True
 
@@ -210,12 +222,10 @@ class ExtJournal:
         # journal_tag_bytes() of fs/jbd2/journal.c.
         size = 16 if self._incompat & _CSUM_V3 else (12 if self._incompat & _64BIT else 8) + (2 if self._incompat & _CSUM_V2 else 0)
         while at + size <= end:
-            if size == 16:
-                number, flags, high, checksum = struct.unpack_from(">IIII", data, at)
-            else:
-                number, checksum, flags = struct.unpack_from(">IHH", data, at)
-                high = struct.unpack_from(">I", data, at + 8)[0] if self._incompat & _64BIT else 0
-            yield number | (high << 32 if self._incompat & _64BIT else 0), flags, checksum
+            tag = (_TAG_3 if size == 16 else _TAG).read(data, at)
+            high = _TAG_HIGH.read(data, at)["t_blocknr_high"] if self._incompat & _64BIT else 0
+            flags = tag["t_flags"]
+            yield tag["t_blocknr"] | high << 32, flags, tag["t_checksum"]
             if flags & _LAST:
                 return
             # Usually only the first tag is followed by a UUID.
@@ -223,7 +233,7 @@ class ExtJournal:
 
     def _revoked(self, data: bytes) -> Iterator[int]:
         width = 8 if self._incompat & _64BIT else 4
-        end = min(struct.unpack_from(">I", data, 12)[0], len(data))
+        end = min(_REVOKE_HEADER.read(data)["r_count"], len(data))
         for at in range(16, end - width + 1, width):
             yield int.from_bytes(data[at : at + width], "big")
 

@@ -14,6 +14,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO, cast
 
+from v2vlint.disk.fields import Fields
 from v2vlint.disk.filesystems.content import Content
 from v2vlint.disk.filesystems.node import Kind, Stat
 from v2vlint.disk.filesystems.probe_fat import FatLayout
@@ -26,6 +27,9 @@ from v2vlint.model.errors import ImageError
 MAX_DIRECTORY = 4 << 20
 MAX_CLUSTERS = 1 << 22
 _LABEL, _DIRECTORY, _LONG = 0x08, 0x10, 0x0F
+# fatgen103: a directory entry of 32 bytes, and one that holds a part of a long name.
+_ENTRY = Fields("<", DIR_FstClusHI=(20, "H"), DIR_WrtTime=(22, "H"), DIR_WrtDate=(24, "H"), DIR_FstClusLO=(26, "H"), DIR_FileSize=(28, "I"))
+_DIR_ATTR, _DIR_NTRES, _LDIR_CHKSUM = 11, 12, 13
 _MAX_SLOTS = 20  # MSDOS_SLOTS, without the slot of the short name
 _ROOT = -1
 """Stands for the root folder of FAT12 and FAT16, which is in no cluster."""
@@ -155,7 +159,7 @@ def _runs(clusters: list[int]) -> Iterator[tuple[int, int | None, int]]:
 
 def _folders(data: bytes) -> int:
     """The number of folders that a folder lists; Linux refuses one with fewer than two (``fat_validate_dir``)."""
-    return sum(data[at] not in (0, 0xE5) and data[at + 11] & 0x18 == _DIRECTORY for at in range(0, len(data) - 31, 32))
+    return sum(data[at] not in (0, 0xE5) and data[at + _DIR_ATTR] & 0x18 == _DIRECTORY for at in range(0, len(data) - 31, 32))
 
 
 def _entries(data: bytes, *, to_the_end: bool) -> Iterator[FatEntry]:
@@ -166,14 +170,14 @@ def _entries(data: bytes, *, to_the_end: bool) -> Iterator[FatEntry]:
         if raw[0] == 0 and not to_the_end:
             return
         # As in __fat_readdir(): a part of a long name is in use even if its first byte is zero.
-        if raw[0] == 0xE5 or (raw[0] == 0 and raw[11] != _LONG):
+        if raw[0] == 0xE5 or (raw[0] == 0 and raw[_DIR_ATTR] != _LONG):
             long = _LongName()
-        elif raw[11] & 0x3F == _LONG:
+        elif raw[_DIR_ATTR] & 0x3F == _LONG:
             long.add(raw)
         else:
             entry = _entry(raw, long.of(raw))
             long = _LongName()
-            if not raw[11] & _LABEL and entry.name not in (".", ".."):
+            if not raw[_DIR_ATTR] & _LABEL and entry.name not in (".", ".."):
                 yield entry
 
 
@@ -188,8 +192,8 @@ class _LongName:
         """Add the next part (``fat_parse_long`` of Linux)."""
         number = raw[0] & 0x3F
         if raw[0] & 0x40 and 0 < number <= _MAX_SLOTS:
-            self._parts, self._left, self._sum = b"", number, raw[13]
-        if self._left <= 0 or number != self._left or raw[13] != self._sum:
+            self._parts, self._left, self._sum = b"", number, raw[_LDIR_CHKSUM]
+        if self._left <= 0 or number != self._left or raw[_LDIR_CHKSUM] != self._sum:
             self._parts, self._left = b"", -1
             return
         self._left -= 1
@@ -212,10 +216,11 @@ def _entry(raw: bytes, long_name: str) -> FatEntry:
     base, extension = head.decode("cp437"), tail.decode("cp437")
     short = f"{base}.{extension}" if extension else base
     # Windows NT stores the case of a short name in two flags (CASE_LOWER_BASE, CASE_LOWER_EXT) rather than in a long name.
-    plain = f"{base.lower() if raw[12] & 8 else base}" + (f".{extension.lower() if raw[12] & 16 else extension}" if extension else "")
-    time, date = struct.unpack_from("<HH", raw, 22)
-    high, low, size = struct.unpack_from("<H", raw, 20)[0], *struct.unpack_from("<HI", raw, 26)
-    return FatEntry(long_name or plain, short, raw[11], high << 16 | low, size, _seconds(date, time))
+    case = raw[_DIR_NTRES]
+    plain = f"{base.lower() if case & 8 else base}" + (f".{extension.lower() if case & 16 else extension}" if extension else "")
+    found = _ENTRY.read(raw)
+    cluster, mtime = found["DIR_FstClusHI"] << 16 | found["DIR_FstClusLO"], _seconds(found["DIR_WrtDate"], found["DIR_WrtTime"])
+    return FatEntry(long_name or plain, short, raw[_DIR_ATTR], cluster, found["DIR_FileSize"], mtime)
 
 
 def _seconds(date: int, time: int) -> float:

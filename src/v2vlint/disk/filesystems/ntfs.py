@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 import functools
 import math
-import struct
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO, cast
 
 from dissect.ntfs import NTFS, index, mft
 
+from v2vlint.disk.fields import Fields
 from v2vlint.disk.filesystems.content import Content
 from v2vlint.disk.filesystems.node import Kind, Stat
 from v2vlint.disk.filesystems.wof import STREAM as WOF
@@ -31,6 +31,10 @@ _ELSEWHERE = {
 }  # fmt: skip
 _DOS, _HEADER, _ENTRY = 2, 72, 16  # FILE_NAME_DOS; the sizes of the longest header of an attribute, and of an index entry's
 _DEEPEST = 64
+_SECTORS_PER_VOLUME = 0x28  # struct NTFS_BOOT (fs/ntfs3/ntfs.h), 8 bytes
+# struct RESTART_HDR and struct RESTART_AREA (fs/ntfs3/fslog.c). client_idx[] has the lists of free clients and of those in use.
+_RESTART = Fields("<", ra_off=(0x18, "H"))
+_RESTART_AREA = Fields("<", current_lsn=(0, "Q"), client_idx_in_use=(0xC, "H"), flags=(0xE, "H"))
 _NO_CLIENT, _CLEAN = 0xFFFF, 2  # LFS_NO_CLIENT, RESTART_VOLUME_IS_CLEAN
 
 
@@ -82,7 +86,7 @@ class NtfsFileSystem:
         self._fs: Any = NTFS(base)
         self.record = self._fs.mft.get = functools.lru_cache(maxsize=4096)(_whole(self._fs.mft.get))
         self._cluster = int(self._fs.cluster_size)
-        self._size = int.from_bytes(base.read_at(40, 8), "little") * int(self._fs.sector_size)
+        self._size = int.from_bytes(base.read_at(_SECTORS_PER_VOLUME, 8), "little") * int(self._fs.sector_size)
         self.stale = "" if self._log_is_clean() else "its $LogFile, which is not replayed, holds changes"
 
     def as_it_lies(self) -> NtfsFileSystem:
@@ -136,9 +140,8 @@ def _restart_area(page: bytes) -> tuple[int, int, int] | None:
     """The last sequence number, the list of clients in use and the flags of a restart page; None when it is not one."""
     if page[:4] != b"RSTR":
         return None
-    at = struct.unpack_from("<H", page, 24)[0]
-    lsn, _clients, _free, in_use, flags = struct.unpack_from("<QHHHH", page, at)
-    return lsn, in_use, flags
+    area = _RESTART_AREA.read(page, _RESTART.read(page)["ra_off"])
+    return area["current_lsn"], area["client_idx_in_use"], area["flags"]
 
 
 class NtfsNode:

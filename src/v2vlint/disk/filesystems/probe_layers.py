@@ -7,6 +7,7 @@ from __future__ import annotations
 import struct
 from itertools import pairwise
 
+from v2vlint.disk.fields import Fields
 from v2vlint.disk.filesystems.content import Content, details, standard_uuid, text
 from v2vlint.disk.stream import Stream
 
@@ -20,6 +21,7 @@ def raid(base: Stream) -> Content | None:
 
 
 _LUKS, _SECOND_LUKS = b"LUKS\xba\xbe", b"SKUL\xba\xbe\0\2"
+_LUKS_HEADER = Fields(">", version=(6, "H"))  # struct luks_phdr, struct luks2_hdr_disk (cryptsetup)
 
 
 def luks(base: Stream) -> Content | None:
@@ -33,7 +35,7 @@ def luks(base: Stream) -> Content | None:
         return None
     from v2vlint.disk.crypto.luks import describe
 
-    version = struct.unpack_from(">H", head, 6)[0]
+    version = _LUKS_HEADER.read(head)["version"]
     return Content("crypto_LUKS", text(head[168:208]), text(head[24:72]) if version == 2 else "", describe(base, version))
 
 
@@ -48,12 +50,15 @@ def bitlocker(base: Stream) -> Content | None:
     return Content("BitLocker", details=(*details(bitlocker=True), *describe(base))) if is_bitlocker(head) else None
 
 
+_LVM_LABEL = Fields("<", offset_xl=(20, "I"))  # struct label_header (lib/label/label.h of LVM)
+
+
 def lvm(base: Stream) -> Content | None:
     """``LVM2_member``: the label is in one of the first four sectors (lib/format_text/layout.h of LVM)."""
     head = base.read_at(0, 2048)
     for at in range(0, 2048, 512):
         if head[at : at + 8] == b"LABELONE" and head[at + 24 : at + 32] == b"LVM2 001":
-            offset = at + struct.unpack_from("<I", head, at + 20)[0]
+            offset = at + _LVM_LABEL.read(head, at)["offset_xl"]
             return Content("LVM2_member", lvm_uuid(text(base.read_at(offset, 32))))
     return None
 
@@ -114,13 +119,14 @@ def scoutfs(base: Stream) -> Content | None:
 
 
 _BCACHE = bytes.fromhex("c68573f64e1a45ca8265f57f48ba6d81")
+_CACHE_SB = Fields("<", offset=(8, "Q"))  # struct cache_sb (drivers/md/bcache of Linux)
 _BCACHEFS = bytes.fromhex("c68573f666ce90a9d96a60cf803df7ef")
 
 
 def bcache(base: Stream) -> Content | None:
     """``bcache``: its superblock states that it is in sector 8. bcachefs used the same magic number before 2021 (``struct cache_sb``)."""
     block = base.read_at(4096, 104)
-    if block[24:40] != _BCACHE or struct.unpack_from("<Q", block, 8)[0] != 8:
+    if block[24:40] != _BCACHE or _CACHE_SB.read(block)["offset"] != 8:
         return None
     return Content("bcache", standard_uuid(block[40:56]), text(block[72:104]))
 
@@ -133,8 +139,12 @@ def bcachefs(base: Stream) -> Content | None:
     return Content("bcachefs", standard_uuid(block[56:72]), text(block[72:104]))
 
 
+# struct md_on_disk_08, struct meta_data_on_disk_9 (libblkid's drbd.c).
+_DRBD_8, _DRBD_9 = Fields(">", device_uuid=(40, "Q")), Fields(">", device_uuid=(48, "Q"))
+
+
 def drbd(base: Stream) -> Content | None:
     """``drbd``: metadata of version 8 or 9 in the last 4 KiB of the backing device; the UUID is the device's 64-bit number."""
     block = base.read_at((base.size & ~0xFFF) - 4096, 64) if base.size >= 8192 else b""
-    at = {b"\x83\x74\x02\x6b": 40, b"\x83\x74\x02\x6c": 40, b"\x83\x74\x02\x6d": 48}.get(block[60:64])
-    return None if at is None else Content("drbd", f"{struct.unpack_from('>Q', block, at)[0]:x}")
+    version = {b"\x83\x74\x02\x6b": _DRBD_8, b"\x83\x74\x02\x6c": _DRBD_8, b"\x83\x74\x02\x6d": _DRBD_9}.get(block[60:64])
+    return None if version is None else Content("drbd", f"{version.read(block)['device_uuid']:x}")

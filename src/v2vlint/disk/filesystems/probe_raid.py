@@ -8,11 +8,18 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
+from v2vlint.disk.fields import Fields
 from v2vlint.disk.filesystems.content import Content
 from v2vlint.disk.stream import Stream
 
 SECTOR = 512
 _PROMISE = (63, 255, 256, 16, 399, 591, 675, 735, 911, 974, 991, 951, 3087)
+
+# libblkid: struct via_metadata, struct silicon_metadata, struct nv_metadata (its size is in words), struct jm_metadata.
+_VIA_VERSION, _VIA_CHECKSUM = 2, 50
+_SILICON_DISK_NUMBER, _SILICON = 0x116, Fields("<", checksum1=(0x13E, "H"))
+_NVIDIA, _NVIDIA_SIZE = Fields("<", size=(8, "I")), 30
+_JMICRON_MODE = 0x30
 
 
 def firmware_raid(base: Stream) -> Content | None:
@@ -45,23 +52,23 @@ def _lsi(read: Read) -> bool:
 
 def _via(read: Read) -> bool:
     last = read(1)
-    return last[:2] == b"\x55\xaa" and last[2] <= 2 and sum(last[:50]) & 0xFF == last[50]
+    return last[:2] == b"\x55\xaa" and last[_VIA_VERSION] <= 2 and sum(last[:_VIA_CHECKSUM]) & 0xFF == last[_VIA_CHECKSUM]
 
 
 def _silicon(read: Read) -> bool:
     last = read(1)
-    if last[0x60:0x64] != b"\0\0\0\x2f" or last[0x116] >= 8:
+    if last[0x60:0x64] != b"\0\0\0\x2f" or last[_SILICON_DISK_NUMBER] >= 8:
         return False
     words = struct.unpack_from("<159H", last)
-    return bool(-sum(words) & 0xFFFF == struct.unpack_from("<H", last, 0x13E)[0])
+    return bool(-sum(words) & 0xFFFF == _SILICON.read(last)["checksum1"])
 
 
 def _nvidia(read: Read) -> bool:
     sector = read(2)
-    if not sector.startswith(b"NVIDIA  ") or struct.unpack_from("<I", sector, 8)[0] != 30:
+    if not sector.startswith(b"NVIDIA  ") or _NVIDIA.read(sector)["size"] != _NVIDIA_SIZE:
         return False
     # All words add up to zero: the sum is stored negated.
-    return bool(sum(struct.unpack_from("<30I", sector)) & 0xFFFFFFFF == 0)
+    return bool(sum(struct.unpack_from(f"<{_NVIDIA_SIZE}I", sector)) & 0xFFFFFFFF == 0)
 
 
 def _promise(read: Read) -> bool:
@@ -79,7 +86,7 @@ def _adaptec(read: Read) -> bool:
 
 def _jmicron(read: Read) -> bool:
     last = read(1)
-    return last[:2] == b"JM" and last[0x30] <= 5 and sum(struct.unpack_from("<64H", last)) & 0xFFFF in (0, 1)
+    return last[:2] == b"JM" and last[_JMICRON_MODE] <= 5 and sum(struct.unpack_from("<64H", last)) & 0xFFFF in (0, 1)
 
 
 _MEMBERS: tuple[tuple[str, Callable[[Read], bool]], ...] = (

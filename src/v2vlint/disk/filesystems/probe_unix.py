@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import struct
-
+from v2vlint.disk.fields import Fields
 from v2vlint.disk.filesystems.content import Content, details, standard_uuid, text
 from v2vlint.disk.filesystems.superblocks import BTRFS, EXT, XFS
 from v2vlint.disk.stream import Stream
@@ -108,6 +107,9 @@ def btrfs(base: Stream) -> Content | None:
 
 _TUX_ON_ICE = b"\xed\xc3\x02\xe9\x98\x56\xe5\x0c"
 
+# struct fs (sys/ufs/ffs/fs.h of BSD): fs_id[0] and fs_id[1].
+_UFS = {order: Fields(order, fs_id_0=(144, "I"), fs_id_1=(148, "I")) for order in "<>"}
+
 
 def ufs(base: Stream) -> Content | None:
     """``ufs`` of either version (``struct fs`` of BSD), at every possible place of its superblock."""
@@ -116,26 +118,63 @@ def ufs(base: Stream) -> Content | None:
         block = base.read_at(place, 1376)
         for order, magics in (("<", (b"\x19\x01\x54\x19", b"\x54\x19\x01\x00")), (">", (b"\x19\x54\x01\x19", b"\x00\x01\x19\x54"))):
             if block[1372:1376] in magics:
-                return Content("ufs", "{:08x}{:08x}".format(*struct.unpack_from(f"{order}II", block, 144)))
+                found = _UFS[order].read(block)
+                return Content("ufs", f"{found['fs_id_0']:08x}{found['fs_id_1']:08x}")
     return None
 
 
-_MINIX, _MINIX_3 = {0x137F: 1, 0x138F: 1, 0x2468: 2, 0x2478: 2}, 0x4D5A
+_MINIX_VERSIONS, _MINIX_3_MAGIC = {0x137F: 1, 0x138F: 1, 0x2468: 2, 0x2478: 2}, 0x4D5A
+# struct minix_super_block (include/uapi/linux/minix_fs.h), struct minix3_super_block (fs/minix/minix.h).
+_MINIX = {
+    order: Fields(
+        order,
+        s_ninodes=(0, "H"),
+        s_nzones=(2, "H"),
+        s_imap_blocks=(4, "H"),
+        s_zmap_blocks=(6, "H"),
+        s_firstdatazone=(8, "H"),
+        s_log_zone_size=(10, "H"),
+        s_magic=(16, "H"),
+        s_state=(18, "H"),
+        s_zones=(20, "I"),
+    )
+    for order in "<>"
+}
+_MINIX_3 = {
+    order: Fields(
+        order,
+        s_ninodes=(0, "I"),
+        s_imap_blocks=(6, "H"),
+        s_zmap_blocks=(8, "H"),
+        s_firstdatazone=(10, "H"),
+        s_log_zone_size=(12, "H"),
+        s_zones=(20, "I"),
+        s_magic=(24, "H"),
+    )
+    for order in "<>"
+}
 
 
 def minix(base: Stream) -> Content | None:
     """``minix`` of version 1 to 3, with the sanity checks of its fsck, since a magic number of two bytes is a weak sign."""
     block = base.read_at(1024, 32)
     for order in "<>":
-        inodes, zones, inode_maps, zone_maps, first, log, _size, magic, state = struct.unpack_from(f"{order}HHHHHHIHH", block)
-        version = _MINIX.get(magic)
-        if struct.unpack_from(f"{order}H", block, 24)[0] == _MINIX_3:
-            inodes, inode_maps, zone_maps, first, log = struct.unpack_from(f"{order}I2xHHHH", block)
-            version, state = 3, 0
+        found, third = _MINIX[order].read(block), _MINIX_3[order].read(block)
+        version, state = _MINIX_VERSIONS.get(found["s_magic"]), found["s_state"]
+        if third["s_magic"] == _MINIX_3_MAGIC:
+            found, version, state = third, 3, 0
         if version is None:
             continue
-        zones = zones if version == 1 else struct.unpack_from(f"{order}I", block, 20)[0]
-        if not log and inodes and inode_maps << 13 > inodes and first <= zones and zone_maps << 13 > zones - first and not state & ~3:
+        zones, inodes, first = found["s_nzones" if version == 1 else "s_zones"], found["s_ninodes"], found["s_firstdatazone"]
+        inode_maps, zone_maps = found["s_imap_blocks"], found["s_zmap_blocks"]
+        if (
+            not found["s_log_zone_size"]
+            and inodes
+            and inode_maps << 13 > inodes
+            and first <= zones
+            and zone_maps << 13 > zones - first
+            and not state & ~3
+        ):
             return Content("minix")
     return None
 

@@ -53,6 +53,10 @@ _INODE = Fields(
 )
 _INODE_V3 = Fields(">", di_flags2=(120, "Q"))
 """``struct xfs_dinode`` (fs/xfs/libxfs/xfs_format.h). With ``XFS_DIFLAG2_NREXT64``, ``di_nextents`` is ``di_big_anextents``."""
+# The same file: struct xfs_bmdr_block, struct xfs_btree_block. xfs_da_format.h: struct xfs_dir2_block_tail, struct xfs_dir2_data_unused,
+# and struct xfs_dir2_data_entry (inumber, namelen), which is read in long loops.
+_TREE_ROOT, _TREE_BLOCK = Fields(">", bb_level=(0, "H"), bb_numrecs=(2, "H")), Fields(">", bb_level=(4, "H"), bb_numrecs=(6, "H"))
+_DIR_TAIL, _DIR_UNUSED, _DIR_ENTRY = Fields(">", count=(0, "I")), Fields(">", length=(2, "H")), struct.Struct(">QB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,21 +219,22 @@ class Xfs:
             yield offset, None if unwritten else self._place(block), count
 
     def _leaves(self, inode: XfsInode) -> Iterator[bytes]:
-        level, count = struct.unpack_from(">HH", inode.fork, 0)
+        root = _TREE_ROOT.read(inode.fork)
         # Pointers come after the room for all keys that the fork could hold (XFS_BMDR_PTR_ADDR()).
         at = 4 + (len(inode.fork) - 4) // 16 * 8
-        pointers = struct.unpack_from(f">{count}Q", inode.fork, at)
+        pointers = struct.unpack_from(f">{root['bb_numrecs']}Q", inode.fork, at)
         budget = [MAX_RUNS]
         for pointer in pointers:
-            yield from self._leaf(pointer, level - 1, budget)
+            yield from self._leaf(pointer, root["bb_level"] - 1, budget)
 
     def _leaf(self, block: int, level: int, budget: list[int]) -> Iterator[bytes]:
         data = self.base.read_at(self._place(block) * self.block_size, self.block_size)
         header = 72 if self.crc else 24
-        magic, found, count = struct.unpack_from(">4sHH", data, 0)
+        found = _TREE_BLOCK.read(data)
+        count = found["bb_numrecs"]
         # Shared by the whole tree: a damaged one can lead to the same blocks again and again.
         budget[0] -= max(1, count)
-        if magic not in (b"BMAP", b"BMA3") or found != level or level > MAX_LEVEL or budget[0] < 0:
+        if data[:4] not in (b"BMAP", b"BMA3") or found["bb_level"] != level or level > MAX_LEVEL or budget[0] < 0:
             raise ImageError("damaged extent tree")
         if level == 0:
             yield data[header : header + count * 16]
@@ -276,16 +281,16 @@ class Xfs:
         magic, at, end = block[:4], 64 if self.crc else 16, len(block)
         if magic in (b"XD2B", b"XDB3"):
             # A directory of a single block ends with its hash index and a tail (struct xfs_dir2_block_tail).
-            end -= 8 + 8 * struct.unpack_from(">I", block, len(block) - 8)[0]
+            end -= 8 + 8 * _DIR_TAIL.read(block, len(block) - 8)["count"]
         if magic not in _DATA_MAGICS or end < at:
             raise ImageError("a damaged directory block")
         # Number, length of the name, type if there is one, and tag, rounded up to 8 bytes (xfs_dir2_data_entsize()).
         extra = 12 if self.ftype else 11
         while at + 11 <= end:
-            number, size = struct.unpack_from(">QB", block, at)
+            number, size = _DIR_ENTRY.unpack_from(block, at)
             # XFS_DIR2_DATA_FREE_TAG, and the length of what is free.
             free = block[at : at + 2] == b"\xff\xff"
-            length = int(struct.unpack_from(">H", block, at + 2)[0]) if free else (size + extra + 7) // 8 * 8
+            length = _DIR_UNUSED.read(block, at)["length"] if free else (size + extra + 7) // 8 * 8
             # As __xfs_dir3_data_check() requires.
             if length < 8 or length % 8 or at + length > end or not (free or size):
                 raise ImageError("a damaged directory block")
