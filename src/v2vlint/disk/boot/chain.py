@@ -18,6 +18,8 @@ MAX_STEPS = 4
 # altmbr.bin of SYSLINUX boots the partition whose number follows its 439 bytes of code.
 _NUMBER_AT = 439
 _ACTIVE = 7
+# The MBR and its partition records of the UEFI specification ("Legacy Master Boot Record").
+_RECORDS_AT, _RECORD_SIZE, _STARTING_LBA_AT = 446, 16, 8
 
 
 def follow(streams: Mapping[int, Stream], partitions: Sequence[BlockDevice], read: grub_legacy.ReadFile) -> tuple[BootChain, ...]:
@@ -100,11 +102,11 @@ def _choose(code: str, disks: Disks, disk: int, sector: bytes) -> list[_Boot]:
         return [_Boot(int(part.detail("start")) // SIZE, part.name) for part in parts]
     active = []
     chosen = mbr_choice(sector) if code == "mbr" else _ACTIVE
-    for number, at in enumerate(range(446, 510, 16)):
+    for number, at in enumerate(range(_RECORDS_AT, _RECORDS_AT + 4 * _RECORD_SIZE, _RECORD_SIZE)):
         # These two take any value except zero for a mark.
         marked = sector[at] & 0x80 or (code in ("parted", "mbr") and sector[at])
         if marked if chosen == _ACTIVE else number == chosen:
-            start = struct.unpack_from("<I", sector, at + 8)[0]
+            start = struct.unpack_from("<I", sector, at + _STARTING_LBA_AT)[0]
             part = disks.partition(disk, start)
             active.append(_Boot(start, part.name if part else f"the entry at sector {start}"))
     return active

@@ -10,6 +10,7 @@ import re
 import struct
 from collections.abc import Iterator
 
+from v2vlint.disk.fields import Fields
 from v2vlint.model.boot_chain import GrubImage
 from v2vlint.model.errors import ImageError
 
@@ -19,7 +20,22 @@ _LOADED_AT = 0x8200  # GRUB_BOOT_MACHINE_KERNEL_ADDR, and the first sector
 _MAGIC = b"mimg"
 ELF, MEMDISK, CONFIG, PREFIX = range(4)
 """The types of embedded objects."""
-_LAYOUTS = {1: (40, 0x20, 0x2E), 2: (64, 0x28, 0x3A)}
+# GRUB_DECOMPRESSOR_I386_PC_… of offsets.h, counted without the first sector.
+COMPRESSED = Fields("<", compressed_size=(0x08, "I"))
+_SIZES = Fields("<", compressed_size=(0x08, "I"), uncompressed_size=(0x0C, "I"))
+_REDUNDANCY = Fields("<", reed_solomon_redundancy=(0x10, "I"))
+# struct grub_module_info32 after its magic number, and struct grub_module_header.
+_MODULE_INFO = Fields("<", offset=(0, "I"), size=(4, "I"))
+_MODULE = Fields("<", type=(0, "I"), size=(4, "I"))
+# elf.h: Elf32_Ehdr and Elf64_Ehdr by class, then the size and fields of Elf32_Shdr and Elf64_Shdr.
+_ELF_HEADERS = {
+    1: Fields("<", e_shoff=(0x20, "I"), e_shnum=(0x30, "H"), e_shstrndx=(0x32, "H")),
+    2: Fields("<", e_shoff=(0x28, "Q"), e_shnum=(0x3C, "H"), e_shstrndx=(0x3E, "H")),
+}
+_ELF_SECTIONS = {
+    1: (40, Fields("<", sh_name=(0, "I"), sh_offset=(16, "I"))),
+    2: (64, Fields("<", sh_name=(0, "I"), sh_offset=(24, "Q"))),
+}
 # As grub-mkimage compresses (compress_kernel_lzma() of util/mkimage.c).
 _LZMA = [{"id": lzma.FILTER_LZMA1, "lc": 3, "lp": 0, "pb": 2, "dict_size": 1 << 16}]
 
@@ -28,8 +44,8 @@ def read_core(core: bytes) -> GrubImage | None:
     """core.img without its first sector; None when its layout is unknown. ImageError when it is damaged."""
     if len(core) < 0x400:
         return None
-    # GRUB_DECOMPRESSOR_I386_PC_COMPRESSED_SIZE and _UNCOMPRESSED_SIZE, counted without the first sector.
-    packed, plain = struct.unpack_from("<II", core, 8)
+    sizes = _SIZES.read(core)
+    packed, plain = sizes["compressed_size"], sizes["uncompressed_size"]
     starts = [number - _LOADED_AT for number in _loads(core[:0x2000]) if 0x300 < number - _LOADED_AT < 0x2000]
     if not starts or not 0 < packed <= plain <= MAX_KERNEL:
         return None
@@ -37,14 +53,14 @@ def read_core(core: bytes) -> GrubImage | None:
         kernel = _unpacked(core[start : start + packed], plain)
         at = kernel.rfind(_MAGIC)
         if at >= 0:
-            offset, size = struct.unpack_from("<II", kernel, at + 4)
-            return read_modules(kernel[at + offset : at + size])
+            info = _MODULE_INFO.read(kernel, at + len(_MAGIC))
+            return read_modules(kernel[at + info["offset"] : at + info["size"]])
     raise ImageError("its compressed part does not unpack")
 
 
 def redundancy(core: bytes) -> int:
     """The number of bytes of Reed-Solomon code at the end, with which GRUB repairs up to half as many damaged bytes."""
-    return int(struct.unpack_from("<I", core, 0x10)[0]) if len(core) >= 0x14 else 0
+    return _REDUNDANCY.read(core)["reed_solomon_redundancy"] if len(core) >= 0x14 else 0
 
 
 def _loads(code: bytes) -> Iterator[int]:
@@ -82,10 +98,11 @@ def objects(data: bytes) -> Iterator[tuple[int, bytes]]:
     """The type and content of each embedded object. ImageError when a size is impossible."""
     at = count = 0
     while at + 8 <= len(data) and count < MAX_MODULES:
-        kind, size = struct.unpack_from("<II", data, at)
+        head = _MODULE.read(data, at)
+        size = head["size"]
         if not 8 <= size <= len(data) - at:
             raise ImageError("its list of modules is damaged")
-        yield kind, data[at + 8 : at + size]
+        yield head["type"], data[at + 8 : at + size]
         at, count = at + size, count + 1
 
 
@@ -95,22 +112,16 @@ def _text(content: bytes) -> str:
 
 def module_name(module: bytes) -> str:
     """A module's name, from the section ``.modname`` of its ELF file; empty when ``data`` is not a module."""
-    layout = _LAYOUTS.get(module[4]) if module[:4] == b"\x7fELF" and len(module) > 64 else None
+    layout = _ELF_HEADERS.get(module[4]) if module[:4] == b"\x7fELF" and len(module) > 64 else None
     if layout is None:
         return ""
-    size, table_at, count_at = layout
+    size, section = _ELF_SECTIONS[module[4]]
     try:
-        (table,) = struct.unpack_from("<I" if size == 40 else "<Q", module, table_at)
-        _size, count, names = struct.unpack_from("<HHH", module, count_at)
-        sections = [_section(module, table + number * size, size) for number in range(min(count, 256))]
-        start = sections[names][1]
-        found = next((at for name, at in sections if module[start + name : start + name + 9] == b".modname\0"), None)
+        head = layout.read(module)
+        sections = [section.read(module, head["e_shoff"] + number * size) for number in range(min(head["e_shnum"], 256))]
+        start = sections[head["e_shstrndx"]]["sh_offset"]
+        places = ((one["sh_name"], one["sh_offset"]) for one in sections)
+        found = next((at for name, at in places if module[start + name : start + name + 9] == b".modname\0"), None)
     except (struct.error, IndexError):
         return ""
     return "" if found is None else module[found : found + 64].split(b"\0", 1)[0].decode("ascii", "replace")
-
-
-def _section(module: bytes, at: int, size: int) -> tuple[int, int]:
-    """The offset of a section's name in the table of names, and the position of its content."""
-    name = int(struct.unpack_from("<I", module, at)[0])
-    return name, int(struct.unpack_from("<I", module, at + 16)[0] if size == 40 else struct.unpack_from("<Q", module, at + 24)[0])

@@ -10,6 +10,7 @@ import struct
 
 from v2vlint.disk.boot.disks import Disks
 from v2vlint.disk.boot.sector import SIZE
+from v2vlint.disk.fields import Fields
 from v2vlint.model.boot_chain import BootChain
 
 # mov eax, …; mov edx, …; mov bx, 8000h: the installer writes the sector's number into the code.
@@ -19,6 +20,11 @@ _MAGIC = 0x3EB202FE
 _EXTENTS = re.compile(rb"\x66\x8d\x36(.{2})", re.DOTALL)
 _LOADED_AT = 0x8000
 _MAX_EXTENTS = 256
+# struct syslinux_extent, struct ext_patch_area, and struct patch_area from its dwords on (syslxint.h).
+_EXTENT = Fields("<", lba=(0, "Q"), len=(8, "H"))
+_EXT_PATCH_AREA = Fields("<", diroffset=(2, "H"), dirlen=(4, "H"))
+_DWORDS_AT = 12
+_PATCH_AREA = Fields("<", dwords=(12 - _DWORDS_AT, "I"), epaoffset=(22 - _DWORDS_AT, "H"))
 _MAX_SECTORS = 1024
 
 
@@ -40,8 +46,8 @@ def _checked(disks: Disks, disk: int, base: int, start: int, told: str, place: s
     at, table = first.find(struct.pack("<I", _MAGIC)), _EXTENTS.search(first)
     if table is None or at + 24 > SIZE:
         return BootChain(disk, "syslinux", None, f"{told}, where ldlinux.sys is of a make that is not known here", "syslinux")
-    # dwords and epaoffset of struct patch_area.
-    dwords, more = struct.unpack_from("<I4xxxH", first, at + 12)
+    area = _PATCH_AREA.read(first, at + _DWORDS_AT)
+    dwords, more = area["dwords"], area["epaoffset"]
     body = _body(disks, disk, base, first, struct.unpack("<H", table[1])[0] - _LOADED_AT)
     total = sum(struct.unpack_from(f"<{dwords}I", body)) & 0xFFFFFFFF if len(body) >= dwords * 4 else 0
     # The installer sets a dword so that all of them add up to LDLINUX_MAGIC.
@@ -58,7 +64,8 @@ def _body(disks: Disks, disk: int, base: int, first: bytes, table: int) -> bytes
         at = table + 10 * index
         if at < 0 or at + 10 > len(body):
             break
-        sector, count = struct.unpack_from("<QH", body, at)
+        extent = _EXTENT.read(body, at)
+        sector, count = extent["lba"], extent["len"]
         if not count or len(body) + count * SIZE > _MAX_SECTORS * SIZE:
             break
         body += disks.read(disk, base + sector, count)
@@ -69,6 +76,6 @@ def _folder(body: bytes, more: int) -> str:
     """The folder that SYSLINUX is installed in, as recorded by its installer."""
     if more + 6 > len(body):
         return ""
-    # diroffset and dirlen of struct ext_patch_area.
-    at, room = struct.unpack_from("<HH", body, more + 2)
+    area = _EXT_PATCH_AREA.read(body, more)
+    at, room = area["diroffset"], area["dirlen"]
     return body[at : at + room].split(b"\0", 1)[0].decode("utf-8", "replace")

@@ -47,6 +47,9 @@ _HEADER = Fields(
 _HEADER_V3 = Fields(">", incompatible_features=(72, "Q"), autoclear_features=(88, "Q"), refcount_order=(96, "I"), header_length=(100, "I"))
 _DEFAULTS_V2 = {"incompatible_features": 0, "autoclear_features": 0, "refcount_order": 4, "header_length": 72}
 """``QCowHeader`` (``block/qcow2.h`` of QEMU), with the fields of version 3 and what version 2 has in their place."""
+_COMPRESSION_TYPE_AT = 104  # follows the fields that every header of version 3 has
+_EXTENSION = Fields(">", magic=(0, "I"), len=(4, "I"))  # QCowExtension
+_BITMAP = Fields(">", bitmap=(8, "Q"))  # "Extended L2 Entries" of the specification: after the standard one
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ def read_header(name: str, base: Stream) -> Header:
         raise ImageError(f"{name}: damaged qcow2 header (cluster size 2^{cluster_bits})")
     more = _HEADER_V3.read(head) if version > 2 else _DEFAULTS_V2
     features, length, order, cluster = more["incompatible_features"], more["header_length"], more["refcount_order"], 1 << cluster_bits
-    compression = head[104] if length > 104 else 0
+    compression = head[_COMPRESSION_TYPE_AT] if length > _COMPRESSION_TYPE_AT else 0
     _check_parts(
         name,
         {
@@ -183,7 +186,8 @@ def _check_features(name: str, features: int, table: bytes) -> None:
 def _extensions(name: str, head: bytes, offset: int, end: int) -> dict[int, bytes]:
     found: dict[int, bytes] = {}
     while offset < end and offset + 8 <= len(head):
-        kind, length = struct.unpack_from(">II", head, offset)
+        extension = _EXTENSION.read(head, offset)
+        kind, length = extension["magic"], extension["len"]
         if length > end - offset - 8:
             raise ImageError(f"{name}: damaged qcow2 header (an extension is larger than the header)")
         if kind == 0:
@@ -276,7 +280,7 @@ class Qcow2(Stream):
         if self._raw_data and host and host != number * self._cluster:
             raise ImageError(f"{self._name}: damaged qcow2 (its external data file is mapped out of order, which QEMU refuses)")
         if self.header.extended_l2:
-            bitmap = struct.unpack_from(">Q", table, second * 16 + 8)[0] if table else 0
+            bitmap = _BITMAP.read(table, second * self._entry)["bitmap"] if table else 0
             place = host if host or (self._raw_data and entry >> 63) else None
             return self._read_subclusters(number, place, bitmap, inside, count)
         # QCOW_OFLAG_ZERO, which version 2 does not have.

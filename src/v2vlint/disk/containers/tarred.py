@@ -14,11 +14,17 @@ _PLAIN, _SPARSE = (b"0", b"\0"), b"S"
 _BESIDE = (b"g", b"x", b"L")
 """Members that describe the next one."""
 _MOST_BESIDE = 8
+# struct posix_header, and of GNU tar: struct oldgnu_header, whose map goes on in struct sparse_header (src/tar.h).
+_MAGIC_AT = 257
+_MEMBER_NAME, _SIZE, _TYPEFLAG = slice(0, 100), slice(124, 136), slice(156, 157)
+_SP, _IS_EXTENDED, _REAL_SIZE = slice(386, 482), 482, slice(483, 495)
+_MORE_SP, _MORE_IS_EXTENDED = slice(0, 504), 504
+_ENTRY_SIZE = 24
 
 
 def holds_disk(base: Stream) -> bool:
     """Whether ``base`` is an archive whose first member is disk.raw."""
-    return base.read_at(257, 5) == b"ustar" and _header(base)[1] is not None
+    return base.read_at(_MAGIC_AT, 5) == b"ustar" and _header(base)[1] is not None
 
 
 def open_tarred(name: str, base: Stream) -> Stream:
@@ -26,7 +32,7 @@ def open_tarred(name: str, base: Stream) -> Stream:
     at, header = _header(base)
     if header is None:
         raise ImageError(f"{name}: there is no disk.raw at the start of the archive")
-    kind, stored = header[156:157], _number(name, header[124:136])
+    kind, stored = header[_TYPEFLAG], _number(name, header[_SIZE])
     if kind in _PLAIN:
         if at + _BLOCK + stored > base.size:
             raise ImageError(f"{name}: truncated (disk.raw has {stored} bytes, which the archive has not)")
@@ -43,11 +49,11 @@ def _header(base: Stream) -> tuple[int, bytes | None]:
         header = base.read_at(at, _BLOCK)
         if len(header) < _BLOCK:
             break
-        if header[:100].rstrip(b"\0").removeprefix(b"./") == NAME:
+        if header[_MEMBER_NAME].rstrip(b"\0").removeprefix(b"./") == NAME:
             return at, header
-        if header[156:157] not in _BESIDE:
+        if header[_TYPEFLAG] not in _BESIDE:
             break
-        at += _BLOCK + -(-_number("", header[124:136]) // _BLOCK) * _BLOCK
+        at += _BLOCK + -(-_number("", header[_SIZE]) // _BLOCK) * _BLOCK
     return at, None
 
 
@@ -64,16 +70,16 @@ def _number(name: str, field: bytes) -> int:
 def _pieces(name: str, base: Stream, at: int, header: bytes) -> Iterator[Piece]:
     """Data and holes in order. GNU tar's map gives the offset and size of each part; the parts are stored back to back."""
     # struct oldgnu_header: four entries, whether more follow, and the size with holes. A further block has 21 entries.
-    real, entries, end = _number(name, header[483:495]), header[386:482], header[482]
+    real, entries, end = _number(name, header[_REAL_SIZE]), header[_SP], header[_IS_EXTENDED]
     data = at + _BLOCK
     while end:
         block = base.read_at(data, _BLOCK)
-        if len(block) < _BLOCK or len(entries) > MAX_PARTS * 24:
+        if len(block) < _BLOCK or len(entries) > MAX_PARTS * _ENTRY_SIZE:
             raise ImageError(f"{name}: damaged archive (its map of holes)")
-        entries, end, data = entries + block[:504], block[504], data + _BLOCK
+        entries, end, data = entries + block[_MORE_SP], block[_MORE_IS_EXTENDED], data + _BLOCK
     position = 0
-    for index in range(0, len(entries), 24):
-        start, size = _number(name, entries[index : index + 12]), _number(name, entries[index + 12 : index + 24])
+    for index in range(0, len(entries), _ENTRY_SIZE):
+        start, size = _number(name, entries[index : index + 12]), _number(name, entries[index + 12 : index + _ENTRY_SIZE])
         if not size:
             continue
         if start < position or start + size > real or data + size > base.size:

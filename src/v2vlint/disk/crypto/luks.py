@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import struct
 from collections.abc import Iterable
 from typing import Any, cast
 
+from v2vlint.disk.fields import Fields
 from v2vlint.disk.stream import Joined, MemoryStream, Piece, Stream
 from v2vlint.model.errors import ImageError, Unsupported
 from v2vlint.model.plain import JsonObject
@@ -20,6 +20,15 @@ PRIMARY, SECONDARY = b"LUKS\xba\xbe", b"SKUL\xba\xbe"
 PLACES = tuple(1 << power for power in range(14, 23))
 """Where the second header of LUKS2 may lie: behind a first one of that size."""
 _BINARY = 4096
+# struct luks_phdr (lib/luks1/luks.h of cryptsetup).
+_CIPHER_NAME, _CIPHER_MODE = slice(8, 40), slice(40, 72)
+_KEYBLOCKS_AT, _KEYBLOCK_SIZE, _KEYBLOCK = 208, 48, Fields(">", active=(0, "I"))
+_KEY_ENABLED = 0x00AC71F3
+# struct luks2_hdr_disk (lib/luks2/luks2.h of cryptsetup).
+_FIRST_SIZE = Fields(">", hdr_size=(8, "Q"))
+_HEADER = Fields(">", hdr_size=(8, "Q"), hdr_offset=(256, "Q"))
+_SEQID, _CHECKSUM_ALG = slice(16, 24), slice(72, 104)
+_CSUM_AT, _CSUM_SIZE = 448, 64
 Details = tuple[tuple[str, str], ...]
 
 
@@ -27,9 +36,9 @@ def describe(base: Stream, version: int) -> Details:
     """``version``, ``keyslots`` (the number in use), ``cipher``, ``kdf`` and ``tokens`` (types, comma-separated)."""
     head = base.read_at(0, 592)
     if version == 1:
-        # LUKS_KEY_ENABLED.
-        slots = sum(struct.unpack_from(">I", head, 208 + 48 * slot)[0] == 0x00AC71F3 for slot in range(8))
-        cipher = f"{_text(head[8:40])}-{_text(head[40:72])}"
+        starts = (_KEYBLOCKS_AT + _KEYBLOCK_SIZE * slot for slot in range(8))
+        slots = sum(_KEYBLOCK.read(head, at)["active"] == _KEY_ENABLED for at in starts)
+        cipher = f"{_text(head[_CIPHER_NAME])}-{_text(head[_CIPHER_MODE])}"
         return (("version", "1"), ("keyslots", str(slots)), ("cipher", cipher), ("kdf", "pbkdf2"))
     facts: dict[str, str] = {"version": str(version)}
     try:
@@ -54,12 +63,12 @@ def _text(data: bytes) -> str:
 def read_header(base: Stream) -> bytes:
     """The LUKS2 header that cryptsetup would use, whole; ImageError when neither is valid."""
     first = _header(base, 0, PRIMARY)
-    size = struct.unpack_from(">Q", base.read_at(0, 16), 8)[0]
+    size = _FIRST_SIZE.read(base.read_at(0, 16))["hdr_size"]
     second = next((found for at in ((size,) if first else PLACES) if at in PLACES and (found := _header(base, at, SECONDARY))), b"")
     if not first and not second:
         raise ImageError("damaged LUKS2 header")
     # seqid is big-endian, so its bytes compare like the number; ties go to the first header.
-    return max(first, second, key=lambda one: (len(one) > 0, one[16:24]))
+    return max(first, second, key=lambda one: (len(one) > 0, one[_SEQID]))
 
 
 def _header(base: Stream, at: int, magic: bytes) -> bytes:
@@ -67,15 +76,16 @@ def _header(base: Stream, at: int, magic: bytes) -> bytes:
     head = base.read_at(at, _BINARY)
     if head[:8] != magic + b"\0\2":
         return b""
-    size, place = struct.unpack_from(">Q", head, 8)[0], struct.unpack_from(">Q", head, 256)[0]
-    algorithm = _text(head[72:104])
-    if size not in PLACES or place != at or algorithm not in hashlib.algorithms_available:
+    found, algorithm = _HEADER.read(head), _text(head[_CHECKSUM_ALG])
+    size = found["hdr_size"]
+    if size not in PLACES or found["hdr_offset"] != at or algorithm not in hashlib.algorithms_available:
         return b""
     whole = base.read_at(at, size)
-    # csum itself, of 64 bytes, counts as zero.
-    digest = hashlib.new(algorithm, whole[:448] + bytes(64) + whole[512:])
+    # csum itself counts as zero.
+    digest = hashlib.new(algorithm, whole[:_CSUM_AT] + bytes(_CSUM_SIZE) + whole[_CSUM_AT + _CSUM_SIZE :])
+    stored = whole[_CSUM_AT : _CSUM_AT + digest.digest_size]
     # The SHAKE functions have no size of their own.
-    return whole if digest.digest_size and digest.digest() == whole[448 : 448 + digest.digest_size] and _is_text(whole[_BINARY:]) else b""
+    return whole if digest.digest_size and digest.digest() == stored and _is_text(whole[_BINARY:]) else b""
 
 
 def _is_text(area: bytes) -> bool:

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO
 
+from v2vlint.disk.fields import Fields
 from v2vlint.model.dataclass import dataclass
 
 MAX_LOG = 32 << 20
@@ -22,6 +23,19 @@ _OLD = (1, 2)
 # The seed is the same in every log (82EF4D887A4E55C5 in the specification).
 _SEED = (0x7A4E55C5, 0x82EF4D88)
 _MASK = 0xFFFFFFFF
+# The specification's "Base block" and "Log entry"; a base block may be cut off, so its fields are read one by one.
+_PRIMARY_AT, _SECONDARY_AT, _TYPE_AT, _BINS_SIZE_AT, _CHECKSUM_AT = 4, 8, 28, 40, 508
+_WRITTEN = slice(12, 20)
+_ENTRY_HEADER_SIZE = 40
+_ENTRY_HEADER = Fields(
+    "<",
+    size=(4, "I"),
+    sequence_number=(12, "I"),
+    hive_bins_data_size=(16, "I"),
+    dirty_pages_count=(20, "I"),
+    hash_1=(24, "Q"),
+    hash_2=(32, "Q"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +47,12 @@ class BaseBlock:
     @property
     def intact(self) -> bool:
         """Whether the checksum is valid."""
-        return len(self.raw) == SECTOR and self.raw[:4] == b"regf" and checksum(self.raw) == self._word(508)
+        return len(self.raw) == SECTOR and self.raw[:4] == b"regf" and checksum(self.raw) == self._word(_CHECKSUM_AT)
 
     @property
     def sequence(self) -> tuple[int, int]:
         """The primary and secondary sequence number; they differ while a hive is being written."""
-        return self._word(4), self._word(8)
+        return self._word(_PRIMARY_AT), self._word(_SECONDARY_AT)
 
     @property
     def closed(self) -> bool:
@@ -48,17 +62,17 @@ class BaseBlock:
     @property
     def type(self) -> int:
         """0 for a hive, 1, 2 or 6 for a log."""
-        return self._word(28)
+        return self._word(_TYPE_AT)
 
     @property
     def bins(self) -> int:
         """The size of all hive bins, in bytes."""
-        return self._word(40)
+        return self._word(_BINS_SIZE_AT)
 
     @property
     def written(self) -> bytes:
         """The timestamp."""
-        return self.raw[12:20]
+        return self.raw[_WRITTEN]
 
     def _word(self, offset: int) -> int:
         return int.from_bytes(self.raw[offset : offset + 4], "little")
@@ -124,25 +138,25 @@ def _in_order(hive: BaseBlock, logs: Sequence[bytes]) -> Iterator[_Entry]:
 def _entries(log: bytes) -> Iterator[_Entry]:
     """The entries of a log, up to the first damaged one."""
     offset = SECTOR
-    while log[offset : offset + 4] == b"HvLE" and len(log) >= offset + 40:
-        size, _flags, sequence, bins, count = struct.unpack_from("<5I", log, offset + 4)
+    while log[offset : offset + 4] == b"HvLE" and len(log) >= offset + _ENTRY_HEADER_SIZE:
+        head = _ENTRY_HEADER.read(log, offset)
+        size, bins, count = head["size"], head["hive_bins_data_size"], head["dirty_pages_count"]
         raw = log[offset : offset + size]
-        first, second = struct.unpack_from("<2Q", log, offset + 24)
-        sane = size % SECTOR == 0 and 40 + 8 * count <= size == len(raw) and bins % 4096 == 0 and bins <= MAX_BINS
+        sane = size % SECTOR == 0 and _ENTRY_HEADER_SIZE + 8 * count <= size == len(raw) and bins % 4096 == 0 and bins <= MAX_BINS
         # Hash 2 covers the first 32 bytes, hash 1 what follows the header.
-        if not sane or marvin32(raw[:32]) != second or marvin32(raw[40:]) != first:
+        if not sane or marvin32(raw[:32]) != head["hash_2"] or marvin32(raw[_ENTRY_HEADER_SIZE:]) != head["hash_1"]:
             return
         pages = _pages(raw, count, bins)
         if pages is None:
             return
-        yield _Entry(sequence, bins, pages)
+        yield _Entry(head["sequence_number"], bins, pages)
         offset += size
 
 
 def _pages(raw: bytes, count: int, bins: int) -> dict[int, bytes] | None:
     pages: dict[int, bytes] = {}
-    at = 40 + 8 * count
-    for offset, size in struct.iter_unpack("<2I", raw[40:at]):
+    at = _ENTRY_HEADER_SIZE + 8 * count
+    for offset, size in struct.iter_unpack("<2I", raw[_ENTRY_HEADER_SIZE:at]):
         if offset % SECTOR or size % SECTOR or offset + size > bins or at + size > len(raw):
             return None
         pages[offset] = raw[at : at + size]
@@ -171,10 +185,10 @@ def _bitmap(log: bytes) -> _Entry | None:
 def _closed(base: bytes, last: _Entry) -> bytes:
     """The base block as Windows leaves it: equal sequence numbers, and the size after the last entry."""
     block = bytearray(base)
-    struct.pack_into("<2I", block, 4, last.sequence + 1, last.sequence + 1)
-    struct.pack_into("<I", block, 28, 0)
-    struct.pack_into("<I", block, 40, last.bins)
-    struct.pack_into("<I", block, 508, checksum(block))
+    struct.pack_into("<2I", block, _PRIMARY_AT, last.sequence + 1, last.sequence + 1)
+    struct.pack_into("<I", block, _TYPE_AT, 0)
+    struct.pack_into("<I", block, _BINS_SIZE_AT, last.bins)
+    struct.pack_into("<I", block, _CHECKSUM_AT, checksum(block))
     return bytes(block)
 
 

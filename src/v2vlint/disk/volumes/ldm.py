@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from uuid import UUID
 
+from v2vlint.disk.fields import Fields
 from v2vlint.disk.stream import Chunked, Joined, Piece, Slice, Stream, Striped, exactly
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError, Unsupported
@@ -23,6 +24,12 @@ _PRIVHEAD_AT = 6 * SECTOR
 _VMDB_AT = 17 * SECTOR
 _COMPONENT, _PARTITION, _DISK3, _DISK4, _VOLUME = 0x32, 0x33, 0x34, 0x44, 0x51
 _STRIPED, _SPANNED, _RAID5 = 1, 2, 3
+# As read by ldm_parse_privhead(), ldm_parse_vmdb(), ldm_frag_add() and ldm_parse_vblk() of block/partitions/ldm.c.
+_PRIVHEAD = Fields(">", logical_disk_start=(0x11B, "Q"), config_start=(0x12B, "Q"), config_size=(0x133, "Q"))
+_VMDB = Fields(">", sequence=(0x04, "I"), vblk_size=(0x08, "I"), vblk_offset=(0x0C, "I"))
+_NO_VMDB = {"sequence": 0, "vblk_size": 0, "vblk_offset": 0}
+_FRAGMENT = Fields(">", group=(0x08, "I"), rec=(0x0C, "H"), num=(0x0E, "H"))
+_VBLK = Fields(">", flags=(0x12, "B"), type=(0x13, "B"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +74,7 @@ class LdmVolume:
     problem: str = ""
 
 
-class _Fields:
+class _Record:
     """A record, read field by field: numbers and texts are preceded by their length."""
 
     def __init__(self, data: bytes, at: int = 0x18) -> None:
@@ -98,14 +105,15 @@ def read_member(disk: Stream, metadata: Stream | None) -> LdmMember:
     head = disk.read_at(_PRIVHEAD_AT, SECTOR) if metadata is None else metadata.read_at(metadata.size - SECTOR, SECTOR)
     if head[:8] != b"PRIVHEAD" or len(head) < SECTOR:
         raise ImageError("a dynamic disk without its private header")
-    # logical_disk_start, logical_disk_size, config_start and config_size (ldm_parse_privhead()).
-    start, _size, config, config_size = struct.unpack_from(">4Q", head, 0x11B)
-    database = disk.read_at(config * SECTOR, min(config_size * SECTOR, MAX_DATABASE))
-    sequence, size, offset = struct.unpack_from(">3I", database, _VMDB_AT + 4) if len(database) > _VMDB_AT + 16 else (0, 0, 0)
+    private = _PRIVHEAD.read(head)
+    database = disk.read_at(private["config_start"] * SECTOR, min(private["config_size"] * SECTOR, MAX_DATABASE))
+    vmdb = _VMDB.read(database, _VMDB_AT) if len(database) > _VMDB_AT + 16 else _NO_VMDB
+    size = vmdb["vblk_size"]
     if database[_VMDB_AT : _VMDB_AT + 4] != b"VMDB" or not 32 <= size <= 4096:
         raise ImageError("a dynamic disk without its database")
-    found = tuple(_records(database[_VMDB_AT + offset :], size))
-    return LdmMember(_text(head, 0x30), _text(head, 0xB0), _text(head, 0xF0, 32), start * SECTOR, sequence, found)
+    found = tuple(_records(database[_VMDB_AT + vmdb["vblk_offset"] :], size))
+    start = private["logical_disk_start"] * SECTOR
+    return LdmMember(_text(head, 0x30), _text(head, 0xB0), _text(head, 0xF0, 32), start, vmdb["sequence"], found)
 
 
 def _text(head: bytes, at: int, size: int = 64) -> str:
@@ -121,14 +129,15 @@ def _records(table: bytes, size: int) -> Iterator[tuple[int, int, bytes]]:
         if raw[:4] != b"VBLK" or len(raw) < size:
             continue
         # As ldm_frag_add(); each later fragment repeats these first 16 bytes.
-        group, number, count = struct.unpack_from(">IHH", raw, 8)
-        if 0 < count <= MAX_FRAGMENTS and number < count:
-            groups.setdefault(group, {})[number] = raw
-            wanted[group] = count
+        found = _FRAGMENT.read(raw)
+        if 0 < found["num"] <= MAX_FRAGMENTS and found["rec"] < found["num"]:
+            groups.setdefault(found["group"], {})[found["rec"]] = raw
+            wanted[found["group"]] = found["num"]
     for group, fragments in groups.items():
         if len(fragments) == wanted[group]:
             whole = fragments[0] + b"".join(fragments[number][16:] for number in range(1, wanted[group]))
-            yield whole[0x13], whole[0x12], whole
+            head = _VBLK.read(whole)
+            yield head["type"], head["flags"], whole
 
 
 def volumes(members: Mapping[str, tuple[LdmMember, Stream]]) -> list[LdmVolume]:
@@ -154,7 +163,7 @@ def group_disks(member: LdmMember) -> frozenset[str]:
 def _disks(member: LdmMember) -> Iterator[tuple[int, str]]:
     for kind, _flags, raw in member.records:
         if kind in (_DISK3, _DISK4):
-            fields = _Fields(raw)
+            fields = _Record(raw)
             number, _name = fields.number(), fields.text()
             yield number, fields.text().lower() if kind == _DISK3 else str(UUID(bytes=fields.take(16)))
 
@@ -165,7 +174,7 @@ def _present(disks: Mapping[int, str], members: Mapping[str, tuple[LdmMember, St
 
 def _part(found: tuple[int, bytes]) -> LdmPart:
     flags, raw = found
-    fields = _Fields(raw)
+    fields = _Record(raw)
     fields.number(), fields.text(), fields.take(12)
     start, offset = struct.unpack(">2Q", fields.take(16))
     size, component, disk = fields.number(), fields.number(), fields.number()
@@ -183,7 +192,7 @@ class _Component:
 
 
 def _component(flags: int, raw: bytes) -> _Component:
-    fields = _Fields(raw)
+    fields = _Record(raw)
     number = fields.number()
     fields.text(), fields.text()
     kind = fields.take(1)[0]
@@ -202,7 +211,7 @@ def _volume(
     disks: Mapping[int, str],
     streams: Mapping[int, Stream],
 ) -> LdmVolume:
-    fields = _Fields(raw)
+    fields = _Record(raw)
     number, name = fields.number(), fields.text()
     fields.text(), fields.text(), fields.take(21), fields.number(), fields.take(16)
     size = fields.number() * SECTOR

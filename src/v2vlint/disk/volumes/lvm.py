@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from v2vlint.disk.fields import Fields
 from v2vlint.disk.filesystems.content import text
 from v2vlint.disk.filesystems.probe_layers import lvm_uuid
 from v2vlint.disk.stream import Stream
@@ -17,6 +17,11 @@ from v2vlint.model.errors import ImageError, Unsupported
 
 MAX_METADATA = 8 << 20
 _POOLS = frozenset({"thin-pool", "cache-pool", "vdo-pool"})
+# lib/label/label.h and lib/format_text/layout.h of LVM2: struct label_header, struct disk_locn, and the first of mda_header's raw_locns.
+_LABEL = Fields("<", offset_xl=(20, "I"))
+_PV_AREAS_AT = 40  # disk_areas_xl of struct pv_header
+_AREA = Fields("<", offset=(0, "Q"), size=(8, "Q"))
+_TEXT = Fields("<", offset=(40, "Q"), size=(48, "Q"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +58,11 @@ def read_physical(base: Stream) -> Physical:
     label = next((at for at in range(0, 2048, 512) if head[at : at + 8] == b"LABELONE"), None)
     if label is None:
         raise ImageError("no LVM label")
-    offset = label + struct.unpack_from("<I", head, label + 20)[0]
+    offset = label + _LABEL.read(head, label)["offset_xl"]
     header = base.read_at(offset, 512)
     # struct pv_header: a UUID, a size, and two lists that end with an empty entry, of data and of metadata areas.
-    areas = _areas(header, 40)
-    metadata = _areas(header, 40 + 16 * (len(areas) + 1))
+    areas = _areas(header, _PV_AREAS_AT)
+    metadata = _areas(header, _PV_AREAS_AT + 16 * (len(areas) + 1))
     # pvcreate(8) makes at most two, one at either end.
     texts = [found for start, size in metadata[:2] if (found := _metadata(base, start, size))]
     return Physical(lvm_uuid(text(header[:32])), max(texts, key=_seqno, default=""))
@@ -66,10 +71,10 @@ def read_physical(base: Stream) -> Physical:
 def _areas(header: bytes, at: int) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
     while at + 16 <= len(header):
-        start, size = struct.unpack_from("<QQ", header, at)
-        if not start:
+        area = _AREA.read(header, at)
+        if not area["offset"]:
             break
-        found.append((start, size))
+        found.append((area["offset"], area["size"]))
         at += 16
     return found
 
@@ -78,7 +83,8 @@ def _metadata(base: Stream, start: int, size: int) -> str:
     header = base.read_at(start, 512)
     if header[4:20] != b" LVM2 x[5A%r0N*>" or len(header) < 64:
         return ""
-    offset, length = struct.unpack_from("<QQ", header, 40)
+    place = _TEXT.read(header)
+    offset, length = place["offset"], place["size"]
     if not 512 <= offset < size or not length <= min(size, MAX_METADATA):
         return ""
     data = base.read_at(start + offset, min(length, size - offset))

@@ -4,10 +4,10 @@ stacked.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 
+from v2vlint.disk.fields import Fields
 from v2vlint.disk.stream import Joined, Piece, Slice, Stream, Striped
 from v2vlint.disk.volumes.exceptions import Snapshot
 from v2vlint.disk.volumes.lvm_text import Group, Value, extents_of, number, segments_of, words
@@ -26,6 +26,11 @@ from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError, Unsupported
 
 MAX_DEPTH = 8
+# struct dm_raid_superblock (drivers/md/dm-raid.c of Linux); its later fields are read from some of the legs only.
+_SUPERBLOCK = Fields("<", compat_features=(4, "I"), events=(16, "Q"))
+_FAILED = Fields("<", failed_devices=(24, "Q"))
+_RECOVERED = Fields("<", disk_recovery_offset=(32, "Q"))
+_FLAGS_AT = 60
 _ALL = (1 << 64) - 1
 _LEVELS = {
     "raid4": (5, PARITY_FIRST), "raid5": (5, LEFT_SYMMETRIC), "raid5_ls": (5, LEFT_SYMMETRIC), "raid5_la": (5, LEFT_ASYMMETRIC),
@@ -145,9 +150,9 @@ class LvmContents:
                 continue
             found[slot] = (Slice(image, offset, image.size - offset), head)
         stated = {slot: head for slot, (_image, head) in found.items() if head[:4] == b"DmRd"}
-        newest = max(stated.values(), key=lambda head: struct.unpack_from("<Q", head, 16)[0], default=b"")
+        newest = max(stated.values(), key=lambda head: _SUPERBLOCK.read(head)["events"], default=b"")
         # SB_FLAG_RESHAPE_ACTIVE of ``flags``, which FEATURE_FLAG_SUPPORTS_V190 of ``compat_features`` announces.
-        if newest and newest[4] & 1 and newest[60] & 1:
+        if newest and _SUPERBLOCK.read(newest)["compat_features"] & 1 and newest[_FLAGS_AT] & 1:
             raise Unsupported("LVM RAID volume that is being reshaped is not supported")
         return {slot: image for slot, (image, head) in found.items() if _in_sync(slot, head, newest)}, len(names) // 2
 
@@ -197,6 +202,6 @@ def _in_sync(slot: int, head: bytes, newest: bytes) -> bool:
     """Whether a leg is in sync with the volume, according to dm-raid's superblocks; without superblocks, all legs are."""
     if not newest:
         return True
-    # failed_devices and disk_recovery_offset of struct dm_raid_superblock; the latter is MaxSector in a leg that is complete.
-    failed = struct.unpack_from("<Q", newest, 24)[0] >> slot & 1 if slot < 64 else 0
-    return not failed and head[:4] == b"DmRd" and struct.unpack_from("<Q", head, 32)[0] == _ALL
+    # The offset is MaxSector in a leg that is complete.
+    failed = _FAILED.read(newest)["failed_devices"] >> slot & 1 if slot < 64 else 0
+    return not failed and head[:4] == b"DmRd" and _RECOVERED.read(head)["disk_recovery_offset"] == _ALL

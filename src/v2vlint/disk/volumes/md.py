@@ -56,6 +56,7 @@ _V0 = Fields(
     this_disk_raid_disk=(995 * 4, "I"),
     this_disk_state=(996 * 4, "I"),
 )
+_DESCRIPTOR = Fields("<", raid_disk=(12, "I"), state=(16, "I"))  # mdp_disk_t
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +176,9 @@ def _version0(base: Stream, offset: int) -> MdMember | None:
 def _descriptors(block: bytes) -> Iterator[tuple[int, int]]:
     """Slot and state of every member that a superblock 0.90 lists."""
     for at in range(128 * 4, 992 * 4, 128):
-        slot, state = struct.unpack_from("<II", block, at + 12)
+        found = _DESCRIPTOR.read(block, at)
         if any(block[at : at + 20]):
-            yield slot, state
+            yield found["raid_disk"], found["state"]
 
 
 def describe(member: MdMember) -> tuple[tuple[str, str], ...]:
