@@ -26,6 +26,8 @@ _KERNELS = (
     "/boot/efi/EFI/Linux/*.efi", "/boot/efi/vmlinu[xz]*", "/boot/efi/*/*/linux",
 )  # fmt: skip
 _CLASS = re.compile(r"--class\s+([\w.-]+)|^\s*grub_class\s+([\w.-]+)", re.MULTILINE)
+_PROTOCOL, _XLOADFLAGS = slice(0x206, 0x208), 0x236  # arch/x86/boot.rst: version, xloadflags. The data may end before either.
+_KERNEL_64 = 1  # XLF_KERNEL_64
 _NO_SYSTEM = frozenset({"gnu", "gnu-linux", "os", "linux", "kernel"})
 MAX_MENU = 1 << 20
 MAX_MENUS = 50
@@ -88,8 +90,8 @@ def _machine(fs: GuestFS, path: str) -> str:
     except FactUnavailable:
         return ""
     if head[0x202:0x206] == b"HdrS":
-        told = int.from_bytes(head[0x206:0x208], "little") >= 0x20C  # xloadflags exists since protocol 2.12
-        return ("x86_64" if head[0x236] & 1 else "i386") if told else ""  # XLF_KERNEL_64
+        told = int.from_bytes(head[_PROTOCOL], "little") >= 0x20C  # xloadflags exists since protocol 2.12
+        return ("x86_64" if head[_XLOADFLAGS] & _KERNEL_64 else "i386") if told else ""
     if head[56:60] == b"ARM\x64":
         return "aarch64"
     if head[:2] != b"MZ":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from v2vlint.disk.fields import Fields
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.identity import hostname, identify
 from v2vlint.model.errors import FactUnavailable
@@ -19,6 +20,10 @@ _FAMILIES = {
     "mandriva": "rhel", "openmandriva": "rhel", "rhcos": "rhel",
 }  # fmt: skip
 _MACHINES = {3: "i386", 62: "x86_64", 183: "aarch64", 40: "arm", 21: "ppc64le", 22: "s390x", 243: "riscv64", 8: "mips", 258: "loongarch64"}
+_EI_DATA, _BIG_ENDIAN = 5, 2  # elf.h: the byte order in e_ident, and ELFDATA2MSB
+_ELF_LITTLE, _ELF_BIG = (Fields(order, e_machine=(18, "H")) for order in "<>")
+# winnt.h: in IMAGE_DOS_HEADER the position of IMAGE_NT_HEADERS, and the machine in that. The data may end before either.
+_E_LFANEW, _NT_MACHINE = slice(60, 64), slice(4, 6)
 GUESTFS_PROGRAMS = ("/bin/bash", "/bin/ls", "/bin/echo", "/bin/rm", "/bin/sh")
 """The programs that libguestfs reads the architecture from."""
 _PROGRAMS = ("/usr/bin/sh", "/sbin/init", "/bin/busybox", "/usr/lib/systemd/systemd", "/lib/systemd/systemd")
@@ -126,10 +131,10 @@ def _hive_values(fs: GuestFS, hive: str, path: str) -> dict[str, str]:
 
 def pe_architecture(head: bytes) -> str | None:
     """The architecture that a program with this beginning is for, empty for one that no guest here has; None when it is no PE file."""
-    at = int.from_bytes(head[60:64], "little")  # e_lfanew
+    at = int.from_bytes(head[_E_LFANEW], "little")
     if head[at : at + 4] != b"PE\0\0":
         return None
-    return {0x14C: "i386", 0x8664: "x86_64", 0xAA64: "aarch64"}.get(int.from_bytes(head[at + 4 : at + 6], "little"), "")
+    return {0x14C: "i386", 0x8664: "x86_64", 0xAA64: "aarch64"}.get(int.from_bytes(head[at:][_NT_MACHINE], "little"), "")
 
 
 def _windows_arch(fs: GuestFS, root: str) -> str:
@@ -153,6 +158,6 @@ def architecture(fs: GuestFS, paths: tuple[str, ...] = (*GUESTFS_PROGRAMS, *_PRO
         except FactUnavailable:
             continue
         if head and head[:4] == b"\x7fELF" and len(head) == 20:
-            # e_machine, in the byte order that e_ident[EI_DATA] states.
-            return _MACHINES.get(int.from_bytes(head[18:20], "big" if head[5] == 2 else "little"), "")
+            header = _ELF_BIG if head[_EI_DATA] == _BIG_ENDIAN else _ELF_LITTLE
+            return _MACHINES.get(header.read(head)["e_machine"], "")
     return ""

@@ -11,6 +11,17 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from v2vlint.disk.fields import Fields
+from v2vlint.facts.boot.pe import (
+    CHECKSUM,
+    DATA_DIRECTORIES,
+    DATA_DIRECTORY,
+    DIRECTORY_SIZE,
+    DOS_HEADER,
+    NT_HEADERS,
+    OPTIONAL_HEADER,
+    SECURITY,
+)
 from v2vlint.model.dataclass import dataclass
 
 MAX_TABLE = 1 << 20
@@ -21,6 +32,9 @@ _CHUNK = 1 << 20
 _COMMON_NAME = b"\x55\x04\x03"  # OID 2.5.4.3
 _DIGESTS = {b"\x60\x86\x48\x01\x65\x03\x04\x02\x01": "sha256", b"\x2b\x0e\x03\x02\x1a": "sha1"}
 _SEQUENCE, _SET, _OID, _CHOICE = 0x30, 0x31, 0x06, 0xA0
+_WIN_CERTIFICATE = Fields("<", length=(0, "I"), kind=(6, "H"))  # wintrust.h; the certificate follows
+_CERTIFICATE_AT = 8
+_PKCS_SIGNED_DATA = 2  # WIN_CERT_TYPE_PKCS_SIGNED_DATA
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,28 +120,28 @@ def _place(stream: BinaryIO) -> CertificatePlace | None:
     try:
         if head[:2] != b"MZ":
             return None
-        at = struct.unpack_from("<I", head, 60)[0]
-        magic = struct.unpack_from("<H", head, at + 24)[0]
-        # Data directories of PE32 and PE32+; any other magic leads past the end of the data, to struct.error.
-        first = at + 24 + {0x10B: 96, 0x20B: 112}.get(magic, 1 << 20)
-        # IMAGE_DIRECTORY_ENTRY_SECURITY, the only directory with a file offset instead of an address.
-        start, size = struct.unpack_from("<II", head, first + 32)
+        at = DOS_HEADER.read(head)["e_lfanew"]
+        optional = at + OPTIONAL_HEADER
+        # A magic that is neither that of PE32 nor of PE32+ leads past the end of the data, to struct.error.
+        entry = optional + DATA_DIRECTORIES.get(NT_HEADERS.read(head, at)["magic"], 1 << 20) + SECURITY * DIRECTORY_SIZE
+        table = DATA_DIRECTORY.read(head, entry)
     except struct.error:
         return None
-    return CertificatePlace(at + 24 + 64, first + 32, start, size) if head[at : at + 4] == b"PE\0\0" else None
+    return CertificatePlace(optional + CHECKSUM, entry, table["address"], table["size"]) if head[at : at + 4] == b"PE\0\0" else None
 
 
 def _blobs(table: bytes) -> Iterator[bytes]:
     """The PKCS #7 data in a certificate table."""
     at = 0
     for _number in range(MAX_SIGNATURES):
-        if at + 8 > len(table):
+        if at + _CERTIFICATE_AT > len(table):
             return
-        length, _revision, kind = struct.unpack_from("<IHH", table, at)
-        if not 8 <= length <= len(table) - at:
+        header = _WIN_CERTIFICATE.read(table, at)
+        length = header["length"]
+        if not _CERTIFICATE_AT <= length <= len(table) - at:
             return
-        if kind == 2:  # WIN_CERT_TYPE_PKCS_SIGNED_DATA
-            yield table[at + 8 : at + length]
+        if header["kind"] == _PKCS_SIGNED_DATA:
+            yield table[at + _CERTIFICATE_AT : at + length]
         at += (length + 7) // 8 * 8
 
 

@@ -8,12 +8,28 @@ from __future__ import annotations
 import struct
 from typing import BinaryIO
 
+from v2vlint.disk.fields import Fields
 from v2vlint.model.dataclass import dataclass
 
 MAX_SECTIONS = 96  # the limit of the Windows loader, according to the PE format
 MAX_TEXT_SECTION = 1 << 20
 MAX_NAMES = 1 << 16
 _MACHINES = {0x8664: "x64", 0x14C: "ia32", 0xAA64: "aa64", 0x1C0: "arm", 0x1C2: "arm", 0x5064: "riscv64", 0x6264: "loongarch64"}
+
+# winnt.h and the PE format; the optional header of PE32 and of PE32+ has the checksum and the subsystem at the same offsets.
+DOS_HEADER = Fields("<", e_lfanew=(60, "I"))
+NT_HEADERS = Fields("<", optional_size=(20, "H"), magic=(24, "H"))
+OPTIONAL_HEADER = 24  # its offset in the NT headers
+CHECKSUM = 64  # its offset in the optional header
+DATA_DIRECTORIES = {0x10B: 96, 0x20B: 112}
+"""The offset of the data directories in the optional header, by its magic: PE32 and PE32+."""
+DATA_DIRECTORY = Fields("<", address=(0, "I"), size=(4, "I"))
+DIRECTORY_SIZE = 8
+SECURITY = 4  # IMAGE_DIRECTORY_ENTRY_SECURITY, the only directory with a file offset instead of an address
+_FILE_HEADER = Fields("<", machine=(4, "H"), sections=(6, "H"), symbols_at=(12, "I"), symbols=(16, "I"), optional_size=(20, "H"))
+_OPTIONAL = Fields("<", subsystem=(68, "H"))
+_SECTION = Fields("<", virtual_size=(8, "I"), raw_size=(16, "I"), raw_at=(20, "I"))
+_SYMBOL_SIZE, _SECTION_SIZE, _NAME_SIZE = 18, 40, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +68,19 @@ def read_pe(stream: BinaryIO) -> PeImage | None:
     head = stream.read(64)
     if len(head) < 64 or head[:2] != b"MZ":
         return None
-    stream.seek(struct.unpack_from("<I", head, 60)[0])
+    stream.seek(DOS_HEADER.read(head)["e_lfanew"])
     header = stream.read(24)
     if len(header) < 24 or header[:4] != b"PE\0\0":
         return None
-    # Machine, NumberOfSections, PointerToSymbolTable, NumberOfSymbols, SizeOfOptionalHeader.
-    machine, count, symbols, number, optional = struct.unpack_from("<HH4xIIH", header, 4)
-    more = stream.read(optional)
-    table = stream.read(min(count, MAX_SECTIONS) * 40)
-    # The string table follows the symbols, of 18 bytes each; it matters if a name starts with a slash.
-    names = _long_names(stream, symbols + number * 18) if symbols and b"/" in table[::40] else b""
-    sections = tuple(_section(table, offset, names) for offset in range(0, len(table) - 39, 40))
-    # Subsystem is at 68 of the optional header, in PE32 and PE32+.
-    return PeImage(_MACHINES.get(machine, ""), sections, struct.unpack_from("<H", more, 68)[0] if len(more) >= 70 else 0)
+    file = _FILE_HEADER.read(header)
+    more = stream.read(file["optional_size"])
+    table = stream.read(min(file["sections"], MAX_SECTIONS) * _SECTION_SIZE)
+    # The string table follows the symbols; it matters if a name starts with a slash.
+    is_long = file["symbols_at"] and b"/" in table[::_SECTION_SIZE]
+    names = _long_names(stream, file["symbols_at"] + file["symbols"] * _SYMBOL_SIZE) if is_long else b""
+    sections = tuple(_section(table, offset, names) for offset in range(0, len(table) - _SECTION_SIZE + 1, _SECTION_SIZE))
+    subsystem = _OPTIONAL.read(more)["subsystem"] if len(more) >= 70 else 0
+    return PeImage(_MACHINES.get(file["machine"], ""), sections, subsystem)
 
 
 def _long_names(stream: BinaryIO, at: int) -> bytes:
@@ -89,12 +105,13 @@ def pe_defect(stream: BinaryIO) -> str:
 
 
 def _section(table: bytes, offset: int, names: bytes) -> PeSection:
-    name, virtual, _address, raw, pointer = struct.unpack_from("<8sIIII", table, offset)
+    fields = _SECTION.read(table, offset)
+    virtual, raw = fields["virtual_size"], fields["raw_size"]
     # The raw size is padded to the alignment in the file, the virtual one may go beyond it.
-    size, name = min(virtual, raw) if virtual else raw, name.rstrip(b"\0")
+    size, name = min(virtual, raw) if virtual else raw, table[offset : offset + _NAME_SIZE].rstrip(b"\0")
     if name[:1] == b"/" and name[1:].isdigit() and int(name[1:]) < len(names):
         name = names[int(name[1:]) :].split(b"\0", 1)[0]
-    return PeSection(name.decode("latin-1"), pointer, size)
+    return PeSection(name.decode("latin-1"), fields["raw_at"], size)
 
 
 def read_section(stream: BinaryIO, section: PeSection) -> bytes:

@@ -6,10 +6,10 @@ applies it to what it loads.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Mapping
 from typing import BinaryIO
 
+from v2vlint.disk.fields import Fields
 from v2vlint.facts.boot.pe import PeImage, PeSection, read_section
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.digits import decimal
@@ -17,6 +17,8 @@ from v2vlint.model.digits import decimal
 MAX_LINES = 200
 PUBLISHED: Mapping[str, int] = {"shim": 4, "grub": 5, "grub.proxmox": 2}
 """The newest level in shim's ``SbatLevel_Variable.txt``, 2025051000."""
+_LEVELS = Fields("<", automatic=(4, "I"))  # sbat_var.S of shim: a version, then two offsets (automatic, latest)
+_PAYLOAD = 4  # the end of the version, from which the offsets count
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,7 @@ def automatic_level(stream: BinaryIO, image: PeImage) -> Mapping[str, int]:
     data = _whole(stream, section) if section else b""
     if len(data) < 12:
         return {}
-    # sbat_var.S of shim: a version, then two offsets (automatic, latest), both counted from the end of the version.
-    offset = 4 + struct.unpack_from("<I", data, 4)[0]
+    offset = _PAYLOAD + _LEVELS.read(data)["automatic"]
     return dict(_lines(data[offset:].split(b"\0", 1)[0]))
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-import struct
 
+from v2vlint.disk.fields import Fields
 from v2vlint.facts.boot.pe import pe_defect
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
 
 _HEAD = 4096
+_SETUP = Fields("<", setup_sects=(0x1F1, "B"), syssize=(0x1F4, "I"), version=(0x206, "H"), kernel_version=(0x20E, "H"))  # boot.rst
+_ARM64 = Fields("<", flags=(24, "Q"))  # booting.rst
 _PAGES = (0, 4, 16, 64)
 """The page size in bits 1 and 2 of an arm64 header's flags; 0 when it is not stated."""
 _VERSION = re.compile(rb"[0-9]+\.[0-9]+[\w.+~-]*")
@@ -44,7 +46,7 @@ def read_kernel_image(fs: GuestFS, path: str) -> KernelImage | None:
         return _bzimage(fs, path, head, found.size)
     kind = _other(head)
     problem = _arm_problem(fs, path, head) if kind in ("arm64", "zboot") else ""
-    return KernelImage(kind, problem=problem, pages=_PAGES[head[24] >> 1 & 3] if kind == "arm64" else 0)
+    return KernelImage(kind, problem=problem, pages=_PAGES[_ARM64.read(head)["flags"] >> 1 & 3] if kind == "arm64" else 0)
 
 
 def _other(head: bytes) -> str:
@@ -66,14 +68,14 @@ def _arm_problem(fs: GuestFS, path: str, head: bytes) -> str:
 
 
 def _bzimage(fs: GuestFS, path: str, head: bytes, size: int) -> KernelImage:
-    # setup_sects: for old kernels, zero means four.
-    setup = head[0x1F1] or 4
-    paragraphs, protocol = struct.unpack_from("<I", head, 0x1F4)[0], struct.unpack_from("<H", head, 0x206)[0]
+    header = _SETUP.read(head)
+    # For old kernels, zero means four.
+    setup = header["setup_sects"] or 4
     # syssize has 32 bits from protocol 2.04 on.
-    paragraphs &= 0xFFFFFFFF if protocol >= 0x204 else 0xFFFF
+    paragraphs = header["syssize"] & (0xFFFFFFFF if header["version"] >= 0x204 else 0xFFFF)
     wanted = (setup + 1) * 512 + paragraphs * 16
     problem = f"is truncated: {size} bytes of {wanted}" if size < wanted else ""
-    return KernelImage("bzimage", _version(fs, path, head, struct.unpack_from("<H", head, 0x20E)[0]), problem)
+    return KernelImage("bzimage", _version(fs, path, head, header["kernel_version"]), problem)
 
 
 def _version(fs: GuestFS, path: str, head: bytes, pointer: int) -> str:

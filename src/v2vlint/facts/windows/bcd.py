@@ -9,15 +9,20 @@ whether it is enabled, 250000e0 the boot status policy, 25000080 safe mode, 1600
 
 from __future__ import annotations
 
-import struct
 import uuid
 
+from v2vlint.disk.fields import Fields
 from v2vlint.facts.windows.registry import RegistryNode, RegistryValue
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import RegistryKey
 
 MANAGER = "{9dea862c-5cdd-4e70-acc1-f32b344d4795}"
 
+# A device element; on a GPT disk, the partition's GUID is in the place of its offset.
+_DEVICE = Fields("<", type=(0x10, "I"), offset=(0x20, "Q"), style=(0x34, "I"), signature=(0x38, "I"))
+_GUID = slice(0x20, 0x30)
+_DEVICE_SIZE = 0x48
+_GPT = 0  # a style
 _QUALIFIED = 6  # the type of a device element that names a partition and its disk
 _IGNORE_ALL = 1  # IgnoreAllFailures
 _SAFE = ("minimal", "network", "dsrepair")
@@ -143,13 +148,14 @@ def _number(value: RegistryValue | None) -> int | None:
 
 def partition_of(data: bytes) -> str:
     """The PARTUUID in a device element, in blkid's notation but without the partition number for MBR: ``UUID`` or ``SIGNATURE@OFFSET``."""
-    # At 16 the type, at 0x20 the partition (GUID, or offset on an MBR disk), at 0x34 the style, at 0x38 the disk.
-    if len(data) < 0x48 or struct.unpack_from("<I", data, 16)[0] != _QUALIFIED:
+    if len(data) < _DEVICE_SIZE:
         return ""
-    if struct.unpack_from("<I", data, 0x34)[0] == 0:
-        return str(uuid.UUID(bytes_le=data[0x20:0x30]))
-    offset, signature = struct.unpack_from("<Q", data, 0x20)[0], struct.unpack_from("<I", data, 0x38)[0]
-    return f"{signature:08x}@{offset}"
+    device = _DEVICE.read(data)
+    if device["type"] != _QUALIFIED:
+        return ""
+    if device["style"] == _GPT:
+        return str(uuid.UUID(bytes_le=data[_GUID]))
+    return f"{device['signature']:08x}@{device['offset']}"
 
 
 def file_of(data: bytes) -> str:

@@ -6,6 +6,7 @@ import re
 import uuid
 from collections.abc import Iterable, Iterator
 
+from v2vlint.disk.fields import Fields
 from v2vlint.facts.registry import provides
 from v2vlint.facts.windows.registry import RegistryValue, SystemHive
 from v2vlint.model.blocks import BlockDevice, BlockTable
@@ -14,6 +15,7 @@ from v2vlint.model.registry import BINARY
 
 _LETTER = re.compile(r"\\DosDevices\\([A-Za-z]):", re.IGNORECASE)
 _GPT = b"DMIO:ID:"
+_MBR = Fields("<", signature=(0, "I"), offset=(4, "Q"))  # a value of MountedDevices: a disk's signature, a partition's offset in bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,8 @@ def _partitions(blob: bytes, blocks: BlockTable) -> Iterator[BlockDevice]:
     partitions = [device for device in blocks if device.kind == "partition"]
     # Of an MBR partition, the signature of its disk and its offset; of a GPT partition, DMIO:ID: and its GUID.
     if len(blob) == 12:
-        signature, offset = f"{int.from_bytes(blob[:4], 'little'):08x}", str(int.from_bytes(blob[4:], "little"))
+        fields = _MBR.read(blob)
+        signature, offset = f"{fields['signature']:08x}", str(fields["offset"])
         disks = {disk.disk for disk in blocks.disks if disk.detail("pt_uuid").lower() == signature}
         yield from (one for one in partitions if one.disk in disks and one.detail("start") == offset)
     elif len(blob) >= 24 and blob[:8] == _GPT:

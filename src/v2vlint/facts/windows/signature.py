@@ -7,11 +7,23 @@ import hashlib
 import struct
 from collections.abc import Iterator
 
+from v2vlint.disk.fields import Fields
+from v2vlint.facts.boot.pe import (
+    CHECKSUM,
+    DATA_DIRECTORIES,
+    DATA_DIRECTORY,
+    DIRECTORY_SIZE,
+    DOS_HEADER,
+    NT_HEADERS,
+    OPTIONAL_HEADER,
+    SECURITY,
+)
 from v2vlint.guest.fs import GuestFS
 
 _CATALOGS = "System32/CatRoot/{F750E6C3-38EE-11D1-85E5-00C04FC295EE}"
 MAX_FILE, MAX_CATALOG, MAX_CATALOGS = 16 << 20, 4 << 20, 256
-_CERTIFICATES = 4  # IMAGE_DIRECTORY_ENTRY_SECURITY
+_COUNT = Fields("<", directories=(0, "I"))  # NumberOfRvaAndSizes (winnt.h), the last field before the data directories
+_COUNT_SIZE = 4
 
 
 def signed_by(fs: GuestFS, path: str, root: str = "/Windows") -> str | None:
@@ -24,11 +36,14 @@ def signed_by(fs: GuestFS, path: str, root: str = "/Windows") -> str | None:
     if data is None or places is None:
         return None
     checksum, entry = places
-    start, size = struct.unpack_from("<II", data, entry)
-    if size and start + size <= len(data):
+    table = DATA_DIRECTORY.read(data, entry)
+    if table["size"] and table["address"] + table["size"] <= len(data):
         return "itself"
     # A catalog lists Authenticode digests, which leave out the checksum and the entry of the certificate table.
-    hashes = [make(data[:checksum] + data[checksum + 4 : entry] + data[entry + 8 :]).digest() for make in (hashlib.sha256, hashlib.sha1)]
+    hashes = [
+        make(data[:checksum] + data[checksum + 4 : entry] + data[entry + DIRECTORY_SIZE :]).digest()
+        for make in (hashlib.sha256, hashlib.sha1)
+    ]
     catalogs = tuple(_catalogs(fs, f"{root}/{_CATALOGS}", path))
     for catalog in catalogs:
         content = fs.read(catalog, MAX_CATALOG) or b""
@@ -40,17 +55,17 @@ def signed_by(fs: GuestFS, path: str, root: str = "/Windows") -> str | None:
 def _places(data: bytes) -> tuple[int, int] | None:
     """The offsets of the checksum and the certificate entry in a PE image; None when it has none."""
     try:
-        at = struct.unpack_from("<I", data, 60)[0]
-        optional, magic = struct.unpack_from("<H2xH", data, at + 20)
+        at = DOS_HEADER.read(data)["e_lfanew"]
+        headers = NT_HEADERS.read(data, at)
     except struct.error:
         return None
-    first = {0x10B: 96, 0x20B: 112}.get(magic)
-    if data[at : at + 4] != b"PE\0\0" or first is None or optional < first + 8 * (_CERTIFICATES + 1):
+    first = DATA_DIRECTORIES.get(headers["magic"])
+    if data[at : at + 4] != b"PE\0\0" or first is None or headers["optional_size"] < first + DIRECTORY_SIZE * (SECURITY + 1):
         return None
-    # NumberOfRvaAndSizes: how many directories there are.
-    if struct.unpack_from("<I", data, at + 24 + first - 4)[0] <= _CERTIFICATES:
+    optional = at + OPTIONAL_HEADER
+    if _COUNT.read(data, optional + first - _COUNT_SIZE)["directories"] <= SECURITY:
         return None
-    return at + 24 + 64, at + 24 + first + 8 * _CERTIFICATES
+    return optional + CHECKSUM, optional + first + DIRECTORY_SIZE * SECURITY
 
 
 def _catalogs(fs: GuestFS, folder: str, path: str) -> Iterator[str]:

@@ -13,6 +13,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, BinaryIO
 
 from v2vlint.disk.boot.grub_image import CONFIG, ELF, MEMDISK, PREFIX, module_name, objects
+from v2vlint.disk.fields import Fields
 from v2vlint.disk.filesystems.fat import Fat
 from v2vlint.disk.stream import MemoryStream
 from v2vlint.facts.boot.pe import PeImage, read_pe
@@ -32,6 +33,10 @@ MODULES = {
 }  # fmt: skip
 """The commands that decide what is booted, and the modules that usually have them."""
 _MAGIC = 0x676D696D  # GRUB_MODULE_MAGIC
+# include/grub/kernel.h: struct grub_module_info32, and struct grub_module_info64, which has padding after the magic.
+_INFO32 = Fields("<", magic=(0, "I"), offset=(4, "I"), size=(8, "I"))
+_INFO64 = Fields("<", offset=(8, "Q"), size=(16, "Q"))
+_INFO64_SIZE = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +109,10 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 def _objects(data: bytes) -> Iterator[tuple[int, bytes]]:
     """The type and content of each object. 32-bit firmware has a header with narrower fields."""
-    magic, first, wide = struct.unpack_from("<III", data)
-    if magic != _MAGIC:
+    info = _INFO32.read(data)
+    if info["magic"] != _MAGIC:
         return
-    # struct grub_module_info64 has padding after the magic, then the offset, which is the size of the structure.
-    at, end = struct.unpack_from("<QQ", data, 8) if first == 0 and wide == 24 else struct.unpack_from("<II", data, 4)
-    yield from objects(data[at:end])
+    # The wider one has the padding where the other has the offset; its own offset, the size of the structure, begins at the other's size.
+    if info["offset"] == 0 and info["size"] == _INFO64_SIZE:
+        info = _INFO64.read(data)
+    yield from objects(data[info["offset"] : info["size"]])
