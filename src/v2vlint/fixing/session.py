@@ -11,6 +11,7 @@ from pathlib import Path
 
 from v2vlint import isolate
 from v2vlint.confine import Grant
+from v2vlint.disk.fields import Fields
 from v2vlint.engine.child import answer
 from v2vlint.files import Desk
 from v2vlint.files.nodes import DRIVERS
@@ -31,7 +32,8 @@ from v2vlint.model.rule import RuleInfo
 from v2vlint.model.source import GuestRef, HostFileInfo, ImageNode
 
 MAX_ROUNDS = 5
-# SparseExtentHeader of VMware's Virtual Disk Format: magic number, version, then flags, of which bit 16 says that grains are compressed.
+# SparseExtentHeader of VMware's Virtual Disk Format; bit 16 of the flags says that grains are compressed.
+_VMDK, _VMDK_SIZE = Fields("<", flags=(8, "I")), 12
 _VMDK_MAGIC, _VMDK_COMPRESSED = b"KDMV", 1 << 16
 _EXTENSIONS = {".qcow2": "qcow2", ".raw": "raw", ".img": "raw", ".vmdk": "vmdk", ".vdi": "vdi", ".vhdx": "vhdx", ".vhd": "vpc"}
 
@@ -263,8 +265,8 @@ def _like(sources: Sequence[HostFileInfo], copy: Path) -> None:
 def driver(image: Path, kind: str) -> str:
     """QEMU's name for an image format that can be written in place. UsageError when it cannot."""
     with image.open("rb") as stream:
-        head = stream.read(12)
-    if head[:4] == _VMDK_MAGIC and int.from_bytes(head[8:12], "little") & _VMDK_COMPRESSED:
+        head = stream.read(_VMDK_SIZE)
+    if head[:4] == _VMDK_MAGIC and _VMDK.read(head.ljust(_VMDK_SIZE, b"\0"))["flags"] & _VMDK_COMPRESSED:
         raise UsageError(f"{image}: a streamOptimized VMDK cannot be changed in place", hint="give -o NEW.qcow2 (or NEW.vmdk)")
     if kind not in DRIVERS:
         raise UsageError(f"{image}: {kind} images cannot be changed in place", hint="give -o NEW.qcow2")

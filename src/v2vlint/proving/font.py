@@ -8,6 +8,8 @@ import struct
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from v2vlint.disk.fields import Fields
+
 VGA_BIOSES = (
     Path("/usr/share/seabios/vgabios-stdvga.bin"),
     Path("/usr/share/qemu/vgabios-stdvga.bin"),
@@ -35,8 +37,10 @@ _FRAMEBUFFER = {
     "~": "0076dc00000000000000000000000000",
     "`": "0030180c000000000000000000000000",
 }
-# The magic numbers, flags and separators below are those of kbd's psf.h.
+# The magic numbers, headers (psf1_header, psf2_header), flags and separators below are those of kbd's psf.h.
 _PSF1, _PSF2 = b"\x36\x04", b"\x72\xb5\x4a\x86"
+_PSF1_HEADER, _PSF1_SIZE = Fields("<", mode=(2, "B"), charsize=(3, "B")), 4
+_PSF2_HEADER = Fields("<", headersize=(8, "I"), flags=(12, "I"), length=(16, "I"), charsize=(20, "I"), height=(24, "I"), width=(28, "I"))
 
 Font = Mapping[bytes, str]
 
@@ -71,14 +75,16 @@ def psf_font(data: bytes) -> Font:
 
 
 def _psf1(data: bytes) -> Font:
-    mode, height = data[2], data[3]
-    if height != CELL:
+    fields = _PSF1_HEADER.read(data)
+    mode = fields["mode"]
+    if fields["charsize"] != CELL:
         return {}
     count = 512 if mode & 1 else 256
-    glyphs = data[4 : 4 + count * CELL]
+    end = _PSF1_SIZE + count * CELL
+    glyphs = data[_PSF1_SIZE:end]
     if not mode & 2:
         return _ascii(glyphs)
-    units = struct.iter_unpack("<H", data[4 + count * CELL :][: (len(data) - 4 - count * CELL) // 2 * 2])
+    units = struct.iter_unpack("<H", data[end:][: (len(data) - end) // 2 * 2])
     table: dict[bytes, str] = {}
     index, in_sequence = 0, False
     for (unit,) in units:
@@ -93,11 +99,12 @@ def _psf1(data: bytes) -> Font:
 
 
 def _psf2(data: bytes) -> Font:
-    _, header, flags, count, size, height, width = struct.unpack_from("<7I", data, 4)
-    if (height, width, size) != (CELL, 8, CELL) or count > 4096 or header > len(data):
+    fields = _PSF2_HEADER.read(data)
+    header, count = fields["headersize"], fields["length"]
+    if (fields["height"], fields["width"], fields["charsize"]) != (CELL, 8, CELL) or count > 4096 or header > len(data):
         return {}
     glyphs = data[header : header + count * CELL]
-    if not flags & 1:
+    if not fields["flags"] & 1:
         return _ascii(glyphs)
     table: dict[bytes, str] = {}
     for index, entry in enumerate(data[header + count * CELL :].split(b"\xff")[:count]):

@@ -6,7 +6,6 @@ Formats: pcap (little-endian, Ethernet) as QEMU's filter-dump writes it; RFC 826
 from __future__ import annotations
 
 import ipaddress
-import struct
 from collections.abc import Iterator
 
 from v2vlint.disk.fields import Fields
@@ -15,9 +14,18 @@ from v2vlint.model.dataclass import dataclass
 MAX_FRAME = 65536
 MAX_FRAMES = 20_000
 _MAGIC = 0xA1B2C3D4
+# struct pcap_file_header and struct pcap_sf_pkthdr of libpcap (pcap/pcap.h, sf-pcap.h).
+_FILE, _FILE_SIZE, _LINKTYPE_ETHERNET = Fields("<", magic=(0, "I"), linktype=(20, "I")), 24, 1
 _RECORD, _RECORD_SIZE = Fields("<", caplen=(8, "I")), 16
-_COOKIE = b"\x63\x82\x53\x63"
-_ACK = 5
+# Headers by the RFCs' names: Ethernet II (894), ARP (826), IP (791), UDP (768), DHCP (2131).
+_ETHERNET, _ETHERNET_SIZE, _SOURCE = Fields(">", type=(12, "H")), 14, slice(6, 12)
+_ARP, _ARP_SIZE = Fields(">", spa=(14, "I")), 28
+_IPV4, _IPV4_SIZE = Fields(">", version_ihl=(0, "B"), protocol=(9, "B"), source=(12, "I")), 20
+_UDP, _UDP_SIZE = Fields(">", source=(0, "H"), destination=(2, "H")), 8
+_DHCP, _DHCP_SIZE = Fields(">", op=(0, "B"), yiaddr=(16, "I"), cookie=(236, "I")), 240
+_TYPE_IPV4, _TYPE_ARP, _TYPE_IPV6, _PROTOCOL_UDP, _DHCP_PORTS = 0x0800, 0x0806, 0x86DD, 17, {67, 68}
+_COOKIE = 0x63825363
+_BOOTREQUEST, _ACK = 1, 5
 _SLIRP = b"\x52\x55\x0a\x00\x02"  # QEMU's own gateway and name server
 
 
@@ -66,12 +74,11 @@ class Capture:
             return
         self._buffer += data
         if not self._started:
-            if len(self._buffer) < 24:
+            if len(self._buffer) < _FILE_SIZE:
                 return
-            # link 1 is LINKTYPE_ETHERNET.
-            magic, _, _, _, _, _, link = struct.unpack_from("<IHHiIII", self._buffer)
-            self._broken, self._started = (magic, link) != (_MAGIC, 1), True
-            self._buffer = self._buffer[24:]
+            file = _FILE.read(self._buffer)
+            self._broken, self._started = (file["magic"], file["linktype"]) != (_MAGIC, _LINKTYPE_ETHERNET), True
+            self._buffer = self._buffer[_FILE_SIZE:]
         done = 0
         for start, end in self._records():
             _look(self._buffer[start:end], self.traffic)
@@ -93,40 +100,40 @@ class Capture:
 
 
 def _look(frame: bytes, traffic: Traffic) -> None:
-    if len(frame) < 14:
+    if len(frame) < _ETHERNET_SIZE:
         return
-    from_guest = not frame[6:12].startswith(_SLIRP)
-    kind, payload = int.from_bytes(frame[12:14]), frame[14:]
+    from_guest = not frame[_SOURCE].startswith(_SLIRP)
+    kind, payload = _ETHERNET.read(frame)["type"], frame[_ETHERNET_SIZE:]
     traffic.frames += from_guest
-    if kind == 0x0806 and from_guest and len(payload) >= 28:
+    if kind == _TYPE_ARP and from_guest and len(payload) >= _ARP_SIZE:
         # a probe (RFC 5227) has no sender address yet
-        _note_address(payload[14:18], traffic)
-    elif kind == 0x0800 and len(payload) >= 20:
+        _note_address(_ARP.read(payload)["spa"], traffic)
+    elif kind == _TYPE_IPV4 and len(payload) >= _IPV4_SIZE:
         _look_ipv4(payload, from_guest, traffic)
-    elif kind == 0x86DD and from_guest:
+    elif kind == _TYPE_IPV6 and from_guest:
         traffic.ipv6 = True
 
 
 def _look_ipv4(packet: bytes, from_guest: bool, traffic: Traffic) -> None:
+    header = _IPV4.read(packet)
     if from_guest:
-        _note_address(packet[12:16], traffic)
-    udp = packet[(packet[0] & 15) * 4 :]
-    if packet[9] == 17 and len(udp) >= 8 and {*struct.unpack_from(">HH", udp)} == {67, 68}:
-        _look_dhcp(udp[8:], traffic)
+        _note_address(header["source"], traffic)
+    udp = packet[(header["version_ihl"] & 15) * 4 :]
+    if header["protocol"] == _PROTOCOL_UDP and len(udp) >= _UDP_SIZE and {*_UDP.read(udp).values()} == _DHCP_PORTS:
+        _look_dhcp(udp[_UDP_SIZE:], traffic)
 
 
 def _look_dhcp(message: bytes, traffic: Traffic) -> None:
-    if message[236:240] != _COOKIE:
+    if len(message) < _DHCP_SIZE or (header := _DHCP.read(message))["cookie"] != _COOKIE:
         return
-    options = _dhcp_options(message[240:])
-    # BOOTREQUEST; option 12 is the host name, 53 the type of the message, bytes 16 to 20 are yiaddr.
-    request = message[0] == 1
-    if request:
+    options = _dhcp_options(message[_DHCP_SIZE:])
+    # Option 12 is the host name, 53 the type of the message.
+    if header["op"] == _BOOTREQUEST:
         traffic.discovers += 1
         name = options.get(12, b"").decode("ascii", "replace")
         traffic.hostname = "".join(char for char in name if char.isalnum() or char in ".-")[:64] or traffic.hostname
     elif options.get(53) == bytes([_ACK]):
-        traffic.leased = str(ipaddress.IPv4Address(message[16:20]))
+        traffic.leased = str(ipaddress.IPv4Address(header["yiaddr"]))
 
 
 def _dhcp_options(data: bytes) -> dict[int, bytes]:
@@ -142,7 +149,7 @@ def _dhcp_options(data: bytes) -> dict[int, bytes]:
     return options
 
 
-def _note_address(raw: bytes, traffic: Traffic) -> None:
+def _note_address(raw: int, traffic: Traffic) -> None:
     address = ipaddress.IPv4Address(raw)
     if int(address) and not address.is_loopback and str(address) not in traffic.addresses and len(traffic.addresses) < 8:
         traffic.addresses = (*traffic.addresses, str(address))

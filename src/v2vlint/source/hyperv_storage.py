@@ -20,6 +20,8 @@ MAX_TABLES = 1000
 # HyperVStorageHeader of dissect.hypervisor (descriptor/c_hyperv.py), as all of the following.
 _HEADER = struct.Struct("<IIHIQIQQI")
 _SIGNATURE, _OBJECTS, _KEYS = 0x01282014, 0x01110001, 2
+# HyperVStorageObjectTable: signature, number of entries, which follow.
+_OBJECT_TABLE = struct.Struct("<II")
 # HyperVStorageObjectTableEntry: type, checksum, offset, size, allocated.
 _OBJECT = struct.Struct("<BIQIB")
 # HyperVStorageKeyTable: signature, index, sequence number, checksum.
@@ -29,6 +31,8 @@ _ENTRY = struct.Struct("<HIHIIIB")
 # KeyDataType; in the byte above it, KeyDataFlag.FileObjectPointer.
 _FREE, _INT, _UNSIGNED, _DOUBLE, _STRING, _BOOL, _NODE = 1, 3, 4, 5, 6, 8, 9
 _ELSEWHERE = 0x100
+# A text is preceded by its size; with FileObjectPointer, the size is followed by the text's offset in the file.
+_TEXT_SIZE, _TEXT_OFFSET = struct.Struct("<I"), struct.Struct("<Q")
 _NUMBERS = {_INT: "<q", _UNSIGNED: "<Q", _DOUBLE: "<d", _BOOL: "<I"}
 
 Tree = JsonObject
@@ -76,13 +80,13 @@ def _objects(data: bytes) -> Iterator[tuple[int, int]]:
     waiting, seen = [0x2000], set[int]()
     while waiting and len(seen) < MAX_TABLES:
         at = waiting.pop()
-        signature, count = struct.unpack_from("<II", data, at)
+        signature, count = _OBJECT_TABLE.unpack_from(data, at)
         # A hostile file may have tables that lead in a circle.
         if signature != _OBJECTS or at in seen:
             continue
         seen.add(at)
         for number in range(min(count, MAX_TABLES)):
-            kind, _checksum, offset, size, allocated = _OBJECT.unpack_from(data, at + 8 + number * _OBJECT.size)
+            kind, _checksum, offset, size, allocated = _OBJECT.unpack_from(data, at + _OBJECT_TABLE.size + number * _OBJECT.size)
             if allocated and kind == 1:
                 waiting.append(offset)
             elif allocated and kind == 2:
@@ -114,12 +118,12 @@ def _value(data: bytes, kind: int, raw: bytes) -> object:
         return bool(number) if plain == _BOOL else number
     if plain == _NODE:
         return {}
-    size = struct.unpack_from("<I", raw)[0]
+    (size,) = _TEXT_SIZE.unpack_from(raw)
     if kind & _ELSEWHERE:
-        offset = struct.unpack_from("<Q", raw, 4)[0]
+        (offset,) = _TEXT_OFFSET.unpack_from(raw, _TEXT_SIZE.size)
         text = data[offset : offset + size]
     else:
-        text = raw[4 : 4 + size]
+        text = raw[_TEXT_SIZE.size : _TEXT_SIZE.size + size]
     return text[: len(text) & ~1].decode("utf-16-le", "replace").rstrip("\0") if plain == _STRING else ""
 
 

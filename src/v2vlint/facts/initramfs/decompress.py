@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, Protocol, cast
 
+from v2vlint.disk.fields import Fields
 from v2vlint.disk.filesystems.lzo import LzoError, decompress_block
 from v2vlint.model.dataclass import dataclass
 
@@ -152,15 +153,19 @@ class _Feed:
         return data
 
 
+# RFC 8878: Magic_Number, Frame_Header_Descriptor.
+_ZSTD_DESCRIPTOR, _ZSTD_DESCRIPTOR_END = 4, 5
+
+
 def _zstd_end(source: Source, start: int) -> tuple[int, bool]:
     """The end of the frame at ``start``, determined by its block headers alone (RFC 8878), and whether the frame is complete."""
     head = source.at(start, 18)
     if len(head) < 6:
         return source.size, False
-    flags = head[4]
+    flags = head[_ZSTD_DESCRIPTOR]
     single = flags >> 5 & 1
     # The descriptor tells whether and how long window, dictionary and size are.
-    position = start + 5 + (1 - single) + (0, 1, 2, 4)[flags & 3] + (single, 2, 4, 8)[flags >> 6]
+    position = start + _ZSTD_DESCRIPTOR_END + (1 - single) + (0, 1, 2, 4)[flags & 3] + (single, 2, 4, 8)[flags >> 6]
     last = False
     while not last:
         block = source.at(position, 3)
@@ -203,6 +208,9 @@ def _lz4(stream: CompressedStream) -> Iterator[bytes]:
 
 # F_H_FILTER; F_ADLER32_D and F_CRC32_D, F_ADLER32_C and F_CRC32_C.
 _LZO_FILTER, _LZO_CHECKS = 0x800, ((0x001, 0x100), (0x002, 0x200))
+# The header as parse_header() of lib/decompress_unlzo.c reads it: after the magic number the version, later the flags; and a block's sizes.
+_LZO_MAGIC_SIZE, _LZO_VERSION, _LZO_FLAGS = 9, Fields(">", version=(0, "H")), Fields(">", flags=(0, "I"))
+_LZO_SIZES, _LZO_SIZES_SIZE = Fields(">", unpacked=(0, "I"), packed=(4, "I")), 8
 
 
 def _lzo(stream: CompressedStream) -> Iterator[bytes]:
@@ -211,16 +219,17 @@ def _lzo(stream: CompressedStream) -> Iterator[bytes]:
     flags, stream.end = _lzo_header(source, stream.end)
     plain, packed = (4 * sum(bool(flags & bit) for bit in bits) for bits in _LZO_CHECKS)
     while True:
-        head = source.at(stream.end, 8)
-        unpacked = int.from_bytes(head[:4], "big")
+        head = source.at(stream.end, _LZO_SIZES_SIZE)
+        # The size of zero that ends the stream is not followed by another one.
+        sizes = _LZO_SIZES.read(head.ljust(_LZO_SIZES_SIZE, b"\0"))
+        unpacked, size = sizes["unpacked"], sizes["packed"]
         if len(head) >= 4 and unpacked == 0:
             stream.end += 4
             return
-        size = int.from_bytes(head[4:], "big")
-        if len(head) < 8 or not 0 < size <= unpacked <= MAX_BLOCK:
+        if len(head) < _LZO_SIZES_SIZE or not 0 < size <= unpacked <= MAX_BLOCK:
             raise Damaged("has compressed data that is damaged or cut off")
         # A block that did not shrink is stored, without a checksum of its packed form.
-        start = stream.end + 8 + plain + (packed if size < unpacked else 0)
+        start = stream.end + _LZO_SIZES_SIZE + plain + (packed if size < unpacked else 0)
         data = source.at(start, size)
         stream.end = start + size
         yield data if size == unpacked else _lzo_block(data, unpacked)
@@ -234,17 +243,17 @@ def _lzo_block(data: bytes, unpacked: int) -> bytes:
 
 
 def _lzo_header(source: Source, start: int) -> tuple[int, int]:
-    head = source.at(start + 9, 300)
+    head = source.at(start + _LZO_MAGIC_SIZE, 300)
     try:
         # From lzop 0.94 on, the header has the version needed to extract and the level.
-        modern = struct.unpack_from(">H", head)[0] >= 0x940
+        modern = _LZO_VERSION.read(head)["version"] >= 0x940
         position = 4 + (2 if modern else 0) + 1 + (1 if modern else 0)
-        flags = struct.unpack_from(">I", head, position)[0]
+        flags = _LZO_FLAGS.read(head, position)["flags"]
         position += 4 + (4 if flags & _LZO_FILTER else 0) + 4 + (8 if modern else 4)
         position += 1 + head[position] + 4
     except (struct.error, IndexError) as error:
         raise Damaged("ends early: its compressed data is cut off") from error
-    return flags, start + 9 + position
+    return flags, start + _LZO_MAGIC_SIZE + position
 
 
 _READERS: dict[str, Callable[[CompressedStream], Iterator[bytes]]] = {

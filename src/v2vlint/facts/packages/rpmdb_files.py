@@ -10,11 +10,20 @@ import struct
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from v2vlint.disk.fields import Fields
 from v2vlint.facts.initramfs.decompress import Source
 
 MAX_SLOT_PAGES, MAX_BUCKETS, MAX_CHAIN = 16_384, 1 << 20, 10_000
 _HASH_MAGIC, _HASH_PAGES, _OVERFLOW = 0x00061561, (2, 13), 7  # DB_HASHMAGIC; P_HASH_UNSORTED and P_HASH; P_OVERFLOW
 _INLINE, _OFFPAGE = 1, 3  # H_KEYDATA, H_OFFPAGE
+# rpmpkg.c: PKGDB_OFFSET_SLOTNPAGES of the header, which is as large as two slots; a slot has magic, pkgidx, blkoff and blkcnt.
+_SLOTNPAGES_AT, _SLOTNPAGES, _NDB_HEADER_SIZE, _SLOT = 12, struct.Struct("<I"), 32, struct.Struct("<4sIII")
+_BLOB, _BLOB_SIZE = Fields("<", pkgidx=(4, "I"), bloblen=(12, "I")), 16  # BLOBHEAD_SIZE
+# db_page.h: HMETA (its first part is DBMETA) with the offset of its array spares; PAGE with that of inp; HOFFPAGE.
+_META = {order: Fields(order, magic=(12, "I"), pagesize=(20, "I"), max_bucket=(72, "I")) for order in "<>"}
+_PAGE = {order: Fields(order, next_pgno=(16, "I"), entries=(20, "H"), hf_offset=(22, "H"), type=(25, "B")) for order in "<>"}
+_OFFPAGE_ITEM = {order: Fields(order, pgno=(4, "I")) for order in "<>"}
+_META_SIZE, _SPARES, _INP, _OFFPAGE_SIZE = 512, 96, 26, 12
 
 Head = Callable[[int], bytes]
 
@@ -27,12 +36,11 @@ def ndb_blobs(source: Source, _log: Source | None = None) -> Iterator[Head]:
     """The header blobs of a ``Packages.db``: slot pages of 16-byte slots point to blobs addressed in 16-byte blocks."""
     if source.at(0, 4) != b"RpmP":
         raise RpmdbError("is not an NDB package database")
-    # The header is as large as two slots: magic, version, generation, number of slot pages.
-    pages = struct.unpack("<I", source.at(12, 4))[0]
+    (pages,) = _SLOTNPAGES.unpack(source.at(_SLOTNPAGES_AT, _SLOTNPAGES.size))
     if not 0 < pages <= MAX_SLOT_PAGES:
         raise RpmdbError("has an impossible number of slot pages")
-    slots = source.at(32, pages * 4096 - 32)
-    for magic, number, block, _ in struct.iter_unpack("<4sIII", slots[: len(slots) // 16 * 16]):
+    slots = source.at(_NDB_HEADER_SIZE, pages * 4096 - _NDB_HEADER_SIZE)
+    for magic, number, block, _ in _SLOT.iter_unpack(slots[: len(slots) // _SLOT.size * _SLOT.size]):
         if magic != b"Slot":
             raise RpmdbError("has a damaged slot")
         if block:
@@ -40,11 +48,11 @@ def ndb_blobs(source: Source, _log: Source | None = None) -> Iterator[Head]:
 
 
 def _ndb_blob(source: Source, number: int, offset: int) -> Head:
-    head = source.at(offset, 16)
-    if len(head) < 16 or head[:4] != b"BlbS" or struct.unpack_from("<I", head, 4)[0] != number:
+    head = source.at(offset, _BLOB_SIZE)
+    if len(head) < _BLOB_SIZE or head[:4] != b"BlbS" or (blob := _BLOB.read(head))["pkgidx"] != number:
         raise RpmdbError("has a damaged blob")
-    size = struct.unpack_from("<I", head, 12)[0]
-    return lambda count: source.at(offset + 16, min(count, size))
+    size = blob["bloblen"]
+    return lambda count: source.at(offset + _BLOB_SIZE, min(count, size))
 
 
 def _first(data: bytes, count: int) -> bytes:
@@ -59,19 +67,16 @@ def bdb_blobs(source: Source, _log: Source | None = None) -> Iterator[Head]:
 class _Hash:
     def __init__(self, source: Source) -> None:
         self.source = source
-        meta = source.at(0, 512)
-        self.order = next((o for o in "<>" if len(meta) == 512 and struct.unpack_from(f"{o}I", meta, 12)[0] == _HASH_MAGIC), "")
+        meta = source.at(0, _META_SIZE)
+        self.order = next((o for o, fields in _META.items() if len(meta) == _META_SIZE and fields.read(meta)["magic"] == _HASH_MAGIC), "")
         if not self.order:
             raise RpmdbError("is not a Berkeley DB hash file")
-        # HMETA: magic at 12, pagesize at 20, max_bucket at 72, spares at 96.
-        self.page_size = self.u32(meta, 20)
-        self.buckets = self.u32(meta, 72) + 1
-        self.spares = struct.unpack_from(f"{self.order}32I", meta, 96)
+        header, self.fields, self.offpage = _META[self.order].read(meta), _PAGE[self.order], _OFFPAGE_ITEM[self.order]
+        self.page_size = header["pagesize"]
+        self.buckets = header["max_bucket"] + 1
+        self.spares = struct.unpack_from(f"{self.order}32I", meta, _SPARES)
         if self.page_size not in (512 << shift for shift in range(8)) or self.buckets > MAX_BUCKETS:
             raise RpmdbError("has an impossible page size or bucket count")
-
-    def u32(self, data: bytes, offset: int) -> int:
-        return int(struct.unpack_from(f"{self.order}I", data, offset)[0])
 
     def u16(self, data: bytes, offset: int) -> int:
         return int(struct.unpack_from(f"{self.order}H", data, offset)[0])
@@ -87,15 +92,15 @@ class _Hash:
             number, chain = bucket + self.spares[bucket.bit_length()], 0  # BUCKET_TO_PAGE of dbinc/hash.h
             while number and chain < MAX_CHAIN:
                 page = self.page(number)
-                if page[25] not in _HASH_PAGES:
+                header = self.fields.read(page)
+                if header["type"] not in _HASH_PAGES:
                     break
                 yield from self.items(page)
-                number, chain = self.u32(page, 16), chain + 1
+                number, chain = header["next_pgno"], chain + 1
 
     def items(self, page: bytes) -> Iterator[Head]:
-        # PAGE: next_pgno at 16, entries at 20, hf_offset (or the length of an overflow) at 22, type at 25, items from 26.
-        count = min(self.u16(page, 20), (self.page_size - 26) // 2)
-        offsets = [self.u16(page, 26 + 2 * index) for index in range(count)]
+        count = min(self.fields.read(page)["entries"], (self.page_size - _INP) // 2)
+        offsets = [self.u16(page, _INP + 2 * index) for index in range(count)]
         for index in range(0, count - 1, 2):
             # Items are filled in from the end of the page, so each one ends where the one before it begins.
             key_end = offsets[index - 1] if index else self.page_size
@@ -104,17 +109,19 @@ class _Hash:
                 continue
             if page[start] == _INLINE:
                 yield partial(_first, page[start + 1 : end])
-            elif page[start] == _OFFPAGE and end - start >= 12:
-                yield partial(self.overflow, self.u32(page, start + 4))
+            elif page[start] == _OFFPAGE and end - start >= _OFFPAGE_SIZE:
+                yield partial(self.overflow, self.offpage.read(page, start)["pgno"])
 
     def overflow(self, number: int, wanted: int) -> bytes:
         parts: list[bytes] = []
         have = 0
         while number and have < wanted and len(parts) < MAX_CHAIN:
             page = self.page(number)
-            if page[25] != _OVERFLOW:
+            header = self.fields.read(page)
+            if header["type"] != _OVERFLOW:
                 raise RpmdbError("has a damaged overflow page")
-            parts.append(page[26 : 26 + self.u16(page, 22)])
+            # OV_LEN: an overflow page has its length in hf_offset.
+            parts.append(page[_INP : _INP + header["hf_offset"]])
             have += len(parts[-1])
-            number = self.u32(page, 16)
+            number = header["next_pgno"]
         return b"".join(parts)[:wanted]

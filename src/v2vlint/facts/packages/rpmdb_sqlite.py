@@ -10,12 +10,22 @@ import struct
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
+from v2vlint.disk.fields import Fields
 from v2vlint.facts.initramfs.decompress import Source
 from v2vlint.facts.packages.rpmdb_files import RpmdbError
 from v2vlint.model.dataclass import dataclass
 
 MAX_DEPTH, MAX_READS, MAX_LOG = 20, 8, 256 << 20
 _INTERIOR, _LEAF = 5, 13  # pages of table b-trees
+# fileformat2.html: "The Database Header", "B-tree Pages", "Cell Payload Overflow Pages" and "The Write-Ahead Log".
+_HEADER_SIZE, _HEADER = 100, Fields(">", page_size=(16, "H"), reserved=(20, "B"))
+_PAGE, _POINTER = Fields(">", type=(0, "B"), cells=(3, "H"), right=(8, "I")), struct.Struct(">H")
+_LEAF_HEAD, _INTERIOR_HEAD = 8, 12  # an interior page has the pointer to the right, in a leaf the cells' pointers start there
+_INTERIOR_CELL, _FIRST_OVERFLOW = Fields(">", left=(0, "I")), Fields(">", page=(0, "I"))
+_OVERFLOW_HEAD, _OVERFLOW = 4, Fields(">", next=(0, "I"))
+_WAL_SIZE, _WAL = 32, Fields(">", magic=(0, "I"), salts=(16, "Q"))
+_FRAME_SIZE, _FRAME = 24, Fields(">", page=(0, "I"), commit=(4, "I"), salts=(8, "Q"))
+_WAL_MAGICS = (0x377F0682, 0x377F0683)
 
 Head = Callable[[int], bytes]
 
@@ -30,16 +40,17 @@ class _Cell:
 class _Database:
     def __init__(self, source: Source, log: Source | None) -> None:
         self.source = source
-        head = source.at(0, 100)
-        if len(head) < 100 or head[:16] != b"SQLite format 3\0":
+        head = source.at(0, _HEADER_SIZE)
+        if len(head) < _HEADER_SIZE or head[:16] != b"SQLite format 3\0":
             raise RpmdbError("is not an SQLite database")
-        size = struct.unpack_from(">H", head, 16)[0]
+        header = _HEADER.read(head)
+        size = header["page_size"]
         self.page_size = 65536 if size == 1 else size  # 65536 does not fit into 16 bits
         if self.page_size < 512 or self.page_size & (self.page_size - 1):
             raise RpmdbError("has an impossible page size")
-        self.usable = self.page_size - head[20]  # less what is reserved at the end of each page
+        self.usable = self.page_size - header["reserved"]  # less what is reserved at the end of each page
         self.log = log
-        self.frames: Mapping[int, int] = _frames(log, self.page_size) if log and log.size > 32 else {}
+        self.frames: Mapping[int, int] = _frames(log, self.page_size) if log and log.size > _WAL_SIZE else {}
         # A tree or chain of pages that leads in a circle would never end.
         self.reads_left = MAX_READS * (source.size // self.page_size + 64)
 
@@ -57,19 +68,20 @@ class _Database:
 
     def cells(self, root: int, depth: int = 0) -> Iterator[_Cell]:
         """The rows of the table whose b-tree starts at page ``root``."""
-        page, start = self.page(root), 100 if root == 1 else 0  # page 1 begins with the header of the file
-        kind, count = page[start], struct.unpack_from(">H", page, start + 3)[0]
+        page, start = self.page(root), _HEADER_SIZE if root == 1 else 0  # page 1 begins with the header of the file
+        fields = _PAGE.read(page, start)
+        kind, count = fields["type"], fields["cells"]
         if kind not in (_INTERIOR, _LEAF) or depth > MAX_DEPTH:
             raise RpmdbError("has a damaged table")
-        head = start + (12 if kind == _INTERIOR else 8)
-        for index in range(min(count, (self.page_size - head) // 2)):
-            offset = struct.unpack_from(">H", page, head + 2 * index)[0]
+        head = start + (_INTERIOR_HEAD if kind == _INTERIOR else _LEAF_HEAD)
+        for index in range(min(count, (self.page_size - head) // _POINTER.size)):
+            (offset,) = _POINTER.unpack_from(page, head + _POINTER.size * index)
             if kind == _LEAF:
                 yield self.cell(page, offset)
             else:
-                yield from self.cells(struct.unpack_from(">I", page, offset)[0], depth + 1)
+                yield from self.cells(_INTERIOR_CELL.read(page, offset)["left"], depth + 1)
         if kind == _INTERIOR:
-            yield from self.cells(struct.unpack_from(">I", page, start + 8)[0], depth + 1)
+            yield from self.cells(fields["right"], depth + 1)
 
     def cell(self, page: bytes, offset: int) -> _Cell:
         size, offset = _varint(page, offset)
@@ -80,7 +92,7 @@ class _Database:
             return _Cell(size, page[offset : offset + size], 0)
         wanted = least + (size - least) % (self.usable - 4)
         local = wanted if wanted <= most else least
-        return _Cell(size, page[offset : offset + local], struct.unpack_from(">I", page, offset + local)[0])
+        return _Cell(size, page[offset : offset + local], _FIRST_OVERFLOW.read(page, offset + local)["page"])
 
     def payload(self, cell: _Cell, wanted: int) -> bytes:
         """The first ``wanted`` bytes of a row."""
@@ -88,9 +100,9 @@ class _Database:
         parts, have, number = [cell.local], len(cell.local), cell.overflow
         while have < wanted and number:
             page = self.page(number)
-            parts.append(page[4 : self.usable])
+            parts.append(page[_OVERFLOW_HEAD : self.usable])
             have += len(parts[-1])
-            number = struct.unpack_from(">I", page)[0]
+            number = _OVERFLOW.read(page)["next"]
         return b"".join(parts)[:wanted]
 
     def column(self, cell: _Cell, start: int, wanted: int) -> bytes:
@@ -156,18 +168,17 @@ def _varint(data: bytes, offset: int) -> tuple[int, int]:
 
 def _frames(log: Source, page_size: int) -> Mapping[int, int]:
     """The offset of each page's last committed version in a write-ahead log. A frame with other salts ends the log."""
-    head = log.at(0, 32)
+    head = log.at(0, _WAL_SIZE)
     # The last bit of the magic number is the byte order of the checksums, which are not verified.
-    if head[:4] not in (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83") or log.size > MAX_LOG:
+    if len(head) < _WAL_SIZE or (wal := _WAL.read(head))["magic"] not in _WAL_MAGICS or log.size > MAX_LOG:
         return {}
     committed: dict[int, int] = {}
     pending: dict[int, int] = {}
-    position = 32
-    while len(frame := log.at(position, 24)) == 24 and frame[8:16] == head[16:24]:
-        number, commit = struct.unpack_from(">II", frame)
-        pending[number] = position + 24
-        if commit:
+    position = _WAL_SIZE
+    while len(data := log.at(position, _FRAME_SIZE)) == _FRAME_SIZE and (frame := _FRAME.read(data))["salts"] == wal["salts"]:
+        pending[frame["page"]] = position + _FRAME_SIZE
+        if frame["commit"]:
             committed.update(pending)
             pending.clear()
-        position += 24 + page_size
+        position += _FRAME_SIZE + page_size
     return committed
