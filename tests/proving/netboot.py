@@ -10,34 +10,38 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from guestbuild.debian import cache_dir
+from tests import tiny_guest
 from tests.facts.guests import Files
 from tests.facts.network.oracle import lay
 from tests.programs import running
+from tests.tiny_guest import TinyGuest, cpio, kernels
 from v2vlint.proving.packets import Capture
 
 SECONDS = 20
-_MODULES = ("virtio_pci", "virtio_net", "e1000e", "bridge")
-_PROGRAMS = (
-    "/bin/bash", "/bin/mount", "/bin/mkdir", "/bin/sleep", "/bin/ls", "/bin/cat", "/bin/ln", "/bin/chown", "/bin/chmod", "/bin/rm",
-    "/bin/sed", "/bin/grep", "/sbin/ip", "/sbin/modprobe", "/lib/systemd/systemd-udevd", "/bin/udevadm", "/lib/systemd/systemd-networkd",
-    "/sbin/ifup", "/sbin/ifquery", "/sbin/dhclient", "/sbin/dhclient-script", "/usr/sbin/NetworkManager", "/usr/bin/dbus-daemon",
-    "/bin/run-parts", "/bin/mktemp", "/bin/cp", "/bin/mv", "/bin/date", "/bin/readlink", "/bin/true",
+_GUEST = TinyGuest(
+    programs=(
+        "/bin/bash", "/bin/mount", "/bin/mkdir", "/bin/sleep", "/bin/ls", "/bin/cat", "/bin/ln", "/bin/chown", "/bin/chmod", "/bin/rm",
+        "/bin/sed", "/bin/grep", "/sbin/ip", "/sbin/modprobe", "/lib/systemd/systemd-udevd", "/bin/udevadm",
+        "/lib/systemd/systemd-networkd", "/sbin/ifup", "/sbin/ifquery", "/sbin/dhclient", "/sbin/dhclient-script",
+        "/usr/sbin/NetworkManager", "/usr/bin/dbus-daemon", "/bin/run-parts", "/bin/mktemp", "/bin/cp", "/bin/mv", "/bin/date",
+        "/bin/readlink", "/bin/true",
+    ),
+    modules=("virtio_pci", "virtio_net", "e1000e", "bridge"),
+    data=(
+        "/lib/udev/rules.d/50-udev-default.rules", "/lib/udev/rules.d/75-net-description.rules", "/lib/udev/rules.d/80-drivers.rules",
+        "/lib/udev/rules.d/80-net-setup-link.rules", "/lib/systemd/network/99-default.link", "/etc/passwd", "/etc/group",
+        "/etc/nsswitch.conf", "/usr/share/dbus-1/system.conf", "/etc/dhcp/dhclient.conf",
+    ),
+    folders=("/usr/share/dbus-1/system.d", "/usr/lib/x86_64-linux-gnu/NetworkManager", "/usr/lib/NetworkManager"),
 )  # fmt: skip
-_DATA = (
-    "/lib/udev/rules.d/50-udev-default.rules", "/lib/udev/rules.d/75-net-description.rules", "/lib/udev/rules.d/80-drivers.rules",
-    "/lib/udev/rules.d/80-net-setup-link.rules", "/lib/systemd/network/99-default.link", "/etc/passwd", "/etc/group",
-    "/etc/nsswitch.conf", "/usr/share/dbus-1/system.conf", "/etc/dhcp/dhclient.conf",
-)  # fmt: skip
-_FOLDERS = ("/usr/share/dbus-1/system.d", "/usr/lib/x86_64-linux-gnu/NetworkManager", "/usr/lib/NetworkManager")
 _INIT = """#!/bin/bash
 export PATH=/sbin:/bin:/usr/sbin:/usr/bin
 mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
@@ -116,7 +120,7 @@ def boot(guests: Sequence[NetGuest]) -> list[NetBoot]:
     """Boot ``guests``, which have the same machine, by emulation, and watch their card one after the other."""
     with tempfile.TemporaryDirectory(prefix="netboot-") as folder:
         work = Path(folder)
-        command = [*_machine(guests[0], work), "-kernel", str(_kernels()[-1]), "-initrd", str(_image(guests, work))]
+        command = [*_machine(guests[0], work), "-kernel", str(kernels()[-1]), "-initrd", str(_image(guests, work))]
         command += ["-append", f"console=ttyS0 quiet panic=-1 mitigations=off nokaslr no_timer_check {guests[0].args}"]
         return _watch(command, work / "net.pcap", len(guests))
 
@@ -196,14 +200,10 @@ def _interface(card: NetCard) -> str:
     return f"<interface type='network'><mac address='{card.mac}'/><model type='{model}'/>{acpi}{address}</interface>"
 
 
-def _kernels() -> list[Path]:
-    return sorted(Path("/boot").glob("vmlinuz-*-amd64"))
-
-
 def can_boot() -> bool:
     """Whether this machine has all that the guests are made of."""
-    programs = all(Path(path).exists() for path in (*_PROGRAMS, *_DATA))
-    return os.geteuid() == 0 and programs and bool(_kernels()) and shutil.which("qemu-system-x86_64") is not None
+    programs = all(Path(path).exists() for path in (*_GUEST.programs, *_GUEST.data))
+    return os.geteuid() == 0 and programs and bool(kernels()) and shutil.which("qemu-system-x86_64") is not None
 
 
 def _image(guests: Sequence[NetGuest], work: Path) -> Path:
@@ -212,78 +212,27 @@ def _image(guests: Sequence[NetGuest], work: Path) -> Path:
     for number, guest in enumerate(guests):
         lay(work / f"tree/guests/{number:03d}", {**guest.files, **{places[name]: "" for name in guest.managers}})
     image = work / "initramfs"
-    image.write_bytes(_common().read_bytes() + _cpio(work / "tree"))
+    image.write_bytes(_common().read_bytes() + cpio(work / "tree"))
     return image
 
 
 @functools.cache
 def _common() -> Path:
     """The programs of this machine as an initramfs, made once."""
-    release = _kernels()[-1].name.removeprefix("vmlinuz-")
-    versions = "-".join(str(int(Path(path).stat().st_mtime)) for path in _PROGRAMS)
-    digest = hashlib.sha256((_INIT + versions + Path(__file__).read_text()).encode()).hexdigest()[:12]
+    release = kernels()[-1].name.removeprefix("vmlinuz-")
+    versions = "-".join(str(int(Path(path).stat().st_mtime)) for path in _GUEST.programs)
+    code = Path(__file__).read_text() + Path(tiny_guest.__file__).read_text()
+    digest = hashlib.sha256((versions + code).encode()).hexdigest()[:12]
     path = cache_dir() / "guests" / f"netboot-{release}-{digest}.cpio"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="netboot-") as folder:
             tree = Path(folder)
-            _fill(tree, release)
+            _GUEST.fill(tree, release, _INIT.replace("MODULES", " ".join(_GUEST.modules)).replace("SECONDS", str(SECONDS)))
             partial = path.with_suffix(f".{os.getpid()}")
-            partial.write_bytes(_cpio(tree))
+            partial.write_bytes(cpio(tree))
             partial.rename(path)
     return path
-
-
-def _fill(tree: Path, release: str) -> None:
-    for name in ("bin", "sbin", "lib", "lib64"):
-        (tree / "usr" / name).mkdir(parents=True)
-        (tree / name).symlink_to(f"usr/{name}")
-    for name in ("proc", "sys", "dev", "run", "tmp", "var"):
-        (tree / name).mkdir()
-    for path in (*_PROGRAMS, *_DATA, *_libraries(_PROGRAMS)):
-        _copy(path, tree)
-    for folder in _FOLDERS:
-        for file in Path(folder).rglob("*.*") if Path(folder).is_dir() else ():
-            _copy(str(file), tree)
-    _copy_modules(tree, release)
-    (tree / "usr/bin/sh").symlink_to("bash")
-    (tree / "var/run").symlink_to("../run")
-    (tree / "etc/machine-id").write_text("0123456789abcdef0123456789abcdef\n")
-    (tree / "init").write_text(_INIT.replace("MODULES", " ".join(_MODULES)).replace("SECONDS", str(SECONDS)))
-    (tree / "init").chmod(0o755)
-
-
-def _copy(path: str, tree: Path) -> None:
-    source = Path(path).resolve()
-    for name in dict.fromkeys((str(Path(path).parent.resolve() / Path(path).name), str(source))):
-        place = tree / name.lstrip("/")
-        if not place.exists() and source.is_file():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, place)
-
-
-def _libraries(programs: Iterable[str]) -> set[str]:
-    found: set[str] = set()
-    plugins = [str(path) for folder in _FOLDERS for path in Path(folder).rglob("*.so")]
-    for path in (*programs, *plugins):
-        listed = subprocess.run(["ldd", path], capture_output=True, text=True, check=False).stdout
-        found.update(match[1] for match in re.finditer(r"(/\S+) \(0x", listed))
-    return found | {str(path) for path in Path("/lib/x86_64-linux-gnu").glob("libnss_files*")}
-
-
-def _copy_modules(tree: Path, release: str) -> None:
-    for module in _MODULES:
-        command = ["modprobe", "-S", release, "-D", module]
-        for match in re.finditer(r"insmod (\S+)", subprocess.run(command, capture_output=True, text=True, check=False).stdout):
-            _copy(match[1], tree)
-    for path in Path(f"/lib/modules/{release}").glob("modules.*"):
-        _copy(str(path), tree)
-
-
-def _cpio(tree: Path) -> bytes:
-    names = "\0".join(sorted(str(path.relative_to(tree)) for path in tree.rglob("*")))
-    done = subprocess.run(["cpio", "-0", "-o", "-H", "newc", "--quiet"], input=names.encode(), capture_output=True, check=True, cwd=tree)
-    return done.stdout
 
 
 __all__ = ["NetBoot", "NetCard", "NetGuest", "boot", "can_boot", "domain"]
