@@ -7,21 +7,11 @@ signature is compared with the file; the signature itself is not verified crypto
 from __future__ import annotations
 
 import hashlib
-import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from v2vlint.disk.fields import Fields
-from v2vlint.facts.boot.pe import (
-    CHECKSUM,
-    DATA_DIRECTORIES,
-    DATA_DIRECTORY,
-    DIRECTORY_SIZE,
-    DOS_HEADER,
-    NT_HEADERS,
-    OPTIONAL_HEADER,
-    SECURITY,
-)
+from v2vlint.facts.boot.pe import CertificatePlace, certificate_place
 from v2vlint.model.dataclass import dataclass
 
 MAX_TABLE = 1 << 20
@@ -29,6 +19,7 @@ MAX_HASHED = 256 << 20
 MAX_ITEMS = 64
 MAX_SIGNATURES = 8
 _CHUNK = 1 << 20
+_HEAD = 1 << 16
 _COMMON_NAME = b"\x55\x04\x03"  # OID 2.5.4.3
 _DIGESTS = {b"\x60\x86\x48\x01\x65\x03\x04\x02\x01": "sha256", b"\x2b\x0e\x03\x02\x1a": "sha1"}
 _SEQUENCE, _SET, _OID, _CHOICE = 0x30, 0x31, 0x06, 0xA0
@@ -78,16 +69,6 @@ class PeSignature:
         return any(common_name(one.issuer) in authorities for one in self.signers)
 
 
-@dataclass(frozen=True, slots=True)
-class CertificatePlace:
-    """The positions, in a PE image, of the checksum and of the certificate table's entry; and the position and size of that table."""
-
-    checksum: int
-    entry: int
-    start: int
-    size: int
-
-
 def signatures(stream: BinaryIO) -> tuple[PeSignature, ...]:
     """The signatures of the image in ``stream``; empty when it has no certificate table or a damaged one."""
     place = _place(stream)
@@ -104,8 +85,8 @@ def is_intact(stream: BinaryIO, signature: PeSignature) -> bool | None:
     if place is None or not signature.method or place.start > MAX_HASHED:
         return None
     digest = hashlib.new(signature.method)
-    # Everything but the checksum, the entry of the certificate table, and the table itself.
-    for start, end in ((0, place.checksum), (place.checksum + 4, place.entry), (place.entry + 8, place.start)):
+    # The table itself is not covered.
+    for start, end in place.signed(place.start):
         stream.seek(start)
         for at in range(start, end, _CHUNK):
             digest.update(stream.read(min(_CHUNK, end - at)))
@@ -116,18 +97,7 @@ def is_intact(stream: BinaryIO, signature: PeSignature) -> bool | None:
 
 def _place(stream: BinaryIO) -> CertificatePlace | None:
     stream.seek(0)
-    head = stream.read(1 << 16)
-    try:
-        if head[:2] != b"MZ":
-            return None
-        at = DOS_HEADER.read(head)["e_lfanew"]
-        optional = at + OPTIONAL_HEADER
-        # A magic that is neither that of PE32 nor of PE32+ leads past the end of the data, to struct.error.
-        entry = optional + DATA_DIRECTORIES.get(NT_HEADERS.read(head, at)["magic"], 1 << 20) + SECURITY * DIRECTORY_SIZE
-        table = DATA_DIRECTORY.read(head, entry)
-    except struct.error:
-        return None
-    return CertificatePlace(optional + CHECKSUM, entry, table["address"], table["size"]) if head[at : at + 4] == b"PE\0\0" else None
+    return certificate_place(stream.read(_HEAD))
 
 
 def _blobs(table: bytes) -> Iterator[bytes]:

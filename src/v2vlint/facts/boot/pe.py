@@ -17,15 +17,16 @@ MAX_NAMES = 1 << 16
 _MACHINES = {0x8664: "x64", 0x14C: "ia32", 0xAA64: "aa64", 0x1C0: "arm", 0x1C2: "arm", 0x5064: "riscv64", 0x6264: "loongarch64"}
 
 # winnt.h and the PE format; the optional header of PE32 and of PE32+ has the checksum and the subsystem at the same offsets.
-DOS_HEADER = Fields("<", e_lfanew=(60, "I"))
-NT_HEADERS = Fields("<", optional_size=(20, "H"), magic=(24, "H"))
-OPTIONAL_HEADER = 24  # its offset in the NT headers
-CHECKSUM = 64  # its offset in the optional header
-DATA_DIRECTORIES = {0x10B: 96, 0x20B: 112}
+_DOS_HEADER = Fields("<", e_lfanew=(60, "I"))
+_NT_HEADERS = Fields("<", optional_size=(20, "H"), magic=(24, "H"))
+_OPTIONAL_HEADER = 24  # its offset in the NT headers
+_CHECKSUM = 64  # its offset in the optional header
+_DIRECTORIES = {0x10B: 96, 0x20B: 112}
 """The offset of the data directories in the optional header, by its magic: PE32 and PE32+."""
-DATA_DIRECTORY = Fields("<", address=(0, "I"), size=(4, "I"))
-DIRECTORY_SIZE = 8
-SECURITY = 4  # IMAGE_DIRECTORY_ENTRY_SECURITY, the only directory with a file offset instead of an address
+_DIRECTORY = Fields("<", address=(0, "I"), size=(4, "I"))
+_DIRECTORY_SIZE = 8
+_COUNT, _COUNT_SIZE = Fields("<", directories=(0, "I")), 4  # NumberOfRvaAndSizes, the last field before the directories
+_SECURITY = 4  # IMAGE_DIRECTORY_ENTRY_SECURITY, the only directory with a file offset instead of an address
 _FILE_HEADER = Fields("<", machine=(4, "H"), sections=(6, "H"), symbols_at=(12, "I"), symbols=(16, "I"), optional_size=(20, "H"))
 _OPTIONAL = Fields("<", subsystem=(68, "H"))
 _SECTION = Fields("<", virtual_size=(8, "I"), raw_size=(16, "I"), raw_at=(20, "I"))
@@ -68,7 +69,7 @@ def read_pe(stream: BinaryIO) -> PeImage | None:
     head = stream.read(64)
     if len(head) < 64 or head[:2] != b"MZ":
         return None
-    stream.seek(DOS_HEADER.read(head)["e_lfanew"])
+    stream.seek(_DOS_HEADER.read(head)["e_lfanew"])
     header = stream.read(24)
     if len(header) < 24 or header[:4] != b"PE\0\0":
         return None
@@ -88,6 +89,41 @@ def _long_names(stream: BinaryIO, at: int) -> bytes:
     stream.seek(at)
     size = stream.read(4)
     return size + stream.read(min(struct.unpack("<I", size)[0], MAX_NAMES)) if len(size) == 4 else b""
+
+
+@dataclass(frozen=True, slots=True)
+class CertificatePlace:
+    """The positions, in a PE image, of the checksum and of the certificate table's entry; and the position and size of that table."""
+
+    checksum: int
+    entry: int
+    start: int
+    size: int
+
+    def signed(self, end: int) -> tuple[tuple[int, int], ...]:
+        """The ranges of bytes up to ``end`` that a signature covers: all but the checksum and the entry."""
+        return (0, self.checksum), (self.checksum + 4, self.entry), (self.entry + _DIRECTORY_SIZE, end)
+
+
+def certificate_place(head: bytes) -> CertificatePlace | None:
+    """Where the image that begins with ``head`` has its certificates; None when it is no PE image, or has no entry for them."""
+    if head[:2] != b"MZ":
+        return None
+    try:
+        at = _DOS_HEADER.read(head)["e_lfanew"]
+        headers = _NT_HEADERS.read(head, at)
+        directories = _DIRECTORIES.get(headers["magic"])
+        if head[at : at + 4] != b"PE\0\0" or directories is None:
+            return None
+        first = at + _OPTIONAL_HEADER + directories
+        entry = first + _SECURITY * _DIRECTORY_SIZE
+        fits = headers["optional_size"] >= directories + (_SECURITY + 1) * _DIRECTORY_SIZE
+        if not fits or _COUNT.read(head, first - _COUNT_SIZE)["directories"] <= _SECURITY:
+            return None
+        table = _DIRECTORY.read(head, entry)
+    except struct.error:
+        return None
+    return CertificatePlace(at + _OPTIONAL_HEADER + _CHECKSUM, entry, table["address"], table["size"])
 
 
 def pe_defect(stream: BinaryIO) -> str:
