@@ -13,7 +13,7 @@ from v2vlint.disk.filesystems.btrfs_tree import BtrfsVolume, _node, _system_chun
 from v2vlint.disk.filesystems.node import Kind
 from v2vlint.model.errors import ImageError, Unsupported
 
-ROOT_ITEM, ROOT_REF, INODE_REF = 132, 156, 12
+ROOT_ITEM, ROOT_REF, INODE_REF, DIR_ITEM = 132, 156, 12, 84
 LONE, FULL, SNAPSHOT = (bytes([number]) * 16 for number in (1, 2, 3))
 
 
@@ -34,15 +34,13 @@ class Trees:
     """A volume whose items are given: (tree, object, type) with the key's offset and the data of each."""
 
     root = 1
+    newer_copy: Trees | None = None
 
     def __init__(self, items: dict[tuple[int, int, int], list[tuple[int, bytes]]]) -> None:
         self._items = items
 
     def items(self, address: int, owner: int, kind: int, first: int = 0) -> Iterator[tuple[int, bytes]]:
         return iter([one for one in self._items.get((address, owner, kind), []) if one[0] >= first])
-
-    def of_copies(self) -> None:
-        """All of it has one copy."""
 
 
 def system(items: dict[tuple[int, int, int], list[tuple[int, bytes]]]) -> BtrfsFileSystem:
@@ -82,6 +80,31 @@ def test_a_snapshot_of_what_has_nested_subvolumes(parent: bytes) -> None:
     assert found._has_loose_ends() is (parent == FULL)
     lying = found.as_it_lies()
     assert (lying is found, lying.strict) == (parent == LONE, parent == LONE)
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_newer_copy_has_subvolumes_and_a_default_of_its_own(*, asked: bool) -> None:
+    found = system({(1, 5, ROOT_ITEM): [(0, root_item(bytes(16)))]})
+    default = struct.pack("<QBQQHHB", 257, ROOT_ITEM, 0, 7, 0, 7, 2) + b"default"
+    found.volume.newer_copy = Trees({**NESTED, (1, 6, DIR_ITEM): [(0, default)]})  # type: ignore[assignment]
+    if asked:
+        assert found.subvolumes == (Subvolume(5, ""),)
+    lying = found.as_it_lies()
+    assert (lying.default, lying.chosen, found.default) == (257, 5, 258)
+    assert [(one.path, one.default) for one in lying.subvolumes] == [("", False), ("@", True), ("dir/snap", False), ("@/deep", False)]
+    assert found.subvolumes == (Subvolume(5, ""),)
+
+
+def test_a_newer_copy_without_a_readable_root_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = system({(1, 5, ROOT_ITEM): [(0, root_item(bytes(16)))]})
+    found.volume.newer_copy = Trees({(1, 6, DIR_ITEM): [(0, bytes(30))]})  # type: ignore[assignment]
+    assert found.as_it_lies().volume is found.volume.newer_copy
+    monkeypatch.setattr(Trees, "items", _damaged)
+    assert found.as_it_lies() is found
+
+
+def _damaged(_volume: Trees, address: int, *_key: int) -> Iterator[tuple[int, bytes]]:
+    raise ImageError(f"damaged btrfs tree block at {address}")
 
 
 def test_a_root_item_without_uuids_is_no_snapshot() -> None:

@@ -77,7 +77,7 @@ class BtrfsFileSystem:
         self.stale = ""
         self.strict = True
         self.logs = self._read_logs()
-        self.default = self.chosen = self._default()
+        self.default = self.chosen = _default(self.volume)
         # A missing default subvolume is reported here, not by the first file that is read.
         self.tree(self.chosen)
 
@@ -98,22 +98,25 @@ class BtrfsFileSystem:
 
     def as_it_lies(self) -> BtrfsFileSystem:
         """See :class:`~v2vlint.disk.filesystems.node.Journaled`. GRUB's ``btrfs.c`` does not read log trees, nor root references."""
-        volume = self._of_copies()
-        if volume is None and not self.logs and not self.stale and not self._has_loose_ends():
+        copy = self._newer_copy()
+        if copy is None and not self.logs and not self.stale and not self._has_loose_ends():
             return self
         other = self.choose(self.chosen)
         other.logs, other.stale, other.strict = {}, "", False
-        if volume is not None:
-            other.volume = volume
+        if copy is not None:
+            other.volume, other.default = copy
+            other.__dict__.pop("subvolumes", None)
             other.tree = functools.lru_cache(maxsize=1024)(other._tree)
         # What these cache depends on the log.
         other.inode = functools.lru_cache(maxsize=16384)(other._inode)
         other.directory = functools.lru_cache(maxsize=2048)(other._directory)
         return other
 
-    def _of_copies(self) -> BtrfsVolume | None:
+    def _newer_copy(self) -> tuple[BtrfsVolume, int] | None:
+        """What the newest superblock leads to when it is not the first, and the default subvolume there."""
         try:
-            return self.volume.of_copies()
+            volume = self.volume.newer_copy
+            return None if volume is None else (volume, _default(volume))
         except (ImageError, struct.error):
             # GRUB reads nothing then; what the first superblock leads to is the better guess at what was there.
             return None
@@ -176,13 +179,6 @@ class BtrfsFileSystem:
         found = ROOT_ITEM.read(self._root_item(subvolume))
         return found["bytenr"], found["root_dirid"]
 
-    def _default(self) -> int:
-        for _hash, data in self.volume.items(self.volume.root, _ROOT_DIRECTORY, DIR_ITEM):
-            for entry in dir_items(data):
-                if entry.name == "default":
-                    return entry.target
-        return TOP
-
     def _inode(self, subvolume: int, number: int) -> bytes:
         item = self._item(subvolume, number)
         log = self.logs.get(subvolume)
@@ -231,6 +227,14 @@ class BtrfsFileSystem:
         except ImageError:
             # As btrfs_lookup_dentry() (new_simple_dir()): an entry whose subvolume is gone is an empty folder.
             return entry.target, 0
+
+
+def _default(volume: BtrfsVolume) -> int:
+    for _hash, data in volume.items(volume.root, _ROOT_DIRECTORY, DIR_ITEM):
+        for entry in dir_items(data):
+            if entry.name == "default":
+                return entry.target
+    return TOP
 
 
 class BtrfsNode:

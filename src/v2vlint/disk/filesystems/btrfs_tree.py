@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import struct
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
@@ -124,7 +125,8 @@ class BtrfsVolume:
             if key[:2] == (CHUNK_TREE_OBJECT, CHUNK_ITEM):
                 self._add(key, data)
 
-    def of_copies(self) -> BtrfsVolume | None:
+    @functools.cached_property
+    def newer_copy(self) -> BtrfsVolume | None:
         """What GRUB sees instead, where a copy of the superblock is newer than the first: the disk was copied while one was written."""
         blocks = (block for stream in self._streams if (block := _superblock(stream, copies=True)))
         newer = max((BTRFS.read(block)["generation"] for block in blocks), default=0) > self.generation
