@@ -38,6 +38,7 @@ _BODIES: dict[int, tuple[Fields, int]] = {
     _LREG: (Fields("<", start_block=(0, "Q"), file_size=(8, "Q"), fragment=(28, "I"), offset=(32, "I")), 40),
     _LLINK: (_SYMLINK, 8),
 }
+_NO_BODY = Fields("<"), 0
 # struct squashfs_dir_header and squashfs_dir_entry, whose size is one less than the name's.
 _DIR_HEADER, _DIR_HEADER_SIZE = Fields("<", count=(0, "I"), start_block=(4, "I")), 12
 _DIR_ENTRY, _DIR_ENTRY_SIZE = Fields("<", offset=(0, "H"), size=(6, "H")), 8
@@ -132,7 +133,7 @@ class SquashFileSystem:
     def _inode(self, place: Place) -> SquashfsInode:
         data, after = self.metadata(self._inode_table, place, _BASE_SIZE)
         base = _BASE.read(data)
-        fields, length = _BODIES.get(base["inode_type"], (Fields("<"), 0))
+        fields, length = _BODIES.get(base["inode_type"], _NO_BODY)
         data, tail = self.metadata(self._inode_table, after, length)
         body = fields.read(data)
         return SquashfsInode(
