@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 
 from v2vlint.disk.fields import Fields
@@ -21,8 +22,8 @@ ROOT_ITEM_LEGACY_SIZE, ROOT_SUBVOL_READONLY = 239, 1
 ROOT_REF_HEAD, ROOT_REF_HEAD_SIZE = Fields("<", dirid=(0, "Q"), name_len=(16, "H")), 18
 INODE_REF_HEAD, INODE_REF_HEAD_SIZE = Fields("<", index=(0, "Q"), name_len=(8, "H")), 10
 INODE_EXTREF_HEAD, INODE_EXTREF_HEAD_SIZE = Fields("<", parent_objectid=(0, "Q"), index=(8, "Q"), name_len=(16, "H")), 18
-_DIR_ITEM_HEAD = Fields("<", location_objectid=(0, "Q"), location_type=(8, "B"), data_len=(25, "H"), name_len=(27, "H"))
-_DIR_ITEM_HEAD_SIZE = 30
+# What is read in long loops: struct btrfs_dir_item (location.objectid, location.type, data_len, name_len).
+_DIR_ITEM_HEAD = struct.Struct("<QB16xHHx")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,12 @@ class DirItem:
 def dir_items(data: bytes) -> Iterator[DirItem]:
     """The entries of a ``btrfs_dir_item``; names with the same hash share an item."""
     at = 0
-    while at + _DIR_ITEM_HEAD_SIZE <= len(data):
-        found = _DIR_ITEM_HEAD.read(data, at)
-        start = at + _DIR_ITEM_HEAD_SIZE
-        end = start + found["name_len"]
-        at = end + found["data_len"]
-        yield DirItem(name_of(data[start:end]), found["location_objectid"], found["location_type"], data[end:at])
+    while at + _DIR_ITEM_HEAD.size <= len(data):
+        target, kind, data_length, name_length = _DIR_ITEM_HEAD.unpack_from(data, at)
+        start = at + _DIR_ITEM_HEAD.size
+        end = start + name_length
+        at = end + data_length
+        yield DirItem(name_of(data[start:end]), target, kind, data[end:at])
 
 
 def name_of(raw: bytes) -> str:

@@ -5,6 +5,7 @@ reported by name.
 from __future__ import annotations
 
 import functools
+import struct
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO, cast
 
@@ -33,7 +34,8 @@ _COMPACT_INODE = Fields("<", i_size=(8, "I"), i_u=(16, "I"), i_uid=(24, "H"), i_
 _EXTENDED_INODE = Fields("<", i_size=(8, "Q"), i_u=(16, "I"), i_uid=(24, "I"), i_gid=(28, "I"), i_mtime=(32, "Q"))
 _CHUNK_INDEX = Fields("<", device_id=(2, "H"), blkaddr=(4, "I"))
 _BLOCK_NUMBER = Fields("<", blkaddr=(0, "I"))
-_DIRENT, _DIRENT_SIZE = Fields("<", nid=(0, "Q"), nameoff=(8, "H")), 12
+# What is read in long loops: struct erofs_dirent (nid, nameoff).
+_DIRENT = struct.Struct("<QHxx")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,15 +157,15 @@ class Erofs:
 
 def _entries(block: bytes) -> Iterator[tuple[str, int]]:
     # The first name begins where the entries end.
-    first = _DIRENT.read(block)["nameoff"] if len(block) >= _DIRENT_SIZE else 0
-    if not _DIRENT_SIZE <= first <= len(block) or first % _DIRENT_SIZE:
+    first = _DIRENT.unpack_from(block)[1] if len(block) >= _DIRENT.size else 0
+    if not _DIRENT.size <= first <= len(block) or first % _DIRENT.size:
         raise ImageError("damaged EROFS (directory)")
-    heads = [_DIRENT.read(block, at) for at in range(0, first, _DIRENT_SIZE)]
-    ends = [*(head["nameoff"] for head in heads[1:]), len(block)]
-    for head, end in zip(heads, ends, strict=True):
-        if not first <= head["nameoff"] < end <= len(block):
+    heads = list(_DIRENT.iter_unpack(block[:first]))
+    ends = [*(start for _number, start in heads[1:]), len(block)]
+    for (number, start), end in zip(heads, ends, strict=True):
+        if not first <= start < end <= len(block):
             raise ImageError("damaged EROFS (directory)")
-        yield block[head["nameoff"] : end].split(b"\0", 1)[0].decode("utf-8", "surrogateescape"), head["nid"]
+        yield block[start:end].split(b"\0", 1)[0].decode("utf-8", "surrogateescape"), number
 
 
 class ErofsNode(NumberedNode[Erofs]):

@@ -39,9 +39,9 @@ _BODIES: dict[int, tuple[Fields, int]] = {
     _LLINK: (_SYMLINK, 8),
 }
 _NO_BODY = Fields("<"), 0
-# struct squashfs_dir_header and squashfs_dir_entry, whose size is one less than the name's.
+# struct squashfs_dir_header, and squashfs_dir_entry (offset, size), which is read in long loops; its size is one less than the name's.
 _DIR_HEADER, _DIR_HEADER_SIZE = Fields("<", count=(0, "I"), start_block=(4, "I")), 12
-_DIR_ENTRY, _DIR_ENTRY_SIZE = Fields("<", offset=(0, "H"), size=(6, "H")), 8
+_DIR_ENTRY = struct.Struct("<H4xH")
 _FRAGMENT, _FRAGMENT_SIZE = Fields("<", start_block=(0, "Q"), size=(8, "I")), 16
 # The header of a metadata block, an entry of the table of ids, and a pointer to a block of such a table.
 _LENGTH, _ID, _POINTER = struct.Struct("<H"), struct.Struct("<I"), struct.Struct("<Q")
@@ -180,11 +180,11 @@ def _names(data: bytes) -> Iterator[tuple[str, Place]]:
         at += _DIR_HEADER_SIZE
         # The count is one less, too; a header has at most SQUASHFS_DIR_COUNT (256) entries.
         for _entry in range(min(header["count"], 256) + 1):
-            if at + _DIR_ENTRY_SIZE > len(data):
+            if at + _DIR_ENTRY.size > len(data):
                 return
-            entry, name = _DIR_ENTRY.read(data, at), at + _DIR_ENTRY_SIZE
-            at = name + entry["size"] + 1
-            yield data[name:at].decode("utf-8", "surrogateescape"), (header["start_block"], entry["offset"])
+            (offset, size), name = _DIR_ENTRY.unpack_from(data, at), at + _DIR_ENTRY.size
+            at = name + size + 1
+            yield data[name:at].decode("utf-8", "surrogateescape"), (header["start_block"], offset)
 
 
 class SquashFile(Stream):
