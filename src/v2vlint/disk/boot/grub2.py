@@ -6,7 +6,7 @@ import struct
 
 from v2vlint.disk.boot import blocklist
 from v2vlint.disk.boot.disks import Disks
-from v2vlint.disk.boot.grub_image import COMPRESSED, read_core, redundancy
+from v2vlint.disk.boot.grub_image import CORE, read_core, redundancy
 from v2vlint.disk.boot.sector import SIZE
 from v2vlint.model.boot_chain import BootChain, GrubImage
 from v2vlint.model.errors import ImageError
@@ -58,7 +58,7 @@ def _judged(disk: int, place: str, told: str, core: bytes) -> BootChain:
 
 def _packed_end(core: bytes) -> int:
     """Where the packed part surely has not ended yet: behind it there may be anything."""
-    packed = COMPRESSED.read(core)["compressed_size"] if len(core) >= SIZE else 0
+    packed = CORE.read(core)["compressed_size"] if len(core) >= SIZE else 0
     return min(packed, len(core)) // SIZE * SIZE
 
 

@@ -21,9 +21,7 @@ _MAGIC = b"mimg"
 ELF, MEMDISK, CONFIG, PREFIX = range(4)
 """The types of embedded objects."""
 # GRUB_DECOMPRESSOR_I386_PC_… of offsets.h, counted without the first sector.
-COMPRESSED = Fields("<", compressed_size=(0x08, "I"))
-_SIZES = Fields("<", compressed_size=(0x08, "I"), uncompressed_size=(0x0C, "I"))
-_REDUNDANCY = Fields("<", reed_solomon_redundancy=(0x10, "I"))
+CORE, _CORE_SIZE = Fields("<", compressed_size=(0x08, "I"), uncompressed_size=(0x0C, "I"), reed_solomon_redundancy=(0x10, "I")), 0x14
 # struct grub_module_info32 after its magic number, and struct grub_module_header.
 _MODULE_INFO = Fields("<", offset=(0, "I"), size=(4, "I"))
 _MODULE = Fields("<", type=(0, "I"), size=(4, "I"))
@@ -44,7 +42,7 @@ def read_core(core: bytes) -> GrubImage | None:
     """core.img without its first sector; None when its layout is unknown. ImageError when it is damaged."""
     if len(core) < 0x400:
         return None
-    sizes = _SIZES.read(core)
+    sizes = CORE.read(core)
     packed, plain = sizes["compressed_size"], sizes["uncompressed_size"]
     starts = [number - _LOADED_AT for number in _loads(core[:0x2000]) if 0x300 < number - _LOADED_AT < 0x2000]
     if not starts or not 0 < packed <= plain <= MAX_KERNEL:
@@ -60,7 +58,7 @@ def read_core(core: bytes) -> GrubImage | None:
 
 def redundancy(core: bytes) -> int:
     """The number of bytes of Reed-Solomon code at the end, with which GRUB repairs up to half as many damaged bytes."""
-    return _REDUNDANCY.read(core)["reed_solomon_redundancy"] if len(core) >= 0x14 else 0
+    return CORE.read(core)["reed_solomon_redundancy"] if len(core) >= _CORE_SIZE else 0
 
 
 def _loads(code: bytes) -> Iterator[int]:
