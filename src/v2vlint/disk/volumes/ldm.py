@@ -27,7 +27,6 @@ _STRIPED, _SPANNED, _RAID5 = 1, 2, 3
 # As read by ldm_parse_privhead(), ldm_parse_vmdb(), ldm_frag_add() and ldm_parse_vblk() of block/partitions/ldm.c.
 _PRIVHEAD = Fields(">", logical_disk_start=(0x11B, "Q"), config_start=(0x12B, "Q"), config_size=(0x133, "Q"))
 _VMDB = Fields(">", sequence=(0x04, "I"), vblk_size=(0x08, "I"), vblk_offset=(0x0C, "I"))
-_NO_VMDB = {"sequence": 0, "vblk_size": 0, "vblk_offset": 0}
 _FRAGMENT = Fields(">", group=(0x08, "I"), rec=(0x0C, "H"), num=(0x0E, "H"))
 _VBLK = Fields(">", flags=(0x12, "B"), type=(0x13, "B"))
 
@@ -107,11 +106,11 @@ def read_member(disk: Stream, metadata: Stream | None) -> LdmMember:
         raise ImageError("a dynamic disk without its private header")
     private = _PRIVHEAD.read(head)
     database = disk.read_at(private["config_start"] * SECTOR, min(private["config_size"] * SECTOR, MAX_DATABASE))
-    vmdb = _VMDB.read(database, _VMDB_AT) if len(database) > _VMDB_AT + 16 else _NO_VMDB
-    size = vmdb["vblk_size"]
-    if database[_VMDB_AT : _VMDB_AT + 4] != b"VMDB" or not 32 <= size <= 4096:
+    is_there = database[_VMDB_AT : _VMDB_AT + 4] == b"VMDB" and len(database) > _VMDB_AT + 16
+    vmdb = _VMDB.read(database, _VMDB_AT) if is_there else None
+    if vmdb is None or not 32 <= vmdb["vblk_size"] <= 4096:
         raise ImageError("a dynamic disk without its database")
-    found = tuple(_records(database[_VMDB_AT + vmdb["vblk_offset"] :], size))
+    found = tuple(_records(database[_VMDB_AT + vmdb["vblk_offset"] :], vmdb["vblk_size"]))
     start = private["logical_disk_start"] * SECTOR
     return LdmMember(_text(head, 0x30), _text(head, 0xB0), _text(head, 0xF0, 32), start, vmdb["sequence"], found)
 
