@@ -11,7 +11,7 @@ from v2vlint.disk.filesystems.content import text
 from v2vlint.disk.filesystems.probe_layers import lvm_uuid
 from v2vlint.disk.stream import Stream
 from v2vlint.disk.volumes.lvm_content import LvmContents
-from v2vlint.disk.volumes.lvm_text import Group, Value, extents_of, segments_of, words
+from v2vlint.disk.volumes.lvm_text import Group, Value, extents_of, kind_of, segments_of, words
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError, Unsupported
 
@@ -116,8 +116,7 @@ def _merges(tree: Mapping[str, Value]) -> bool:
 
 
 def _kinds(tree: Mapping[str, Value]) -> set[str]:
-    # Flags may follow the type, so that versions of LVM that do not know them leave the volume alone.
-    return {str(segment.get("type", "")).split("+")[0] for segment in segments_of(tree)}
+    return {kind_of(segment) for segment in segments_of(tree)}
 
 
 def _volume(group: Group, name: str, tree: Mapping[str, Value], present: Mapping[str, Stream], snapshots: set[str]) -> Logical:

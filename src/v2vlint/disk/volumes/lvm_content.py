@@ -10,7 +10,7 @@ from dataclasses import field
 from v2vlint.disk.fields import Fields
 from v2vlint.disk.stream import Joined, Piece, Slice, Stream, Striped
 from v2vlint.disk.volumes.exceptions import Snapshot
-from v2vlint.disk.volumes.lvm_text import Group, Value, extents_of, number, segments_of, words
+from v2vlint.disk.volumes.lvm_text import Group, Value, copies_of, extents_of, kind_of, number, segments_of, words
 from v2vlint.disk.volumes.parity import (
     LEFT_ASYMMETRIC,
     LEFT_SYMMETRIC,
@@ -69,7 +69,7 @@ class LvmContents:
             self._open.pop()
 
     def _segment(self, segment: Segment) -> Stream:
-        kind = str(segment.get("type", "")).split("+")[0]
+        kind = kind_of(segment)
         size = extents_of(segment) * self.group.extent
         if kind in ("striped", "linear"):
             return self._striped(segment)
@@ -128,7 +128,7 @@ class LvmContents:
         size = min(leg.size for leg in legs.values())
         if kind in ("raid10", "raid10_near"):
             # So many near copies and one far copy, in the layout word of MD.
-            return Raid10((number(segment, "data_copies") or 2) | 1 << 8, disks, _checked(chunk), legs, size)
+            return Raid10(copies_of(segment) | 1 << 8, disks, _checked(chunk), legs, size)
         if kind not in _LEVELS:
             raise Unsupported(f"LVM {kind} volume is not supported")
         level, layout = _LEVELS[kind]

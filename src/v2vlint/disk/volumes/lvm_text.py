@@ -133,11 +133,21 @@ def segments_of(tree: Mapping[str, Value]) -> list[dict[str, Value]]:
     return found
 
 
+def kind_of(segment: Mapping[str, Value]) -> str:
+    """The type of a segment. Flags may follow it, so that versions of LVM that do not know them leave the volume alone."""
+    return str(segment.get("type", "")).split("+")[0]
+
+
+def copies_of(segment: Mapping[str, Value]) -> int:
+    """The copies of everything in a segment of type ``raid10``."""
+    return number(segment, "data_copies") or 2
+
+
 def extents_of(segment: Mapping[str, Value]) -> int:
     """The extents of a segment's content. Those of a RAID volume that was reshaped include the room for that (``reshape_count`` of each
     leg).
     """
-    kind, legs = str(segment.get("type", "")).split("+")[0], len(words(segment, "raids")) // 2
-    shared = {"raid1": legs - 1, "raid10": legs - legs // (number(segment, "data_copies") or 2), "raid4": 1, "raid5": 1, "raid6": 2}
+    kind, legs = kind_of(segment), len(words(segment, "raids")) // 2
+    shared = {"raid1": legs - 1, "raid10": legs - legs // copies_of(segment), "raid4": 1, "raid5": 1, "raid6": 2}
     data = legs - shared.get(kind.split("_")[0], legs)
     return number(segment, "extent_count") - number(segment, "reshape_count") * data
