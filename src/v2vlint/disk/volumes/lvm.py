@@ -152,7 +152,7 @@ def _is_plain(group: Group, name: str, tree: Mapping[str, Value]) -> bool:
     parts = segments_of(tree)
     # Each name is followed by a start.
     areas = [area for segment in parts for area in words(segment, "stripes")[::2]]
-    watched = {str(segment.get("origin", "")) for other in group.logical.values() for segment in segments_of(other)}
+    watched = {str(segment.get("origin", "")) for segment in group.segments()}
     return _kinds(tree) <= {"striped", "linear"} and all(area in group.physical for area in areas) and name not in watched
 
 
@@ -186,12 +186,9 @@ def _all_kinds(group: Group, volumes: Sequence[str]) -> tuple[str, ...]:
 def _watched(group: Group) -> set[str]:
     """The origins of snapshots of the old kind."""
     return {
-        str(segment["origin"])
-        for tree in group.logical.values()
-        for segment in segments_of(tree)
-        if "origin" in segment and segment.keys() & {"cow_store", "merging_store"}
+        str(segment["origin"]) for segment in group.segments() if "origin" in segment and segment.keys() & {"cow_store", "merging_store"}
     }
 
 
 def _snapshots(group: Group) -> set[str]:
-    return {str(segment["cow_store"]) for tree in group.logical.values() for segment in segments_of(tree) if "cow_store" in segment}
+    return {str(segment["cow_store"]) for segment in group.segments() if "cow_store" in segment}

@@ -4,13 +4,13 @@ stacked.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 
 from v2vlint.disk.fields import Fields
 from v2vlint.disk.stream import Joined, Piece, Slice, Stream, Striped
 from v2vlint.disk.volumes.exceptions import Snapshot
-from v2vlint.disk.volumes.lvm_text import Group, Value, copies_of, extents_of, kind_of, number, segments_of, words
+from v2vlint.disk.volumes.lvm_text import Group, Segment, Value, copies_of, extents_of, kind_of, number, segments_of, words
 from v2vlint.disk.volumes.parity import (
     LEFT_ASYMMETRIC,
     LEFT_SYMMETRIC,
@@ -39,7 +39,6 @@ _LEVELS = {
     "raid6_rs_6": (6, 19), "raid6_n_6": (6, PARITY_LAST),
 }  # fmt: skip
 """LVM's words (dm-raid.c) with the level and layout of the same array of MD."""
-Segment = Mapping[str, Value]
 
 
 @dataclass
@@ -63,7 +62,7 @@ class LvmContents:
         try:
             parts = [self._segment(segment) for segment in sorted(segments_of(tree), key=lambda one: number(one, "start_extent"))]
             whole = parts[0] if len(parts) == 1 else Joined(Piece(part.size, part) for part in parts)
-            store = _merging(self.group, name)
+            store = self.group.merging_stores.get(name)
             return Snapshot(whole, self.volume(store)) if store else whole
         finally:
             self._open.pop()
@@ -161,7 +160,7 @@ class LvmContents:
         origin = self.volume(str(segment["external_origin"])) if "external_origin" in segment else None
         metadata, data = self.volume(str(pool.get("metadata", ""))), self.volume(str(pool.get("pool", "")))
         # A snapshot to be merged takes the place of its origin at the next activation (_thin_add_target_line()).
-        merging = next((one for one in _all_segments(self.group) if self._open and one.get("merge") == self._open[-1]), segment)
+        merging = self.group.merging_thin.get(self._open[-1], segment) if self._open else segment
         return Thin(metadata, data, number(merging, "device_id"), size, origin)
 
     def _cache(self, segment: Segment, size: int) -> Stream:
@@ -176,17 +175,6 @@ class LvmContents:
         whole = self.volume(name)
         metadata, data = (Slice(whole, number(segment, f"{one}_start") * 512, number(segment, f"{one}_len") * 512) for one in _PARTS)
         return LvmCache(metadata, data, origin, size)
-
-
-def _all_segments(group: Group) -> Iterator[Segment]:
-    for tree in group.logical.values():
-        yield from segments_of(tree)
-
-
-def _merging(group: Group, origin: str) -> str:
-    """The store of a snapshot of the old kind that is to be merged into ``origin``."""
-    stores = (one["merging_store"] for one in _all_segments(group) if "merging_store" in one and one.get("origin") == origin)
-    return str(next(stores, ""))
 
 
 _PARTS: Sequence[str] = ("metadata", "data")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 
 from v2vlint.model.dataclass import dataclass
@@ -14,9 +15,10 @@ MAX_SEGMENTS = 100_000
 _TOKEN = re.compile(r'#[^\n]*|(?P<name>[\w.+@-]+)|(?P<text>"(?:[^"\\]|\\.)*")|(?P<mark>[{}\[\]=,])')
 
 Value = int | str | list["Value"] | dict[str, "Value"]
+Segment = Mapping[str, Value]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Group:
     """A volume group as its metadata describes it: ``physical`` maps names (``pv0``) to UUIDs.
 
@@ -31,6 +33,29 @@ class Group:
     logical: Mapping[str, Mapping[str, Value]] = field(repr=False)
     seqno: int = 0
     missing: frozenset[str] = frozenset()
+
+    def segments(self) -> Iterator[Segment]:
+        """The segments of all volumes; ImageError when a volume has too many."""
+        for tree in self.logical.values():
+            yield from segments_of(tree)
+
+    @functools.cached_property
+    def merging_stores(self) -> Mapping[str, str]:
+        """The stores of snapshots of the old kind that are to be merged, by the volume to merge them into; of several, the first."""
+        found: dict[str, str] = {}
+        for segment in self.segments():
+            if "merging_store" in segment:
+                found.setdefault(str(segment.get("origin", "")), str(segment["merging_store"]))
+        return found
+
+    @functools.cached_property
+    def merging_thin(self) -> Mapping[str, Segment]:
+        """The segments of thin snapshots that are to be merged, by the volume to merge them into; of several, the first."""
+        found: dict[str, Segment] = {}
+        for segment in self.segments():
+            if "merge" in segment:
+                found.setdefault(str(segment["merge"]), segment)
+        return found
 
     def absence(self, uuid: str) -> str:
         """What is said of a physical volume that cannot be used."""
@@ -133,17 +158,17 @@ def segments_of(tree: Mapping[str, Value]) -> list[dict[str, Value]]:
     return found
 
 
-def kind_of(segment: Mapping[str, Value]) -> str:
+def kind_of(segment: Segment) -> str:
     """The type of a segment. Flags may follow it, so that versions of LVM that do not know them leave the volume alone."""
     return str(segment.get("type", "")).split("+")[0]
 
 
-def copies_of(segment: Mapping[str, Value]) -> int:
+def copies_of(segment: Segment) -> int:
     """The copies of everything in a segment of type ``raid10``."""
     return number(segment, "data_copies") or 2
 
 
-def extents_of(segment: Mapping[str, Value]) -> int:
+def extents_of(segment: Segment) -> int:
     """The extents of a segment's content. Those of a RAID volume that was reshaped include the room for that (``reshape_count`` of each
     leg).
     """
