@@ -125,7 +125,7 @@ def _volume(group: Group, name: str, tree: Mapping[str, Value], present: Mapping
     uuids = tuple(group.physical[key][0] for key in sorted(_physical(group, below)))
     empty = Logical(group.name, name, str(tree.get("id", "")), size, uuids, kinds=_all_kinds(group, below))
     contents = LvmContents(group, present)
-    usable = present.keys() - group.missing
+    usable = group.usable(present)
     try:
         if name in snapshots:
             raise Unsupported("LVM snapshot volume is not supported")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 
 from v2vlint.model.dataclass import dataclass
@@ -56,6 +56,10 @@ class Group:
             if "merge" in segment:
                 found.setdefault(str(segment["merge"]), segment)
         return found
+
+    def usable(self, present: Iterable[str]) -> frozenset[str]:
+        """Those of the physical volumes that are there with which LVM brings up volumes."""
+        return frozenset(present) - self.missing
 
     def absence(self, uuid: str) -> str:
         """What is said of a physical volume that cannot be used."""

@@ -363,12 +363,13 @@ class Stack:
         from v2vlint.disk.volumes import lvm
 
         streams = {uuid: layer.stream for uuid, layer in present.items() if layer.stream}
+        absent = len(group.physical) - len(group.usable(present))
         for volume in lvm.volumes(group, streams):
             parents = [present[uuid] for uuid in volume.physical if uuid in present]
             facts = details(
                 vg_uuid=group.uuid, lv_uuid=volume.uuid, degraded=volume.lost or None, plain=volume.plain, segments=",".join(volume.kinds)
             )
-            facts += details(absent=len(group.physical) - len(present.keys() - group.missing) or None)
+            facts += details(absent=absent or None)
             device = BlockDevice(f"{group.name}/{volume.name}", "lv", volume.size, 0, details=facts)
             self._on(parents, device, volume.stream, volume.problem)
 
