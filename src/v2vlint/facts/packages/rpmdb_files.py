@@ -78,9 +78,6 @@ class _Hash:
         if self.page_size not in (512 << shift for shift in range(8)) or self.buckets > MAX_BUCKETS:
             raise RpmdbError("has an impossible page size or bucket count")
 
-    def u16(self, data: bytes, offset: int) -> int:
-        return int(struct.unpack_from(f"{self.order}H", data, offset)[0])
-
     def page(self, number: int) -> bytes:
         data = self.source.at(number * self.page_size, self.page_size)
         if len(data) < self.page_size:
@@ -95,12 +92,12 @@ class _Hash:
                 header = self.fields.read(page)
                 if header["type"] not in _HASH_PAGES:
                     break
-                yield from self.items(page)
+                yield from self.items(page, header["entries"])
                 number, chain = header["next_pgno"], chain + 1
 
-    def items(self, page: bytes) -> Iterator[Head]:
-        count = min(self.fields.read(page)["entries"], (self.page_size - _INP) // 2)
-        offsets = [self.u16(page, _INP + 2 * index) for index in range(count)]
+    def items(self, page: bytes, entries: int) -> Iterator[Head]:
+        count = min(entries, (self.page_size - _INP) // 2)
+        offsets = struct.unpack_from(f"{self.order}{count}H", page, _INP)
         for index in range(0, count - 1, 2):
             # Items are filled in from the end of the page, so each one ends where the one before it begins.
             key_end = offsets[index - 1] if index else self.page_size
