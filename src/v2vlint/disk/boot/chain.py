@@ -10,6 +10,7 @@ from v2vlint.disk.boot import grub2, grub_legacy, syslinux
 from v2vlint.disk.boot.disks import Disks
 from v2vlint.disk.boot.sector import SIGNATURE, SIZE, code_of, family, mbr_choice
 from v2vlint.disk.stream import Stream
+from v2vlint.disk.volumes.table import MBR_ENTRIES, MBR_ENTRY
 from v2vlint.model.blocks import BlockDevice
 from v2vlint.model.boot_chain import TITLES, BootChain
 from v2vlint.model.dataclass import dataclass
@@ -18,8 +19,6 @@ MAX_STEPS = 4
 # altmbr.bin of SYSLINUX boots the partition whose number follows its 439 bytes of code.
 _NUMBER_AT = 439
 _ACTIVE = 7
-# The MBR and its partition records of the UEFI specification ("Legacy Master Boot Record").
-_RECORDS_AT, _RECORD_SIZE, _STARTING_LBA_AT = 446, 16, 8
 
 
 def follow(streams: Mapping[int, Stream], partitions: Sequence[BlockDevice], read: grub_legacy.ReadFile) -> tuple[BootChain, ...]:
@@ -102,11 +101,12 @@ def _choose(code: str, disks: Disks, disk: int, sector: bytes) -> list[_Boot]:
         return [_Boot(int(part.detail("start")) // SIZE, part.name) for part in parts]
     active = []
     chosen = mbr_choice(sector) if code == "mbr" else _ACTIVE
-    for number, at in enumerate(range(_RECORDS_AT, _RECORDS_AT + 4 * _RECORD_SIZE, _RECORD_SIZE)):
+    for number, at in enumerate(MBR_ENTRIES):
+        entry = MBR_ENTRY.read(sector, at)
         # These two take any value except zero for a mark.
-        marked = sector[at] & 0x80 or (code in ("parted", "mbr") and sector[at])
+        marked = entry["boot_ind"] & 0x80 or (code in ("parted", "mbr") and entry["boot_ind"])
         if marked if chosen == _ACTIVE else number == chosen:
-            start = struct.unpack_from("<I", sector, at + _STARTING_LBA_AT)[0]
+            start = entry["start_sect"]
             part = disks.partition(disk, start)
             active.append(_Boot(start, part.name if part else f"the entry at sector {start}"))
     return active

@@ -50,7 +50,7 @@ def bitlocker(base: Stream) -> Content | None:
     return Content("BitLocker", details=(*details(bitlocker=True), *describe(base))) if is_bitlocker(head) else None
 
 
-_LVM_LABEL = Fields("<", offset_xl=(20, "I"))  # struct label_header (lib/label/label.h of LVM)
+LVM_LABEL = Fields("<", offset_xl=(20, "I"))  # struct label_header (lib/label/label.h of LVM)
 
 
 def lvm(base: Stream) -> Content | None:
@@ -58,7 +58,7 @@ def lvm(base: Stream) -> Content | None:
     head = base.read_at(0, 2048)
     for at in range(0, 2048, 512):
         if head[at : at + 8] == b"LABELONE" and head[at + 24 : at + 32] == b"LVM2 001":
-            offset = at + _LVM_LABEL.read(head, at)["offset_xl"]
+            offset = at + LVM_LABEL.read(head, at)["offset_xl"]
             return Content("LVM2_member", lvm_uuid(text(base.read_at(offset, 32))))
     return None
 

@@ -18,7 +18,7 @@ from v2vlint.disk.filesystems.node import Kind, NumberedNode
 from v2vlint.disk.filesystems.runs import MAX_RUNS, RunFile
 from v2vlint.disk.filesystems.superblocks import XFS
 from v2vlint.disk.filesystems.xfs_log import is_dirty
-from v2vlint.disk.filesystems.xfs_log_inode import InodeChange
+from v2vlint.disk.filesystems.xfs_log_inode import TREE_BLOCK, InodeChange
 from v2vlint.disk.stream import Stream
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError, Unsupported
@@ -53,9 +53,9 @@ _INODE = Fields(
 )
 _INODE_V3 = Fields(">", di_flags2=(120, "Q"))
 """``struct xfs_dinode`` (fs/xfs/libxfs/xfs_format.h). With ``XFS_DIFLAG2_NREXT64``, ``di_nextents`` is ``di_big_anextents``."""
-# The same file: struct xfs_bmdr_block, struct xfs_btree_block. xfs_da_format.h: struct xfs_dir2_block_tail, struct xfs_dir2_data_unused,
-# and struct xfs_dir2_data_entry (inumber, namelen), which is read in long loops.
-_TREE_ROOT, _TREE_BLOCK = Fields(">", bb_level=(0, "H"), bb_numrecs=(2, "H")), Fields(">", bb_level=(4, "H"), bb_numrecs=(6, "H"))
+# The same file: struct xfs_bmdr_block. xfs_da_format.h: struct xfs_dir2_block_tail, struct xfs_dir2_data_unused, and struct
+# xfs_dir2_data_entry (inumber, namelen), which is read in long loops.
+_TREE_ROOT = Fields(">", bb_level=(0, "H"), bb_numrecs=(2, "H"))
 _DIR_TAIL, _DIR_UNUSED, _DIR_ENTRY = Fields(">", count=(0, "I")), Fields(">", length=(2, "H")), struct.Struct(">QB")
 
 
@@ -230,7 +230,7 @@ class Xfs:
     def _leaf(self, block: int, level: int, budget: list[int]) -> Iterator[bytes]:
         data = self.base.read_at(self._place(block) * self.block_size, self.block_size)
         header = 72 if self.crc else 24
-        found = _TREE_BLOCK.read(data)
+        found = TREE_BLOCK.read(data)
         count = found["bb_numrecs"]
         # Shared by the whole tree: a damaged one can lead to the same blocks again and again.
         budget[0] -= max(1, count)

@@ -18,7 +18,8 @@ _FORMAT, _FORMAT_INO, _FORMAT_32_INO = Fields("<", ilf_fields=(4, "I")), Fields(
 # struct xfs_log_dinode (the same file). The places are the same in struct xfs_dinode (xfs_format.h).
 _LOG_CORE_V3 = Fields("<", di_flags2=(120, "Q"))
 _DI_VERSION, _DI_FORKOFF, _DI_LSN = 4, 82, slice(112, 120)
-_BLOCK = Fields(">", bb_level=(4, "H"), bb_numrecs=(6, "H"))  # struct xfs_btree_block (xfs_format.h)
+TREE_BLOCK = Fields(">", bb_level=(4, "H"), bb_numrecs=(6, "H"))
+"""``struct xfs_btree_block`` (xfs_format.h)."""
 # The numeric fields of an inode: offset and struct letter. ``_fields`` adds what differs between versions.
 _FIXED = (
     (0, "H"), (2, "H"), (6, "H"), (8, "I"), (12, "I"), (16, "I"), (20, "H"), (22, "H"), (56, "Q"), (64, "Q"), (72, "I"),
@@ -96,7 +97,7 @@ def _fields(core: bytes, size: int) -> list[tuple[int, str]]:
 
 def _root_on_disk(block: bytes, room: int, *, header: int) -> bytes:
     """The root of an extent tree: in the log it is a block with a header, on disk it has only level and count (``xfs_bmbt_to_bmdr``)."""
-    found = _BLOCK.read(block)
+    found = TREE_BLOCK.read(block)
     level, count = found["bb_level"], found["bb_numrecs"]
     logged, stored = (len(block) - header) // 16, (room - 4) // 16
     keys = block[header : header + count * 8]

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from v2vlint.disk.fields import Fields
 from v2vlint.disk.filesystems.content import text
-from v2vlint.disk.filesystems.probe_layers import lvm_uuid
+from v2vlint.disk.filesystems.probe_layers import LVM_LABEL, lvm_uuid
 from v2vlint.disk.stream import Stream
 from v2vlint.disk.volumes.lvm_content import LvmContents
 from v2vlint.disk.volumes.lvm_text import Group, Value, extents_of, kind_of, segments_of, words
@@ -17,9 +17,8 @@ from v2vlint.model.errors import ImageError, Unsupported
 
 MAX_METADATA = 8 << 20
 _POOLS = frozenset({"thin-pool", "cache-pool", "vdo-pool"})
-# lib/label/label.h and lib/format_text/layout.h of LVM2: struct label_header, struct disk_locn, and the first of mda_header's raw_locns.
-_LABEL = Fields("<", offset_xl=(20, "I"))
-_PV_AREAS_AT = 40  # disk_areas_xl of struct pv_header
+# lib/format_text/layout.h of LVM2: disk_areas_xl of struct pv_header, struct disk_locn, and the first of mda_header's raw_locns.
+_PV_AREAS_AT = 40
 _AREA = Fields("<", offset=(0, "Q"), size=(8, "Q"))
 _TEXT = Fields("<", offset=(40, "Q"), size=(48, "Q"))
 
@@ -58,7 +57,7 @@ def read_physical(base: Stream) -> Physical:
     label = next((at for at in range(0, 2048, 512) if head[at : at + 8] == b"LABELONE"), None)
     if label is None:
         raise ImageError("no LVM label")
-    offset = label + _LABEL.read(head, label)["offset_xl"]
+    offset = label + LVM_LABEL.read(head, label)["offset_xl"]
     header = base.read_at(offset, 512)
     # struct pv_header: a UUID, a size, and two lists that end with an empty entry, of data and of metadata areas.
     areas = _areas(header, _PV_AREAS_AT)

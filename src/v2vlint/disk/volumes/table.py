@@ -23,8 +23,9 @@ _EXTENDED = frozenset({0x05, 0x0F, 0x85})
 _GPT_MAGIC = b"EFI PART"
 
 _MBR = Fields("<", unique_mbr_signature=(440, "I"))
-_MBR_ENTRIES = 446
-_MBR_ENTRY = Fields("<", boot_ind=(0, "B"), sys_ind=(4, "B"), start_sect=(8, "I"), nr_sects=(12, "I"))
+MBR_ENTRIES = range(446, 510, 16)
+"""Where an MBR, or the first sector of a logical partition, has its entries."""
+MBR_ENTRY = Fields("<", boot_ind=(0, "B"), sys_ind=(4, "B"), start_sect=(8, "I"), nr_sects=(12, "I"))
 """``struct msdos_partition`` (include/linux/msdos_partition.h)."""
 _GPT_HEADER = Fields(
     "<",
@@ -85,18 +86,18 @@ def read_table(disk: Stream, sector: int = 512) -> Table:
     first = disk.read_at(0, 512)
     if len(first) < 512 or first[510:512] != b"\x55\xaa":
         return Table()
-    entries = [_mbr_entry(first, index) for index in range(4)]
+    entries = [_mbr_entry(first, at) for at in MBR_ENTRIES]
     protective = [start for kind, start, _count, _boot in entries if kind == 0xEE]
     if 1 in protective:
         return _gpt(disk)
     # Boot sectors of filesystems have the same signature; msdos_partition() tells them apart by this byte. It leaves GPTs alone.
-    if protective or any(first[_MBR_ENTRIES + 16 * index] not in (0, 0x80) for index in range(4)):
+    if protective or any(first[at] not in (0, 0x80) for at in MBR_ENTRIES):
         return Table()
     return _mbr(disk, first, entries, sector)
 
 
-def _mbr_entry(sector: bytes, index: int) -> tuple[int, int, int, bool]:
-    found = _MBR_ENTRY.read(sector, _MBR_ENTRIES + 16 * index)
+def _mbr_entry(sector: bytes, at: int) -> tuple[int, int, int, bool]:
+    found = MBR_ENTRY.read(sector, at)
     return found["sys_ind"], found["start_sect"], found["nr_sects"], found["boot_ind"] == 0x80
 
 
@@ -137,8 +138,8 @@ def _logical(disk: Stream, extended: Partition, signature: int, unit: int) -> It
         if len(sector) < 512 or sector[510:512] != b"\x55\xaa":
             return
         following = 0
-        for index in range(4):
-            kind, start, count, boot = _mbr_entry(sector, index)
+        for at in MBR_ENTRIES:
+            kind, start, count, boot = _mbr_entry(sector, at)
             if kind in _EXTENDED:
                 # Links count from the start of the extended partition, data from the sector of its entry (parse_extended()).
                 following = following or base + start
