@@ -17,7 +17,7 @@ from v2vlint.disk.filesystems.content import Content
 from v2vlint.disk.filesystems.node import Kind, NumberedNode
 from v2vlint.disk.filesystems.runs import MAX_RUNS, RunFile
 from v2vlint.disk.filesystems.superblocks import XFS
-from v2vlint.disk.filesystems.xfs_log import is_dirty
+from v2vlint.disk.filesystems.xfs_log import ELSEWHERE, is_dirty
 from v2vlint.disk.filesystems.xfs_log_inode import TREE_BLOCK, InodeChange
 from v2vlint.disk.stream import Stream
 from v2vlint.model.dataclass import dataclass
@@ -97,7 +97,7 @@ class Xfs:
         head = base.read_at(0, 512)
         found = XFS.read(head)
         # Nothing here tells whether such a log is empty.
-        self.stale = "" if found["sb_logstart"] else "its log lies on another device"
+        self.stale = "" if found["sb_logstart"] else ELSEWHERE
         version = found["sb_versionnum"] & 0xF
         incompat = found["sb_features_incompat"] if version == 5 else 0
         if version not in (4, 5) or incompat & ~_KNOWN_INCOMPAT:

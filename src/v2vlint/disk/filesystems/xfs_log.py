@@ -30,6 +30,7 @@ BLOCK_OF_CYCLES = 32768  # XLOG_HEADER_CYCLE_SIZE
 VERSION_2 = 2  # XLOG_VERSION_2: its records may have several headers.
 OPERATION, OPERATION_SIZE = Fields(">", oh_tid=(0, "I"), oh_len=(4, "I"), oh_flags=(9, "B")), 12
 """``struct xlog_op_header``."""
+ELSEWHERE = "its log lies on another device"
 _LARGEST = 256 << 10  # XLOG_MAX_RECORD_BSIZE
 _UNMOUNT = 0x20  # XLOG_UNMOUNT_TRANS
 

@@ -18,6 +18,7 @@ from v2vlint.disk.fields import Fields
 from v2vlint.disk.filesystems.superblocks import XFS
 from v2vlint.disk.filesystems.xfs_log import (
     BLOCK_OF_CYCLES,
+    ELSEWHERE,
     IN_FLIGHT,
     MAGIC,
     OPERATION,
@@ -106,7 +107,7 @@ def replay(base: Stream, superblock: bytes) -> Changes:
     """The changes of a log that was not emptied. ImageError when the kernel would refuse to replay it."""
     log = XfsLog.of(base, superblock)
     if log is None:
-        raise ImageError("its log lies on another device")
+        raise ImageError(ELSEWHERE)
     transactions = [one for one in _transactions(log, has_crc=XFS.read(superblock)["sb_versionnum"] & 0xF == 5) if one.items]
     # As in XLOG_RECOVER_PASS1: a block that was freed later may since hold file data, which must not be overwritten.
     cancelled = Counter(key for one in transactions for item in one.items if (key := _cancelled(item)))
