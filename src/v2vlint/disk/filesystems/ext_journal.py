@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import field
 
 from v2vlint.disk.checksums import crc32c
@@ -44,7 +44,7 @@ _SUPERBLOCK = Fields(
 )
 # The other structures of that header: journal_header_t, commit_header, journal_block_tag3_t, journal_block_tag_t,
 # jbd2_journal_revoke_header_t, jbd2_journal_block_tail.
-_HEADER, _SEQUENCE = Fields(">", h_magic=(0, "I"), h_blocktype=(4, "I")), Fields(">", h_sequence=(8, "I"))
+_HEADER = Fields(">", h_magic=(0, "I"), h_blocktype=(4, "I"), h_sequence=(8, "I"))
 _COMMIT_HEADER = Fields(">", h_chksum_type=(12, "B"), h_chksum_size=(13, "B"), h_chksum=(16, "I"))
 _TAG_3 = Fields(">", t_blocknr=(0, "I"), t_flags=(4, "I"), t_checksum=(12, "I"))
 _TAG, _TAG_HIGH = Fields(">", t_blocknr=(0, "I"), t_checksum=(4, "H"), t_flags=(6, "H")), Fields(">", t_blocknr_high=(8, "I"))
@@ -91,9 +91,9 @@ class ExtJournal:
         # Block type 3 is a version 1 superblock, which ends before the feature fields.
         compat, self._incompat = (found["s_feature_compat"], found["s_feature_incompat"]) if kind == 4 else (0, 0)
         self._summed = bool(compat & _COMPAT_CHECKSUM)
-        self._check(content.size)
+        self._check(found, content.size)
         self._seed = crc32c(0xFFFFFFFF, self._head[48:64]) if self._has_sums else 0
-        self._last = self._length - (self._fast_blocks() if self._incompat & _FAST else 0)
+        self._last = self._length - (self._fast_blocks(found["s_num_fc_blks"]) if self._incompat & _FAST else 0)
         self.changes: dict[int, tuple[int, bool]] = {}
         self.expected = self._sequence
         if self._start:
@@ -103,20 +103,19 @@ class ExtJournal:
     def _has_sums(self) -> bool:
         return bool(self._incompat & (_CSUM_V2 | _CSUM_V3))
 
-    def _check(self, size: int) -> None:
+    def _check(self, found: Mapping[str, int], size: int) -> None:
         if unknown := self._incompat & ~_KNOWN_INCOMPAT:
             raise ImageError(f"its journal has unknown features {unknown:#x}")
         if not (1024 <= self.block_size <= 65536 and 0 < self._first < self._length <= size // self.block_size):
             raise ImageError("the superblock of its journal is damaged")
         if self._has_sums:
             head = bytearray(self._head)
-            found = _SUPERBLOCK.read(self._head)
             head[0xFC:0x100] = bytes(4)
             if found["s_checksum_type"] != _CRC32C or crc32c(0xFFFFFFFF, bytes(head)) != found["s_checksum"]:
                 raise ImageError("the superblock of its journal fails its checksum")
 
-    def _fast_blocks(self) -> int:
-        count = _SUPERBLOCK.read(self._head)["s_num_fc_blks"] or _DEFAULT_FAST_BLOCKS
+    def _fast_blocks(self, stated: int) -> int:
+        count = stated or _DEFAULT_FAST_BLOCKS
         # A journal that would become too small has no such area (fs/jbd2/journal.c).
         return count if self._length - count >= _MIN_BLOCKS else 0
 
@@ -164,7 +163,7 @@ class ExtJournal:
             header = _HEADER.read(data)
             kind = header["h_blocktype"]
             # What follows is from an earlier lap of the ring.
-            if header["h_magic"] != MAGIC or _SEQUENCE.read(data)["h_sequence"] != current.sequence:
+            if header["h_magic"] != MAGIC or header["h_sequence"] != current.sequence:
                 return
             if read >= MAX_BLOCKS:
                 raise ImageError(f"its journal has more than {MAX_BLOCKS} blocks to replay")
