@@ -153,9 +153,9 @@ def _logical(disk: Stream, extended: Partition, signature: int, unit: int) -> It
 
 
 def _gpt(disk: Stream) -> Table:
-    primary = [table for sector in SECTORS if (table := _gpt_at(disk, sector, sector))]
-    if primary:
-        return primary[0]
+    primary = next((table for sector in SECTORS if (table := _gpt_at(disk, sector, sector))), None)
+    if primary is not None:
+        return primary
     spare = next((table for sector in SECTORS if (table := _gpt_at(disk, disk.size // sector * sector - sector, sector))), None)
     if spare is None:
         return Table("gpt", problem="the GPT is damaged: neither header has a valid checksum")
