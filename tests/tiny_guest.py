@@ -18,8 +18,8 @@ class TinyGuest:
     data: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
 
-    def fill(self, tree: Path, release: str, init: str) -> None:
-        """Lay all of it out below ``tree``, with ``init`` as /init."""
+    def fill(self, tree: Path, init: str) -> None:
+        """Lay all of it out below ``tree``, with ``init`` as /init, for the newest kernel."""
         for name in ("bin", "sbin", "lib", "lib64"):
             (tree / "usr" / name).mkdir(parents=True)
             (tree / name).symlink_to(f"usr/{name}")
@@ -30,7 +30,7 @@ class TinyGuest:
         for folder in self.folders:
             for file in Path(folder).rglob("*.*") if Path(folder).is_dir() else ():
                 _copy(str(file), tree)
-        self._copy_modules(tree, release)
+        self._copy_modules(tree, kernels()[-1].name.removeprefix("vmlinuz-"))
         (tree / "usr/bin/sh").symlink_to("bash")
         (tree / "var/run").symlink_to("../run")
         (tree / "etc/machine-id").write_text("0123456789abcdef0123456789abcdef\n")
@@ -54,9 +54,28 @@ class TinyGuest:
             _copy(str(path), tree)
 
 
+def lacks(*tools: str) -> bool:
+    """Whether this machine cannot start such a guest with these programs."""
+    needed = ("qemu-system-x86_64", "cpio", *tools)
+    return not kernels() or len(programs(*needed)) < len(needed)
+
+
 def kernels() -> list[Path]:
     """The kernels of this machine, the newest last."""
     return sorted(Path("/boot").glob("vmlinuz-*-amd64"))
+
+
+def console(folder: Path, *devices: str, append: str = "", seconds: float = 1200) -> str:
+    """What a machine whose initramfs is the tree in ``folder`` shows until it ends by itself. AssertionError when it does not in time."""
+    (folder / "initramfs").write_bytes(cpio(folder / "tree"))
+    words = ["qemu-system-x86_64", "-machine", "q35", "-accel", "tcg", "-cpu", "qemu64", "-m", "512", "-nodefaults", "-display", "none"]
+    words += ["-serial", "stdio", "-no-reboot", "-kernel", str(kernels()[-1]), "-initrd", str(folder / "initramfs")]
+    words += ["-append", f"console=ttyS0 quiet panic=-1 {append}", *devices]
+    try:
+        shown = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=seconds).stdout
+    except subprocess.TimeoutExpired as late:
+        raise AssertionError(f"still running after {seconds} s:\n{(late.stdout or b'').decode('utf-8', 'replace')}") from late
+    return shown.decode("utf-8", "replace").replace("\r", "")
 
 
 def _copy(path: str, tree: Path) -> None:

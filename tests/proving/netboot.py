@@ -228,7 +228,7 @@ def _common() -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="netboot-") as folder:
             tree = Path(folder)
-            _GUEST.fill(tree, release, _INIT.replace("MODULES", " ".join(_GUEST.modules)).replace("SECONDS", str(SECONDS)))
+            _GUEST.fill(tree, _INIT.replace("MODULES", " ".join(_GUEST.modules)).replace("SECONDS", str(SECONDS)))
             partial = path.with_suffix(f".{os.getpid()}")
             partial.write_bytes(cpio(tree))
             partial.rename(path)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import re
 import struct
-import subprocess
 import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from tests.tiny_guest import TinyGuest, cpio, kernels, programs
+from tests.tiny_guest import TinyGuest, console, lacks, programs
 from v2vlint.disk.stream import HostFile
 from v2vlint.disk.volumes.table import read_table
 
 SECTORS = 8 << 11
 LAST = SECTORS - 1
+TOOLS = ("bash", "mount", "cat", "sleep", "tr", "modprobe")
 INIT = """#!/bin/bash
 mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
 modprobe -a virtio_pci virtio_blk
@@ -100,21 +100,18 @@ DISKS = {
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[tuple[int, ...], ...]]:
     """Number, start and size of the partitions of each disk; about ten seconds without KVM."""
-    tools = programs("bash", "mount", "cat", "sleep", "tr", "modprobe")
-    if not kernels() or len(programs("qemu-system-x86_64", "cpio")) < 2:
+    if lacks(*TOOLS):
         pytest.skip("needs QEMU and a Debian kernel")
     folder = tmp_path_factory.mktemp("tables")
-    TinyGuest(tools, ("virtio_pci", "virtio_blk")).fill(folder / "tree", kernels()[-1].name.removeprefix("vmlinuz-"), INIT)
-    (folder / "initramfs").write_bytes(cpio(folder / "tree"))
-    words = ["qemu-system-x86_64", "-machine", "q35", "-accel", "tcg", "-m", "512", "-nodefaults", "-display", "none", "-serial", "stdio"]
-    words += ["-kernel", str(kernels()[-1]), "-initrd", str(folder / "initramfs"), "-append", "console=ttyS0 quiet panic=-1", "-no-reboot"]
+    TinyGuest(programs(*TOOLS), ("virtio_pci", "virtio_blk")).fill(folder / "tree", INIT)
+    devices: list[str] = []
     for number, gpt in enumerate(DISKS.values()):
         gpt.write(folder / f"d{number}")
-        words += ["-drive", f"if=none,id=d{number},file={folder}/d{number},format=raw"]
-        words += ["-device", f"virtio-blk-pci,drive=d{number},serial=d{number},addr={2 + number // 8:#x}.{number % 8},multifunction=on"]
-    console = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False).stdout
-    found = {match[1]: [int(word) for word in match[2].split()] for match in re.finditer(r"^disk d(\d+) ([\d ]*)", console, re.MULTILINE)}
-    assert len(found) == len(DISKS), console
+        devices += ["-drive", f"if=none,id=d{number},file={folder}/d{number},format=raw"]
+        devices += ["-device", f"virtio-blk-pci,drive=d{number},serial=d{number},addr={2 + number // 8:#x}.{number % 8},multifunction=on"]
+    said = console(folder, *devices)
+    found = {match[1]: [int(word) for word in match[2].split()] for match in re.finditer(r"^disk d(\d+) ([\d ]*)", said, re.MULTILINE)}
+    assert len(found) == len(DISKS), said
     return {name: _partitions(found[str(number)]) for number, name in enumerate(DISKS)}
 
 
