@@ -31,8 +31,19 @@ def joined(address: str, count: int) -> None:
         client.wait_for_workers(count, timeout=SECONDS)
 
 
-def worker(address: str, folder: Path, name: str) -> subprocess.Popen[bytes]:
+@contextlib.contextmanager
+def worker(address: str, folder: Path, name: str) -> Iterator[subprocess.Popen[bytes]]:
     """A worker with one thread."""
     command = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--no-nanny", "--nthreads", "1", "--name", name]
     command += ["--no-dashboard", "--local-directory", str(folder / name)]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with running(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        yield process
+
+
+@contextlib.contextmanager
+def workers(address: str, folder: Path, *names: str) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Workers of these names, which the scheduler knows."""
+    with contextlib.ExitStack() as started:
+        found = [started.enter_context(worker(address, folder, name)) for name in names]
+        joined(address, len(found))
+        yield found

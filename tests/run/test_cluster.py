@@ -14,8 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.programs import end
-from tests.run.clusters import joined, scheduler, worker
+from tests.run import clusters
 from v2vlint.model.errors import UsageError
 from v2vlint.run import checking, cluster, library
 from v2vlint.run.journal import Journal, report_of_journals
@@ -26,19 +25,15 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a scheduler without workers."""
-    with scheduler(tmp_path_factory.mktemp("scheduler")) as found:
+    with clusters.scheduler(tmp_path_factory.mktemp("scheduler")) as found:
         yield found
 
 
 @pytest.fixture
 def workers(address: str, tmp_path: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Two workers of it."""
-    running = [worker(address, tmp_path, name) for name in ("one", "two")]
-    joined(address, 2)
-    yield running
-    for one in running:
-        one.kill()
-        one.wait()
+    with clusters.workers(address, tmp_path, "one", "two") as running:
+        yield running
 
 
 @pytest.fixture
@@ -74,11 +69,11 @@ def test_a_guest_that_takes_two_workers_with_it_is_given_up(
     address: str, workers: list[subprocess.Popen[bytes]], guests: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Workers that a task kills, by a stand-in of the function that judges: one is left for the others' guests."""
-    workers.append(worker(address, tmp_path, "three"))
     monkeypatch.setattr(cluster, "judge", _deadly(str(guests[0])))
     request = library.request([str(path) for path in guests[:3]], {"select": ["fstab-device-name"]})
-    joined(address, 3)
-    report = checking.check(dataclasses.replace(request, scheduler=address))
+    with clusters.worker(address, tmp_path, "three"):
+        clusters.joined(address, 3)
+        report = checking.check(dataclasses.replace(request, scheduler=address))
     assert [[problem.reason for problem in image.problems] for image in report.images] == [["2 workers were lost over it"], [], []]
 
 
@@ -92,14 +87,10 @@ def test_guests_that_no_worker_is_left_for_are_not_judged(
 
 def test_a_scheduler_that_dies_ends_the_run_with_what_there_is(guests: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "TIMEOUT", 5)
-    with contextlib.ExitStack() as programs:
-        address = programs.enter_context(scheduler(tmp_path))
-        one = worker(address, tmp_path, "one")
-        joined(address, 1)
-        try:
-            assert _unjudged(guests, address, programs.close) == {"the scheduler is lost"}
-        finally:
-            end(one)
+    with contextlib.ExitStack() as started, contextlib.ExitStack() as schedulers:
+        address = schedulers.enter_context(clusters.scheduler(tmp_path))
+        started.enter_context(clusters.workers(address, tmp_path, "one"))
+        assert _unjudged(guests, address, schedulers.close) == {"the scheduler is lost"}
 
 
 def _unjudged(guests: Sequence[Path], address: str, kill: Callable[[], object]) -> set[str]:

@@ -13,15 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.run.clusters import joined, scheduler, worker
+from tests.run.clusters import scheduler, workers
 from tests.run.estates import BROKEN, FORMATS, LINK, Audit, build, convert
 from tests.source.servers import SMB_LOGIN, object_store, samba, secure_shell, sshd, web
 from tests.source.simulator import flat, govmomi, power_off, simulated
 
-pytestmark = pytest.mark.slow
-
 USUAL = 24
 GOOD = int(os.environ.get("V2VLINT_ESTATE", USUAL))
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600 * max(1, GOOD // USUAL))]
 EARLY = GOOD // 6
 """How many guests have ended when a run is interrupted."""
 RULES = ("--select", "fstab-*", "--select", "no-*", "-t", "kvm")
@@ -104,18 +103,11 @@ def test_over_smb(estate: Path, here: dict[str, dict[str, str]], tmp_path: Path)
 
 
 def test_over_dask_with_a_worker_that_is_killed(estate: Path, here: dict[str, dict[str, str]], tmp_path: Path) -> None:
-    with scheduler(tmp_path) as address:
-        workers = [worker(address, tmp_path, name) for name in ("one", "two")]
-        try:
-            joined(address, len(workers))
-            audit = Audit(tmp_path / "run", str(estate), *RULES, "--scheduler", address)
-            before = audit.interrupt(GOOD // 3, meanwhile=lambda count: workers[0].kill() if count >= 3 else None)
-            assert before < GOOD
-            assert audit.finish().returncode == 1
-        finally:
-            for one in workers:
-                one.kill()
-                one.wait()
+    with scheduler(tmp_path) as address, workers(address, tmp_path, "one", "two") as (first, _second):
+        audit = Audit(tmp_path / "run", str(estate), *RULES, "--scheduler", address)
+        before = audit.interrupt(GOOD // 3, meanwhile=lambda count: first.kill() if count >= 3 else None)
+        assert before < GOOD
+        assert audit.finish().returncode == 1
     rows = audit.rows(str(estate))
     assert rows == here
 
