@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -20,6 +19,7 @@ import pytest
 
 from guestbuild.samples import cached
 from tests.disk.images import blank, ext, make_tree, need, open_paths, root_tree, run
+from tests.fixing.listening import served
 from tests.fixing.test_session import asked, copies, digests
 from v2vlint.disk.stream import HostFile, Joined, MemoryStream, Piece, Slice, Stream
 from v2vlint.disk.volumes.lvm import volumes
@@ -345,18 +345,11 @@ def test_what_lies_on_more_than_parts_of_disks_is_declined(kind: str) -> None:
 
 
 def test_a_server_that_does_not_listen_yet_is_waited_for(tmp_path: Path) -> None:
-    place = tmp_path / "socket"
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(place))
+    def serve(server: socket.socket) -> None:
+        time.sleep(0.2)
+        server.listen()
+        with server.accept()[0] as client:
+            client.sendall(bytes(18))
 
-        def serve() -> None:
-            time.sleep(0.2)
-            server.listen()
-            with server.accept()[0] as client:
-                client.sendall(bytes(18))
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        with pytest.raises(ImageError, match="no NBD server"):
-            Client(place)
-        thread.join()
+    with served(tmp_path / "socket", serve), pytest.raises(ImageError, match="no NBD server"):
+        Client(tmp_path / "socket")

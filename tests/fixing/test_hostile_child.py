@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import socket
 import stat
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.fixing.listening import served
 from v2vlint import target
 from v2vlint.engine.protocol import CheckAsk
 from v2vlint.fixing import appliance, qemu, session, shadow
@@ -89,23 +89,17 @@ def test_no_end_of_actions(tmp_path: Path) -> None:
 
 
 def test_a_server_that_ends_is_named(tmp_path: Path) -> None:
-    place = tmp_path / "socket"
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(place))
+    def serve(server: socket.socket) -> None:
         server.listen()
+        with server.accept()[0] as one:
+            one.sendall((0x4E42444D41474943).to_bytes(8) + (0x49484156454F5054).to_bytes(8) + bytes(2))
+            one.recv(20)
+            one.sendall((1 << 20).to_bytes(8) + bytes(2))
 
-        def serve() -> None:
-            with server.accept()[0] as client:
-                client.sendall((0x4E42444D41474943).to_bytes(8) + (0x49484156454F5054).to_bytes(8) + bytes(2))
-                client.recv(20)
-                client.sendall((1 << 20).to_bytes(8) + bytes(2))
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        client = Client(place)
-        thread.join()
-        with pytest.raises(ImageError, match="qemu-nbd"), client:
-            client.write(0, bytes(8 << 20))
+    with served(tmp_path / "socket", serve):
+        client = Client(tmp_path / "socket")
+    with pytest.raises(ImageError, match="qemu-nbd"), client:
+        client.write(0, bytes(8 << 20))
 
 
 def worker(folder: Path, script: str) -> str:
