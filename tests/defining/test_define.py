@@ -44,7 +44,7 @@ def test_every_sample_guest_gets_a_valid_domain(name: str, tmp_path: Path) -> No
     assert len(domain("x.xml", text).disks) == len(cached(name))
 
 
-@pytest.mark.parametrize("name", ON_ARM)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in ON_ARM])
 def test_a_guest_for_arm_gets_no_machine_for_x86(name: str) -> None:
     done = subprocess.run([sys.executable, "-m", "v2vlint", "define", image(name)], capture_output=True, text=True, check=False)
     assert done.returncode == 3

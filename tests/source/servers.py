@@ -100,13 +100,15 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-def wait_for(port: int) -> None:
-    """Until somebody listens."""
+def wait_for(place: int | Path) -> None:
+    """Until somebody listens on a port, or on the socket of a path."""
     for _attempt in range(1200):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX if isinstance(place, Path) else socket.AF_INET) as one:
+            one.settimeout(1)
+            one.connect(str(place) if isinstance(place, Path) else ("127.0.0.1", place))
             return
         time.sleep(0.05)
-    raise AssertionError(f"nothing listens on {port}")
+    raise AssertionError(f"nothing listens on {place}")
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,21 +45,17 @@ def binding(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_export_is_the_disk(raw: Path, tmp_path: Path) -> None:
     wanted = opened(str(raw))
     port, place = free_port(), tmp_path / "nbd.sock"
-    for where, url in (
-        (("-i", "127.0.0.1", "-p", str(port)), f"nbd://127.0.0.1:{port}"),
-        (("-U", str(place)), f"nbd+unix:///?socket={place}"),
+    for listens, where, url in (
+        (port, ("-i", "127.0.0.1", "-p", str(port)), f"nbd://127.0.0.1:{port}"),
+        (place, ("-U", str(place)), f"nbd+unix:///?socket={place}"),
     ):
-        with running(("nbdkit", "-f", "-r", *where, "file", str(raw))):
-            if where[0] == "-i":
-                wait_for(port)
-            for _attempt in range(200):
-                if where[0] == "-i" or place.exists():
-                    break
-                time.sleep(0.05)
+        with running(("nbdkit", "-f", "-r", *where, "file", str(raw))) as server:
+            wait_for(listens)
             found = opened(url)
             assert not found.problems
             assert [root.os for root in found.roots] == [root.os for root in wanted.roots]
             assert found.size == wanted.size
+            server.kill()  # asked to end, it waits for its clients
 
 
 @pytest.mark.usefixtures("binding")

@@ -8,13 +8,13 @@ import os
 import shutil
 import subprocess
 import tarfile
-import time
 from pathlib import Path
 
 import pytest
 
 import v2vlint
 from tests.programs import running
+from tests.source.servers import wait_for
 from v2vlint.guest.open import GuestContents, open_ref
 from v2vlint.model.errors import FactUnavailable, UsageError
 from v2vlint.samples.boot import sample_boot
@@ -203,10 +203,8 @@ def test_a_container_is_the_files_that_its_engine_exports(root: Path, tmp_path: 
 def is_read_by_docker(tmp_path: Path, wanted: GuestContents, monkeypatch: pytest.MonkeyPatch) -> None:
     """Docker's client asks podman, which speaks its language."""
     address = f"unix://{tmp_path}/docker.sock"
-    with running(("podman", "system", "service", "--time=60", address), stderr=subprocess.DEVNULL) as service:
-        while not (tmp_path / "docker.sock").exists():
-            assert service.poll() is None
-            time.sleep(0.05)
+    with running(("podman", "system", "service", "--time=60", address), stderr=subprocess.DEVNULL):
+        wait_for(tmp_path / "docker.sock")
         monkeypatch.setenv("DOCKER_HOST", address)
         assert content(opened("docker://web")) == content(wanted)
         assert "no such container" in opened("docker://gone").problems[0].reason.lower()

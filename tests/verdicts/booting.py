@@ -19,13 +19,14 @@ from v2vlint.samples.boot import (
     sample_chain,
     sample_initramfs,
     sample_kernel,
+    sample_tools,
 )
 from v2vlint.verdicts.initramfs import InitramfsVerdict
 from v2vlint.verdicts.kernel import KernelVerdict
 
 KERNEL = sample_kernel((*VIRTIO, *SCSI, *EXT4, *NETWORK, "dm_mod", "dm_crypt", "raid1", "vmw_pvscsi"))
 WHOLE = sample_initramfs((*VIRTIO, *SCSI, *EXT4))
-TOOLS = {"/usr/sbin/grub-mkconfig": "", "/usr/sbin/mkinitramfs": "", "/usr/sbin/update-initramfs": ""}
+TOOLS = {**sample_tools(), "/usr/sbin/update-initramfs": ""}
 BLOCKS = BlockTable((disk(details=(("pt", "dos"),)), part(1, "ext4", ROOT)), chains=(sample_chain(),))
 EXT = RootStack("ext4", BLOCKS.devices[1])
 IMAGE = f"/boot/initrd.img-{VERSION}"

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.disk.images import Tree, ext, make_tree, open_paths, problems, root_tree, run, same
-from tests.disk.volumes.test_lvm import Memory
-from v2vlint.disk.stream import HostFile, Joined, Piece, Striped
+from v2vlint.disk.stream import HostFile, Joined, MemoryStream, Piece, Striped
 from v2vlint.disk.volumes.md import Raid0, read_member
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.errors import ImageError, Unsupported
@@ -38,7 +37,7 @@ def luks2(folder: Path, plain: Path, *options: str) -> Path:
     (folder / "disk").write_bytes(plain.read_bytes() + bytes(32 << 20))
     kdf = ("--pbkdf", "argon2id", "--pbkdf-memory", "8192", "--pbkdf-force-iterations", "4", "--pbkdf-parallel", "1")
     common = ("-q", "--disable-locks", "--encrypt", "--type", "luks2", "--reduce-device-size", "32M", "--key-file", folder / "key")
-    run("cryptsetup", "reencrypt", *common, *kdf, *options, folder / "disk")
+    run("cryptsetup", "reencrypt", *common, *kdf, *options, folder / "disk", cwd=folder)
     return folder / "disk"
 
 
@@ -109,17 +108,17 @@ def striped(parts: list[bytes], chunk: int, *, absolute: bool) -> bytes:
 @pytest.mark.parametrize("absolute", [False, True])
 def test_raid0_zones(absolute: bool) -> None:
     parts = [random.Random(number).randbytes(size) for number, size in enumerate((9 * 512, 5 * 512, 7 * 512 + 100))]
-    stream = Raid0([Memory(part) for part in parts], 512, absolute=absolute)
+    stream = Raid0([MemoryStream(part) for part in parts], 512, absolute=absolute)
     assert stream.size == 21 * 512
     assert stream.read() == striped(parts, 512, absolute=absolute)
     assert stream.read_at(700, 3000) == striped(parts, 512, absolute=absolute)[700:3700]
 
 
 def test_streams() -> None:
-    joined = Joined([Piece(3, Memory(b"abcdef"), 1), Piece(2, None), Piece(4, Memory(b"xy"))])
+    joined = Joined([Piece(3, MemoryStream(b"abcdef"), 1), Piece(2, None), Piece(4, MemoryStream(b"xy"))])
     assert joined.read() == b"bcd\0\0xy\0\0"
     assert joined.read_at(2, 100) == b"d\0\0xy\0\0"
-    assert Striped((Memory(b"aaccee"), Memory(b"bbddffgg")), 2).read() == b"aabbccddeeff"
+    assert Striped((MemoryStream(b"aaccee"), MemoryStream(b"bbddffgg")), 2).read() == b"aabbccddeeff"
     joined.seek(-2, 2)
     assert (joined.tell(), joined.read(9), joined.read(9)) == (7, b"\0\0", b"")
     with pytest.raises(ValueError, match="seek"):
@@ -140,10 +139,10 @@ def test_unknown_md_levels_are_named() -> None:
 
     member = MdMember("1.2", "u", "a", "host:x", -4, 0, 3, 65536, 0, 10, 0, 1 << 20, 2 << 20)
     with pytest.raises(Unsupported, match="MD multipath is not supported"):
-        assemble([(member, Memory(bytes(1 << 20)))])
+        assemble([(member, MemoryStream(bytes(1 << 20)))])
     spare = MdMember("1.2", "u", "a", "host:x", 1, 0, 2, 0, -1, 10, 0, 1 << 20, 1 << 20)
     with pytest.raises(ImageError, match="no member of the array is in sync"):
-        assemble([(spare, Memory(bytes(1 << 20)))])
+        assemble([(spare, MemoryStream(bytes(1 << 20)))])
 
 
 def test_bitlocker_is_recognised(tmp_path: Path) -> None:

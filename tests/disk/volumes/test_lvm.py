@@ -8,7 +8,7 @@ import struct
 import pytest
 
 from v2vlint.disk.containers.formats import Image
-from v2vlint.disk.stream import Stream
+from v2vlint.disk.stream import MemoryStream
 from v2vlint.disk.volumes import lvm, lvm_text
 from v2vlint.disk.volumes.stack import Stack
 from v2vlint.model.errors import ImageError
@@ -64,21 +64,10 @@ vg-a {
 '''  # fmt: skip
 
 
-class Memory(Stream):
-    """Bytes as a stream."""
-
-    def __init__(self, data: bytes) -> None:
-        super().__init__(len(data))
-        self.data = data
-
-    def read_at(self, offset: int, length: int) -> bytes:
-        return self.data[offset : offset + length]
-
-
 def test_lvm_metadata() -> None:
     data = [random.Random(number).randbytes(32 << 10) for number in range(2)]
     group = lvm_text.read_group(METADATA)
-    found = {volume.name: volume for volume in lvm.volumes(group, {"PV0": Memory(data[0]), "PV1": Memory(data[1])})}
+    found = {volume.name: volume for volume in lvm.volumes(group, {"PV0": MemoryStream(data[0]), "PV1": MemoryStream(data[1])})}
     assert list(found) == ["root", "thin", "old"]
     assert [found[name].kinds for name in ("root", "thin", "old")] == [("striped",), ("thin",), ("striped",)]
     assert (found["thin"].problem, found["old"].problem) == ("damaged LVM metadata (no volume )", "LVM snapshot volume is not supported")
@@ -90,7 +79,7 @@ def test_lvm_metadata() -> None:
 
 
 def test_lvm_missing_volume() -> None:
-    (root,) = (one for one in lvm.volumes(lvm_text.read_group(METADATA), {"PV0": Memory(bytes(9000))}) if one.name == "root")
+    (root,) = (one for one in lvm.volumes(lvm_text.read_group(METADATA), {"PV0": MemoryStream(bytes(9000))}) if one.name == "root")
     assert root.stream is None
     assert root.problem == "physical volume PV1 is missing"
 
@@ -106,7 +95,7 @@ def physical(uuid: str, metadata: str, fill: bytes) -> Image:
     data[512:1024] = (label + uuid.replace("-", "").encode() + struct.pack("<Q", len(data)) + areas).ljust(512, b"\0")
     data[4096 : 4096 + 512] = header.ljust(512, b"\0")
     data[4608 : 4608 + len(text)] = text
-    return Image(uuid, "raw", Memory(bytes(data)))
+    return Image(uuid, "raw", MemoryStream(bytes(data)))
 
 
 UUIDS = [f"{letter * 6}-aaaa-bbbb-cccc-dddd-eeee-ffffff" for letter in "xyz"]
@@ -145,6 +134,13 @@ def volume(name: str, body: str, status: str = "") -> str:
     return f'{name} {{ status = ["{status}"] segment1 {{ start_extent = 0 extent_count = 1 {body} }} }}\n'
 
 
+def legs(count: int) -> str:
+    """The parts of an array: an image, and behind it the metadata, on each physical volume."""
+    return "".join(
+        volume(f"{kind}{n}", f'type = "striped" stripes = ["pv{n}", {at}]') for n in range(count) for at, kind in enumerate("im")
+    )
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -156,11 +152,10 @@ def volume(name: str, body: str, status: str = "") -> str:
 )
 def test_what_lvm_activates_without_a_physical_volume(body: str, reason: str) -> None:
     """Its activation mode is ``degraded`` where nobody says otherwise."""
-    legs = "".join(volume(f"{kind}{n}", f'type = "striped" stripes = ["pv{n}", {at}]') for n in (0, 1) for at, kind in enumerate("im"))
     pool = volume("leg", 'type = "raid1" raids = ["m0", "i0", "m1", "i1"]') + volume(
         "pool", 'type = "thin-pool" pool = "leg" metadata = "m0"'
     )
-    (found,) = lvm.volumes(grouped(volume("root", body, "VISIBLE") + legs + pool), {"PV0": Memory(b"A" * 8192)})
+    (found,) = lvm.volumes(grouped(volume("root", body, "VISIBLE") + legs(2) + pool), {"PV0": MemoryStream(b"A" * 8192)})
     assert (found.problem, found.lost) == (reason, 0 if reason else 1)
 
 
@@ -170,24 +165,23 @@ def test_an_origin_into_which_a_snapshot_is_merged() -> None:
     store = header + struct.pack("<QQQQ", 1, 3, 5, 2).ljust(512, b"\0") + b"T" * 512 + b"O" * 512
     stored = volume("s", 'type = "snapshot" origin = "root" merging_store = "cow"') + volume("cow", 'type = "striped" stripes = ["pv1", 0]')
     group = grouped(volume("root", 'type = "striped" stripes = ["pv0", 0]', "VISIBLE") + stored)
-    present = {"PV0": Memory(b"." * 4096), "PV1": Memory(store.ljust(4096, b"\0"))}
+    present = {"PV0": MemoryStream(b"." * 4096), "PV1": MemoryStream(store.ljust(4096, b"\0"))}
     (found,) = lvm.volumes(group, present)
     assert found.stream is not None
     assert found.stream.read()[::512] == b".O...T.."
     assert (found.kinds, found.plain) == (("snapshot", "striped"), False)
-    present["PV1"] = Memory(struct.pack("<IIII", 0x70416E53, 0, 1, 1).ljust(4096, b"\0"))
+    present["PV1"] = MemoryStream(struct.pack("<IIII", 0x70416E53, 0, 1, 1).ljust(4096, b"\0"))
     assert [one.problem for one in lvm.volumes(group, present)] == ["invalid LVM snapshot"]
-    present["PV1"] = Memory(bytes(4096))
+    present["PV1"] = MemoryStream(bytes(4096))
     assert [one.stream.read() for one in lvm.volumes(group, present) if one.stream] == [b"." * 4096]
 
 
 def test_an_lvm_array_that_is_being_reshaped_is_not_read() -> None:
-    legs = "".join(volume(f"{kind}{n}", f'type = "striped" stripes = ["pv{n}", {at}]') for n in (0, 1) for at, kind in enumerate("im"))
-    group = grouped(volume("root", 'type = "raid1" raids = ["m0", "i0", "m1", "i1"]', "VISIBLE") + legs)
+    group = grouped(volume("root", 'type = "raid1" raids = ["m0", "i0", "m1", "i1"]', "VISIBLE") + legs(2))
     head = bytearray(struct.pack("<4sIIIQQQQ", b"DmRd", 1, 2, 0, 7, 0, (1 << 64) - 1, (1 << 64) - 1).ljust(4096, b"\0"))
-    assert [one.problem for one in lvm.volumes(group, {f"PV{n}": Memory(b"." * 4096 + bytes(head)) for n in (0, 1)})] == [""]
+    assert [one.problem for one in lvm.volumes(group, {f"PV{n}": MemoryStream(b"." * 4096 + bytes(head)) for n in (0, 1)})] == [""]
     head[60] = 1
-    (found,) = lvm.volumes(group, {f"PV{n}": Memory(b"." * 4096 + bytes(head)) for n in (0, 1)})
+    (found,) = lvm.volumes(group, {f"PV{n}": MemoryStream(b"." * 4096 + bytes(head)) for n in (0, 1)})
     assert found.problem == "LVM RAID volume that is being reshaped is not supported"
 
 
@@ -202,7 +196,7 @@ def test_lvm_raid10_states_its_copies_or_not(copies: str) -> None:
     )
     physicals = "".join(f'pv{n} {{ id = "PV{n}" pe_start = 0 }}\n' for n in range(4))
     text = f'vg {{ extent_size = 8 physical_volumes {{ {physicals} }} logical_volumes {{ r {{ status = ["VISIBLE"] {raid} }} {parts} }} }}'
-    data = {f"PV{n}": Memory(bytes(4096) + bytes([48 + n // 2]) * 4096) for n in range(4)}
+    data = {f"PV{n}": MemoryStream(bytes(4096) + bytes([48 + n // 2]) * 4096) for n in range(4)}
     (found,) = lvm.volumes(lvm_text.read_group(text), data)
     assert found.stream is not None, found.problem
     assert found.stream.read(2048) == b"0" * 512 + b"1" * 512 + b"0" * 512 + b"1" * 512
@@ -218,7 +212,9 @@ def test_damaged_lvm_metadata(text: str) -> None:
 
 def test_lvm_sizes_are_checked() -> None:
     text = METADATA.replace("stripe_size = 1", "stripe_size = 0")
-    (root,) = (one for one in lvm.volumes(lvm_text.read_group(text), {"PV0": Memory(b""), "PV1": Memory(b"")}) if one.name == "root")
+    (root,) = (
+        one for one in lvm.volumes(lvm_text.read_group(text), {"PV0": MemoryStream(b""), "PV1": MemoryStream(b"")}) if one.name == "root"
+    )
     assert root.problem == "damaged LVM metadata (stripes)"
 
 
