@@ -79,7 +79,7 @@ class StaticAddress(Rule):
             {_PROFILE: _ROUTED},
             flags=(f"{_PROFILE}:5",),
             fixed={_PROFILE: "[connection]\ntype=ethernet\n[ipv4]\nmethod=auto\nroute2=10.0.0.0/8,192.0.2.9\n"},
-            title="the default route goes (its gateway is told), the other stays",
+            title="the default route goes (its gateway is named), the other stays",
         ),
         Example(
             {

@@ -49,7 +49,7 @@ Instruction = tuple[int, int, int, int]
 def table() -> str:
     """The kind of table of this process's system calls: ``x86_64``, ``generic``, or empty for one that is not known here."""
     machine = os.uname().machine
-    # A 32-bit Python has another table than its 64-bit kernel, and uname tells of the kernel.
+    # A 32-bit Python has another table than its 64-bit kernel, and uname describes the kernel.
     if machine not in _AUDIT or sys.maxsize < 1 << 32 or sys.byteorder != "little":
         return ""
     return "x86_64" if machine == "x86_64" else "generic"

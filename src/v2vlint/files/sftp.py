@@ -47,7 +47,7 @@ SSH = "V2VLINT_SSH"
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """What SFTP tells of a file: ``mode`` with its type, sizes in bytes, seconds since the epoch."""
+    """What SFTP says about a file: ``mode`` with its type, sizes in bytes, seconds since the epoch."""
 
     size: int = 0
     uid: int = 0

@@ -81,7 +81,7 @@ def _of_bios(fs: GuestFS) -> WindowsBoot | None:
 
 def _is_manager(fs: GuestFS, fallback: EfiImage, manager: str) -> bool | None:
     theirs, ours = fs.read(fallback.path, MAX_PROGRAM), fs.read(manager, MAX_PROGRAM)
-    # A boot manager of another version is told by the debug file that it names.
+    # A boot manager of another version is recognised by the debug file that it names.
     if theirs == ours or b"bootmgfw.pdb" in (theirs or b""):
         return True
     return None if fallback.kind == "unknown" else False
