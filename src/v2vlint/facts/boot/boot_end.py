@@ -6,7 +6,7 @@ else the level of ``initdefault`` (inittab(5)). Whatever the init: the kernel's 
 
 from __future__ import annotations
 
-from v2vlint.facts.boot.bootloader import Bootloader
+from v2vlint.facts.boot.bootloader import default_entries
 from v2vlint.facts.boot.cmdline import last_arg
 from v2vlint.facts.boot.entry import BootEntry
 from v2vlint.facts.boot.init import INITTAB, Init
@@ -15,7 +15,6 @@ from v2vlint.facts.systemd.goal import BootGoal, goal_of
 from v2vlint.facts.systemd.unit_files import UnitFiles
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
-from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import Where, WholeFile
 
 _FIRST = ("/sbin/init", "/etc/init", "/bin/init", "/bin/sh")
@@ -45,19 +44,12 @@ class BootEnd:
 @provides
 def find_boot_end(fs: GuestFS, init: Init, store: FactStore) -> BootEnd:
     """By the default entry, where there is one; of several that differ, only what is true for all."""
-    entries = _entries(store)
+    entries = default_entries(store)
     if (found := _bare_shell(fs, entries)) is not None:
         return found
     if init.name == "systemd":
         return _systemd(store, entries)
     return _levels(fs, entries) if init.name in ("sysv", "upstart") else BootEnd()
-
-
-def _entries(store: FactStore) -> tuple[BootEntry, ...]:
-    try:
-        return store.get(Bootloader).defaults
-    except FactUnavailable:
-        return ()
 
 
 def _bare_shell(fs: GuestFS, entries: tuple[BootEntry, ...]) -> BootEnd | None:

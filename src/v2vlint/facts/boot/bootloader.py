@@ -23,11 +23,12 @@ from v2vlint.facts.boot.grub.program import GrubProgram
 from v2vlint.facts.boot.limine import limine_menu
 from v2vlint.facts.boot.refind import refind_menu
 from v2vlint.facts.boot.systemd_boot import grub_bls_menu, stub_entry, systemd_boot_menu, unified_image
-from v2vlint.facts.registry import provides
+from v2vlint.facts.registry import FactStore, provides
 from v2vlint.facts.syntax.caseless import find_case
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import Where, WholeFile
 
@@ -104,6 +105,14 @@ class Bootloader:
     def all_entries(self) -> tuple[BootEntry, ...]:
         """The entries of all menus that may appear, each once, without those of other operating systems."""
         return tuple(dict.fromkeys(entry for menu in self.menus for entry in menu.entries if not entry.foreign))
+
+
+def default_entries(store: FactStore) -> tuple[BootEntry, ...]:
+    """The default entries of all menus that may appear; none when the boot loader cannot be read."""
+    try:
+        return store.get(Bootloader).defaults
+    except FactUnavailable:
+        return ()
 
 
 @provides

@@ -6,14 +6,13 @@ the command line takes precedence.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from v2vlint.facts.boot.bootloader import Bootloader
+from v2vlint.facts.boot.bootloader import default_entries
 from v2vlint.facts.boot.cmdline import last_arg
 from v2vlint.facts.registry import FactStore, provides
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
-from v2vlint.model.errors import FactUnavailable
 
 INITTAB = "/etc/inittab"
 _CANDIDATES = ("/sbin/init", "/usr/sbin/init", "/etc/init", "/bin/init")
@@ -51,19 +50,11 @@ class Init:
 @provides
 def find_init(fs: GuestFS, store: FactStore) -> Init:
     """The program on the default entry's command line, else the first candidate that exists, else what is installed."""
-    for path in dict.fromkeys((*_asked_for(store), *_CANDIDATES)):
+    asked = (arg.value for entry in default_entries(store) if (arg := last_arg(entry.args, "init")) and arg.value)
+    for path in dict.fromkeys((*asked, *_CANDIDATES)):
         if fs.is_file(path) and (name := _kind(fs, path)):
             return Init(name, path)
     return Init(next((name for name, paths in _INSTALLED if any(fs.exists(path) or fs.readlink(path) for path in paths)), ""))
-
-
-def _asked_for(store: FactStore) -> Iterator[str]:
-    """``init=`` of the default entries; none when the boot loader cannot be read."""
-    try:
-        defaults = store.get(Bootloader).defaults
-    except FactUnavailable:
-        return
-    yield from (arg.value for entry in defaults if (arg := last_arg(entry.args, "init")) and arg.value)
 
 
 def _kind(fs: GuestFS, path: str) -> str:

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import re
 
-from v2vlint.facts.boot.bootloader import Bootloader
+from v2vlint.facts.boot.bootloader import default_entries
 from v2vlint.facts.registry import FactStore
 from v2vlint.facts.storage.fstab import FstabEntry
 from v2vlint.facts.syntax.conf_vars import conf_vars
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
-from v2vlint.model.errors import FactUnavailable
 
 FASTBOOT = "/fastboot"
 _FAT = frozenset({"vfat", "msdos"})
@@ -60,10 +59,7 @@ def script_checks(style: str, family: str, fs: GuestFS, store: FactStore) -> Scr
 
 def arguments(store: FactStore) -> frozenset[str]:
     """The names on the default entries' command lines; none where the boot loader is not understood."""
-    try:
-        return frozenset(arg.name for entry in store.get(Bootloader).defaults for arg in entry.args)
-    except FactUnavailable:
-        return frozenset()
+    return frozenset(arg.name for entry in default_entries(store) for arg in entry.args)
 
 
 def _types(fs: GuestFS) -> frozenset[str]:

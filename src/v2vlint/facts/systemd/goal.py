@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from v2vlint.facts.boot.bootloader import Bootloader
+from v2vlint.facts.boot.bootloader import default_entries
 from v2vlint.facts.boot.cmdline import KernelArg
 from v2vlint.facts.registry import FactStore, provides
 from v2vlint.facts.systemd.unit_files import UnitFiles
 from v2vlint.model.dataclass import dataclass
-from v2vlint.model.errors import FactUnavailable
 
 # rlmap of systemd's proc-cmdline.c.
 _LEVELS = {
@@ -35,7 +34,7 @@ class BootGoal:
 @provides
 def find_boot_goal(units: UnitFiles, store: FactStore) -> BootGoal:
     """Determined by the default entry; if there are several that differ (one for each firmware), the usual values apply."""
-    found = {goal_of(entry) for entry in _command_lines(store)}
+    found = {goal_of(entry.args) for entry in default_entries(store)}
     goal = found.pop() if len(found) == 1 else BootGoal()
     return BootGoal(_started(units, units.alias_of(goal.target)), goal.masked, goal.reads_fstab)
 
@@ -44,13 +43,6 @@ def _started(units: UnitFiles, target: str) -> str:
     """systemd starts rescue.target in place of a default target that it cannot load (do_queue_default_job() of its main.c)."""
     there = units.path(target) is not None and not units.is_masked(target)
     return target if there or not units.path(_RESCUE) else _RESCUE
-
-
-def _command_lines(store: FactStore) -> tuple[tuple[KernelArg, ...], ...]:
-    try:
-        return tuple(entry.args for entry in store.get(Bootloader).defaults)
-    except FactUnavailable:
-        return ()
 
 
 def goal_of(args: Iterable[KernelArg]) -> BootGoal:
