@@ -6,6 +6,10 @@ import pytest
 
 from tests.facts.guests import Files, fact
 from v2vlint.facts.boot.boot_end import BootEnd
+from v2vlint.facts.boot.bootloader import Bootloader
+from v2vlint.facts.boot.cmdline import plain_args
+from v2vlint.facts.boot.entry import BootEntry, BootMenu
+from v2vlint.model.place import WholeFile
 from v2vlint.model.rule import Link
 
 SYSTEMD: Files = {"/sbin/init": Link("/lib/systemd/systemd"), "/lib/systemd/systemd": "", "/bin/sh": "", "/bin/bash": ""}
@@ -17,6 +21,13 @@ ETC = "/etc/systemd/system"
 def menu(*lines: str) -> Files:
     entries = "".join(f"menuentry a{number} {{\n linux /vmlinuz root=/dev/sda1 {line}\n}}\n" for number, line in enumerate(lines))
     return {"/boot/grub/grub.cfg": entries}
+
+
+def loaders(*lines: str) -> Bootloader:
+    """A menu for each firmware, with one entry."""
+    places = [WholeFile(f"/boot/menu{number}") for number in range(len(lines))]
+    entries = [BootEntry("a", "a", "", (), plain_args(line, at), at, at.path) for line, at in zip(lines, places, strict=True)]
+    return Bootloader(tuple(BootMenu("grub2", "", at, (one,), one, "") for one, at in zip(entries, places, strict=True)))
 
 
 @pytest.mark.parametrize(
@@ -39,6 +50,21 @@ def test_shells_in_place_of_an_init(files: Files, shell: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("files", "lines", "shell"),
+    [
+        (SYSTEMD, ("init=/bin/sh", "quiet"), False),  # one of them starts systemd
+        (SYSTEMD, ("quiet", "init=/bin/sh"), False),
+        (SYSTEMD, ("init=/bin/sh", "init=/bin/sh quiet"), True),
+        ({"/bin/sh": "", "/lib/systemd/systemd": ""}, ("init=/lib/systemd/systemd", ""), False),
+        ({"/bin/sh": ""}, ("init=/lib/systemd/systemd", ""), True),
+        ({"/bin/sh": ""}, ("init=/bin/sh", ""), True),
+    ],
+)
+def test_a_shell_is_said_where_every_loader_leads_to_one(files: Files, lines: tuple[str, ...], shell: bool) -> None:
+    assert bool(fact(BootEnd, files, loaders(*lines)).shell) is shell
+
+
+@pytest.mark.parametrize(
     ("files", "words"),
     [
         ({**UNITS, f"{ETC}/default.target": Link("/lib/systemd/system/multi-user.target")}, ""),
@@ -54,6 +80,30 @@ def test_systemd(files: Files, words: str) -> None:
     found = fact(BootEnd, {**SYSTEMD, **files}).maintenance
     assert words in found
     assert bool(found) is bool(words)
+
+
+@pytest.mark.parametrize(
+    ("files", "lines", "place"),
+    [
+        ({}, (), f"{ETC}/default.target"),
+        ({}, ("quiet",), f"{ETC}/default.target"),
+        ({}, ("rescue",), "/boot/menu0"),
+        ({}, ("rescue", "single"), "/boot/menu0"),
+        ({"/usr/lib/systemd/system/default.target": Link("rescue.target")}, ("quiet",), "/usr/lib/systemd/system/default.target"),
+        ({f"{ETC}/default.target": Link("/lib/systemd/system/rescue.target")}, ("quiet", "3"), f"{ETC}/default.target"),
+    ],
+)
+def test_what_leads_systemd_to_maintenance(files: Files, lines: tuple[str, ...], place: str) -> None:
+    """Without a default target, an entry that tells none is not to blame."""
+    found = fact(BootEnd, {**SYSTEMD, **UNITS, **files}, loaders(*lines))
+    assert found.maintenance
+    assert found.where == WholeFile(place)
+
+
+def test_no_default_target_and_a_loader_that_cannot_be_read() -> None:
+    found = fact(BootEnd, {**SYSTEMD, **UNITS})
+    assert "rescue.target" in found.maintenance
+    assert found.where == WholeFile(f"{ETC}/default.target")
 
 
 @pytest.mark.parametrize(

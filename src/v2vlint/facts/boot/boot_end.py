@@ -27,6 +27,7 @@ _ENDS = {
     "reboot": "restarts the machine again and again",
     "kexec": "restarts the machine again and again",
 }
+_DEFAULT = "/etc/systemd/system/default.target"
 _LEVELS = {"0": "halts the machine", "6": "restarts the machine again and again", **dict.fromkeys(("1", "s", "S"), _ENDS["rescue"])}
 
 
@@ -53,17 +54,15 @@ def find_boot_end(fs: GuestFS, init: Init, store: FactStore) -> BootEnd:
 
 
 def _bare_shell(fs: GuestFS, entries: tuple[BootEntry, ...]) -> BootEnd | None:
-    """The first program that exists, when it is a shell: asked for by all entries, or as the kernel's last resort."""
-    asked = {arg.value if (arg := last_arg(entry.args, "init")) else "" for entry in entries}
-    path = next(iter(asked)) if len(asked) == 1 else ""
-    if path and _is_shell(fs, path):
+    """The first program that exists, when it is a shell: asked for by all entries, or as the kernel's last resort for all of them."""
+    asked = {(arg.value if (arg := last_arg(entry.args, "init")) else "") or "" for entry in entries} or {""}
+    path = next(iter(asked))
+    if len(asked) == 1 and path and _is_shell(fs, path):
         return BootEnd(f"init={path} starts a shell in place of an init", where=entries[0].where)
-    there = next((path for path in (*asked, *_FIRST) if path and fs.is_file(path)), "")
-    return (
-        BootEnd(f"there is no init program, so that {there} starts in its place", where=WholeFile(_FIRST[0]))
-        if there == _FIRST[-1]
-        else None
-    )
+    started = {next((one for one in (own, *_FIRST) if one and fs.is_file(one)), "") for own in asked}
+    if started != {_FIRST[-1]}:
+        return None
+    return BootEnd(f"there is no init program, so that {_FIRST[-1]} starts in its place", where=WholeFile(_FIRST[0]))
 
 
 def _is_shell(fs: GuestFS, path: str) -> bool:
@@ -75,9 +74,10 @@ def _systemd(store: FactStore, entries: tuple[BootEntry, ...]) -> BootEnd:
     name, _, kind = goal.rpartition(".")
     if kind not in ("target", "service") or name not in _ENDS:
         return BootEnd()
-    told = any(goal_of(entry.args) != BootGoal() and goal_of(entry.args).target != "default.target" for entry in entries)
-    default = store.get(UnitFiles).path("default.target")
-    place = entries[0].where if told or default is None else WholeFile(default)
+    told = {goal_of(entry.args).target for entry in entries}
+    # Where the entries differ, the default target counts.
+    by_entry = len(told) == 1 and told != {BootGoal().target}
+    place = entries[0].where if by_entry else WholeFile(store.get(UnitFiles).path("default.target") or _DEFAULT)
     return BootEnd(maintenance=f"systemd starts {goal}, which {_ENDS[name]}", where=place)
 
 
