@@ -168,7 +168,19 @@ def test_libvirt() -> None:
 
 @pytest.mark.parametrize(
     ("text", "mac"),
-    [("00-50-56-AA-BB-CC", "00:50:56:aa:bb:cc"), ("005056AABBCC", "00:50:56:aa:bb:cc"), ("00:00:00:00:00:00", ""), ("zz:" * 5 + "zz", "")],
+    [
+        ("00-50-56-AA-BB-CC", "00:50:56:aa:bb:cc"),
+        ("005056AABBCC", "00:50:56:aa:bb:cc"),
+        ("00:00:00:00:00:00", ""),
+        ("zz:" * 5 + "zz", ""),
+        ("5254.0012.3456", "52:54:00:12:34:56"),
+        ('"00:50:56:AA:BB:CC"', "00:50:56:aa:bb:cc"),
+        ("5254.0012", ""),
+        ("0000.0000.0000", ""),
+        ("5254.0012.3456,romfile=/etc/shadow", ""),
+        ('"00:50:56:aa:bb:cc",romfile="/etc/shadow"', ""),
+        ("5254.0012.3456\n00", ""),
+    ],
 )
 def test_addresses(text: str, mac: str) -> None:
     assert mac_address(text) == mac

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Definition, Example, Finding, Network, NotApplicable, Rule, Severity, Target, Token, sample_domain
+from v2vlint.api import Definition, Example, Finding, Network, NotApplicable, Rule, Severity, Target, Token, same_mac, sample_domain
 
 _NIC = "<interface type='network'><mac address='00:50:56:9a:bc:01'/></interface>\n"
 _LINK = "[Match]\nMACAddress=@\n[Link]\nName=lan0\n"
@@ -45,24 +45,24 @@ class MacAddressNotDefined(Rule):
             title="the definition does not tell the address",
         ),
         Example({"/etc/systemd/network/10-lan.link": _LINK.replace("@", "00:50:56:9a:bc:99")}, title="no definition"),
+        Example({"/etc/systemd/network/10-lan.link": _LINK.replace("@", "0050.569a.bc01")}, given=(sample_domain(_NIC),)),
     )
 
     def check(self, definition: Definition, network: Network, target: Target) -> Iterator[Finding]:
         definition.require()
         if not target.keeps_mac or not definition.nics or len(definition.macs) < len(definition.nics):
             raise NotApplicable("not every card's address is known, or none is kept")
-        known = frozenset(definition.macs)
         for interface in network.interfaces:
-            if interface.mac is not None and _plain(interface.mac) not in known:
+            if interface.mac is not None and not _has(definition, interface.mac):
                 message = f"{interface.manager} configures the card with the MAC address {interface.mac}, which no card of the machine has"
                 effect = "no card there has the address, so the configuration never applies"
                 yield self.finding(interface.mac.where, message, effect, related=(definition.nics[0].where,))
         for pin in network.pins:
-            if pin.name.value and pin.mac is not None and _plain(pin.mac) not in known:
+            if pin.name.value and pin.mac is not None and not _has(definition, pin.mac):
                 message = f"the name {pin.name} is for a card with the MAC address {pin.mac}, which the machine does not have"
                 effect = "no card gets the name; it may be left over from an earlier machine"
                 yield self.finding(pin.mac.where, message, effect, severity=Severity.INFO, related=(definition.nics[0].where,))
 
 
-def _plain(token: Token) -> str:
-    return token.value.strip("\"'").lower().replace("-", ":")
+def _has(definition: Definition, mac: Token) -> bool:
+    return any(same_mac(mac.value, one) for one in definition.macs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.mac import plain_mac
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,4 +19,4 @@ class CardNames:
 
     def knows(self, mac: str) -> bool:
         """Whether the user gave this address for some card."""
-        return mac.strip("\"'").lower().replace("-", ":") in (known for _name, known in self.macs)
+        return plain_mac(mac) in (known for _name, known in self.macs)

@@ -6,6 +6,8 @@ import re
 import struct
 import uuid
 
+from v2vlint.model.mac import plain_mac
+
 _UUID = re.compile(r"[0-9a-f]{32}")
 _SIGNED = re.compile(r"-?\d{1,20}")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
@@ -18,8 +20,8 @@ def number(text: str) -> int:
 
 
 def mac_address(text: str) -> str:
-    """A MAC address in lower case with colons, from any notation that definitions use; empty when it is invalid or all zeroes."""
-    plain = text.strip().lower().replace("-", ":")
+    """A MAC address in lower case with colons, from any notation of definitions and guests; empty when it is invalid or all zeroes."""
+    plain = plain_mac(text.strip())
     if len(plain) == 12 and ":" not in plain:
         plain = ":".join(plain[at : at + 2] for at in range(0, 12, 2))
     return plain if _MAC.fullmatch(plain) and plain != "00:00:00:00:00:00" else ""

@@ -7,6 +7,7 @@ import pytest
 from v2vlint.facts.network.interface import address_from, is_mac, kind_of_name, same_mac
 from v2vlint.facts.network.ip_scope import is_link_local, is_local_host, is_loopback_address, is_private_address
 from v2vlint.facts.network.names import IfNameKind, ifname_kind, is_glob, is_topology_name, is_vmware_name, matches, parent_name
+from v2vlint.model.card_names import CardNames
 from v2vlint.model.place import Span
 
 K = IfNameKind
@@ -139,6 +140,8 @@ def test_mac_addresses() -> None:
         False,
     ]
     assert same_mac("00:50:56:9A:BC:01", "00-50-56-9a-bc-01")
+    assert same_mac("'0050.569A.BC01'", "00:50:56:9a:bc:01")
+    assert CardNames(macs=(("eth0", "00:50:56:9a:bc:01"),)).knows("0050.569A.BC01")
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,11 @@ import enum
 import ipaddress
 import re
 
-from v2vlint.facts.network.match import Match, MatchKey, any_of, plain_mac
+from v2vlint.facts.network.match import Match, MatchKey, any_of
 from v2vlint.facts.network.names import IfNameKind, ifname_kind, is_glob
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.fix import ReplaceText
+from v2vlint.model.mac import plain_mac
 from v2vlint.model.place import Span, Token
 
 _MAC = re.compile(r"[0-9a-fA-F]{1,2}(?:[:-][0-9a-fA-F]{1,2}){5}|[0-9a-fA-F]{4}(?:\.[0-9a-fA-F]{4}){2}")

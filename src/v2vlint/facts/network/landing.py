@@ -14,7 +14,7 @@ from typing import TypeVar, cast
 from v2vlint.facts.network.card_wishes import CardNames
 from v2vlint.facts.network.choice import won
 from v2vlint.facts.network.interface import InterfaceConfig, Method
-from v2vlint.facts.network.match import Card, Condition, Match, MatchKey, Survival, Term, fits, plain_mac
+from v2vlint.facts.network.match import Card, Condition, Match, MatchKey, Survival, Term, fits
 from v2vlint.facts.network.name_policy import NamePolicy
 from v2vlint.facts.network.names import IfNameKind, ifname_kind, is_glob, parent_name
 from v2vlint.facts.network.network import NamePin, Network
@@ -22,6 +22,7 @@ from v2vlint.facts.network.worlds import MAX_CARDS, World, card_count, other_pla
 from v2vlint.facts.registry import provides
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.definition import Definition
+from v2vlint.model.mac import plain_mac
 from v2vlint.model.place import Span, Token, Where
 from v2vlint.model.target import Target
 
@@ -224,12 +225,7 @@ def _macs(network: Network, target: Target, wishes: CardNames, configs: Iterable
 
 def _sorted(network: Network) -> Iterable[InterfaceConfig]:
     """The configurations of cards, and those that exclude cards from a manager, in the order in which they are tried."""
-    found = [config for config in network.cards if not _is_odd(config)]
-    return sorted((*found, *network.hands_off), key=lambda config: config.order)
-
-
-def _is_odd(config: InterfaceConfig) -> bool:
-    return config.kind != "ethernet"
+    return sorted((*network.cards, *network.hands_off), key=lambda config: config.order)
 
 
 def _named(world: World, network: Network, target: Target, macs: tuple[str, ...], known: frozenset[str]) -> World:
@@ -328,7 +324,7 @@ def _all_below(network: Network, way: InterfaceConfig) -> list[InterfaceConfig]:
 
 def _losses(network: Network, scenes: tuple[_Scene, ...]) -> Iterable[Loss]:
     usual = tuple(scene for scene in scenes if scene.world.usual) or scenes
-    for config in [config for config in network.cards if not _is_odd(config)][:MAX_CONFIGS]:
+    for config in network.cards[:MAX_CONFIGS]:
         survival, at_home = _over(scenes, partial(_fit_of, config)), _over(usual, partial(_fit_of, config))
         for condition in _failing(config, scenes) if survival is not Survival.KEPT else ():
             pins = _pins_lost(network, condition, scenes)

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import enum
 import fnmatch
-import re
 from collections.abc import Iterable
 
 from v2vlint.facts.syntax.edit_lines import slice_token
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.mac import plain_mac
 from v2vlint.model.place import Token
 
 MAX_PATTERN = 200
-_GROUPS = re.compile(r"[0-9a-f]{4}(?:\.[0-9a-f]{4}){2}")
 
 
 class Survival(enum.IntEnum):
@@ -193,9 +192,3 @@ def _hit(key: MatchKey, pattern: str, value: str) -> bool:
     if key is MatchKey.DRIVER:
         return any(fnmatch.fnmatchcase(one, wanted) for one in value.split() for wanted in (pattern, pattern.replace("-", "_")))
     return fnmatch.fnmatchcase(value, pattern)
-
-
-def plain_mac(text: str) -> str:
-    """An ethernet address in lower case with colons, without quotes; systemd's three groups (``5254.0012.3456``) as well."""
-    plain = text.strip("\"'").lower().replace("-", ":")
-    return ":".join(re.findall("..", plain.replace(".", ""))) if _GROUPS.fullmatch(plain) else plain

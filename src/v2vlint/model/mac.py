@@ -1,0 +1,13 @@
+"""MAC addresses in the notations of guests' files."""
+
+from __future__ import annotations
+
+import re
+
+_GROUPS = re.compile(r"[0-9a-f]{4}(?:\.[0-9a-f]{4}){2}")
+
+
+def plain_mac(text: str) -> str:
+    """An ethernet address in lower case with colons, without quotes; systemd's three groups (``5254.0012.3456``) as well."""
+    plain = text.strip("\"'").lower().replace("-", ":")
+    return ":".join(re.findall("..", plain.replace(".", ""))) if _GROUPS.fullmatch(plain) else plain
