@@ -137,6 +137,7 @@ def test_a_desk_tells_what_it_gave(bundle: Path) -> None:
     assert second.before == second.after == "ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73"
     assert desk.gave(str(bundle / "in"))
     assert not desk.gave(str(bundle / "base"))
+    assert not any(desk.gave(f"{bundle}/disk{end}") for end in ("\0", "\ud800"))
 
 
 def test_a_child_does_not_ask_for_ever(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:

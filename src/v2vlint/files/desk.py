@@ -70,7 +70,10 @@ class Desk:
 
     def gave(self, path: str) -> bool:
         """Whether the child was given the file at ``path``: a parent acts on no other path."""
-        return (path if is_url(path) else os.path.realpath(path)) in self._given
+        try:
+            return (path if is_url(path) else os.path.realpath(path)) in self._given
+        except ValueError:  # a zero byte, or what no name can hold
+            return False
 
     def files(self) -> tuple[HostFileInfo, ...]:
         """All files that were given, in order; with their current digests on request."""

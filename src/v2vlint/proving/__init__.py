@@ -75,26 +75,16 @@ def forecast(guest: GuestRef, target: Target, keys: Keys | None = None) -> Forec
 
 
 def _prepared(guest: GuestRef, target: Target, wish: Wish, folder: Path) -> PreparedBoot:
-    from v2vlint import isolate
     from v2vlint.confine import Grant
+    from v2vlint.engine.child import answer
     from v2vlint.files import Desk
-    from v2vlint.model.codec import decode, encode
+    from v2vlint.isolate import DEFAULT_LIMITS
     from v2vlint.proving.protocol import PREPARE, PreparedBoot, ProveAsk, is_valid
 
     ask = ProveAsk(guest, target, str(folder), wish.via == "kernel", wish.keys)
     desk = Desk(guest)
-    outcome = isolate.run(isolate.Call(PREPARE, encode(ask), Grant(write=(str(folder),)), desk))
-    if isinstance(outcome, isolate.Answer):
-        try:
-            prepared = decode(PreparedBoot, outcome.value)
-            # QEMU opens only what the child itself was given.
-            valid = is_valid(prepared, target) and all(desk.gave(path) for disk in prepared.disks for path in disk.files)
-        except (TypeError, ValueError, KeyError):
-            valid = False
-        if not valid:
-            raise ImageError(f"{guest.name}: the reader process gave no valid answer")
-        return prepared
-    if isinstance(outcome, isolate.Refusal):
-        kind = UsageError if outcome.kind == "UsageError" else ImageError
-        raise kind(outcome.message, hint=outcome.hint)
-    raise ImageError(f"{guest.name}: {outcome.reason}", hint=outcome.hint)
+    prepared = answer(PREPARE, ask, PreparedBoot, guest, DEFAULT_LIMITS, desk, Grant(write=(str(folder),)))
+    # QEMU opens only what the child itself was given.
+    if not is_valid(prepared, target) or not all(desk.gave(path) for disk in prepared.disks for path in disk.files):
+        raise ImageError(f"{guest.name}: the reader process gave no valid answer")
+    return prepared
