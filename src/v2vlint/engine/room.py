@@ -47,8 +47,7 @@ def lack_of_room(fs: GuestFS, blocks: BlockTable, writes: Iterable[PathAndSize])
 def _device(fs: GuestFS, blocks: BlockTable, path: str) -> BlockDevice | None:
     """The device of the filesystem that a path is on."""
     real = fs.resolve(posixpath.dirname(path)) or path
-    points = [point for point in fs.mounts if real == point or real.startswith(f"{point.rstrip('/')}/")]
-    return next(iter(blocks.tagged("UUID", fs.mounts[max(points, key=len)].uuid)), None)
+    return next(iter(blocks.tagged("UUID", fs.mounts[fs.mount_of(real)].uuid)), None)
 
 
 def _written(fs: GuestFS, edit: Edit) -> PathAndSize:

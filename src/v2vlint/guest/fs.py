@@ -97,6 +97,10 @@ class GuestFS:
         found = self._find(path)
         return None if found is None else found[0]
 
+    def mount_of(self, path: str) -> str:
+        """The mount point of the filesystem that ``path``, a canonical path, is on."""
+        return max((point for point in self.mounts if f"{path}/".startswith(f"{point.rstrip('/')}/")), key=len, default="/")
+
     def readlink(self, path: str) -> str | None:
         """The target of the link at ``path`` itself, or None when it is not a link."""
         found = self._find(path, follow=False)

@@ -164,8 +164,9 @@ def _found(files: GrubFiles, path: str) -> BootEntry:
     args = split_args(literal(text, options.where.start, options.where.end)) if text and options else ()
     images = [one for one in files.fs.listdir(folder or "/") if one.lower().startswith("init")]
     initrd = next((one for one in images if version and version in one), images[0] if len(images) == 1 and not version else "")
+    top = files.fs.mount_of(path).rstrip("/")
     # Those given replace the one that rEFInd finds.
-    given = tuple(f"{_top(files, path)}{name}" for name in stub_initrds(args))
+    given = tuple(f"{top}{name}" for name in stub_initrds(args))
     return BootEntry(
         title=name,
         id=name,
@@ -176,12 +177,6 @@ def _found(files: GrubFiles, path: str) -> BootEntry:
         source=text.path if text else path,
         version=version,
     )
-
-
-def _top(files: GrubFiles, path: str) -> str:
-    """Where the volume with ``path`` is mounted, without a slash at the end."""
-    points = (point.rstrip("/") for point in files.fs.mounts)
-    return max((point for point in points if path.startswith(f"{point}/")), key=len, default="")
 
 
 def _default(settings: dict[str, list[list[str]]], entries: list[BootEntry], others: Sequence[str]) -> tuple[BootEntry | None, str]:

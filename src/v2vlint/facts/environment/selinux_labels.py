@@ -65,7 +65,7 @@ def read_selinux_labels(fs: GuestFS, selinux: Selinux, contexts: FileContexts, a
     overridden = tuple(entry.mount_point for entry in fstab.entries if any(option.startswith("context=") for option in entry.options))
     files, unclear = [], []
     for path in dict.fromkeys(_real(fs, accounts)):
-        if _mount_of(fs, path) in overridden:
+        if fs.mount_of(path) in overridden:
             continue
         try:
             files.append(_label(fs, contexts, path))
@@ -91,7 +91,3 @@ def _label(fs: GuestFS, contexts: FileContexts, path: str) -> FileLabel:
     wanted = contexts.label(path, status.kind if status else Kind.FILE)
     found = type_of(label)
     return FileLabel(WholeFile(path), found, "" if found in contexts.customizable else type_of(wanted))
-
-
-def _mount_of(fs: GuestFS, path: str) -> str:
-    return max((point for point in fs.mounts if f"{path}/".startswith(f"{point.rstrip('/')}/")), key=len)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import field
 
-from v2vlint.facts.boot.grub.volumes import GrubVolume, block_of, is_opaque, mount_of, volumes_of
+from v2vlint.facts.boot.grub.volumes import GrubVolume, block_of, is_opaque, volumes_of
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
 from v2vlint.model.blocks import BlockTable
@@ -64,15 +64,15 @@ class GrubFiles:
 
     def device_of(self, path: str) -> str:
         """The device that contains the guest path ``path``."""
-        return f"mount:{mount_of(path, self.fs.mounts)}"
+        return f"mount:{self.fs.mount_of(path)}"
 
     def inside(self, path: str) -> str:
         """The guest path ``path`` relative to the device that contains it."""
-        return f"{self.part_of(path)}/{path[len(mount_of(path, self.fs.mounts)) :].lstrip('/')}"
+        return f"{self.part_of(path)}/{path[len(self.fs.mount_of(path)) :].lstrip('/')}"
 
     def part_of(self, path: str) -> str:
         """The part of the device that the guest mounts: the path of a subvolume or folder on it, empty for the whole."""
-        point = mount_of(path, self.fs.mounts)
+        point = self.fs.mount_of(path)
         volume = self._mounted_at(point)
         return next((inner for inner, at in volume.parts if at == point), "") if volume else ""
 
@@ -147,10 +147,10 @@ class GrubFiles:
 
     def _exactly(self, volume: GrubVolume, path: str) -> GuestPath:
         real = volume.tree.resolve(path)
-        shown = volume.shown_at(path, self.fs.mounts)
+        shown = volume.shown_at(path, self.fs)
         if real is None:
             return GuestPath(shown or f"({volume.device}){path}", exists=False, foreign=not volume.parts)
-        seen = volume.shown_at(real, self.fs.mounts)
+        seen = volume.shown_at(real, self.fs)
         if seen is None:
             return GuestPath(f"({volume.device}){path}", exists=True, foreign=True)
         same = shown is not None and self.fs.resolve(shown) == self.fs.resolve(seen)

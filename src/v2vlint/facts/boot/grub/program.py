@@ -9,7 +9,6 @@ from __future__ import annotations
 from v2vlint.facts.boot.grub.build import MODULES, GrubBuild
 from v2vlint.facts.boot.grub.files import GrubFiles
 from v2vlint.facts.boot.grub.shell import Environment, GrubShell
-from v2vlint.facts.boot.grub.volumes import mount_of
 from v2vlint.facts.syntax.located import Located
 from v2vlint.guest.text import GuestText
 from v2vlint.model.dataclass import dataclass
@@ -81,6 +80,6 @@ def start(program: GrubProgram, build: GrubBuild, files: GrubFiles) -> Environme
 
 
 def _disk_of(path: str, files: GrubFiles) -> str:
-    uuid = files.fs.mounts[mount_of(path, files.fs.mounts)].uuid
+    uuid = files.fs.mounts[files.fs.mount_of(path)].uuid
     block = next(iter(files.blocks.tagged("UUID", uuid)), None)
     return f"hd{block.disk}" if block else "hd"

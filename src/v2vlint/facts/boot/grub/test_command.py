@@ -133,8 +133,7 @@ class _Test:
         found = self.fs.stat(place.path)
         if found is None:
             return -1
-        points = (point for point in self.fs.mounts if place.path == point or place.path.startswith(f"{point.rstrip('/')}/"))
-        return max(int(found.mtime), 0) if self.fs.mounts[max(points, key=len)].type in _TIMED else 0
+        return max(int(found.mtime), 0) if self.fs.mounts[self.fs.mount_of(place.path)].type in _TIMED else 0
 
 
 def _both(one: bool | None, other: bool | None) -> bool | None:

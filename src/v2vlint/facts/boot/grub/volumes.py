@@ -27,21 +27,15 @@ class GrubVolume:
     parts: tuple[tuple[str, str], ...] = ()
     default: str = ""
 
-    def shown_at(self, path: str, mounts: Iterable[str]) -> str | None:
-        """The guest path of ``path`` on this filesystem; None when the guest does not mount that part."""
-        points = tuple(mounts)
+    def shown_at(self, path: str, fs: GuestFS) -> str | None:
+        """The path in the guest ``fs`` of ``path`` on this filesystem; None when the guest does not mount that part."""
         # The longest first: a subvolume may lie inside another one that is mounted as well.
         for inner, point in sorted(self.parts, key=lambda part: -len(part[0])):
             if path == inner or path.startswith(f"{inner}/"):
                 shown = f"{point.rstrip('/')}{path[len(inner) :]}" or "/"
                 # Something else mounted over that folder hides the file from the guest.
-                return shown if mount_of(shown, points) == point else None
+                return shown if fs.mount_of(shown) == point else None
         return None
-
-
-def mount_of(path: str, points: Iterable[str]) -> str:
-    """The mount point above the guest path ``path``."""
-    return max((point for point in points if path == point or path.startswith(f"{point.rstrip('/')}/")), key=len, default="/")
 
 
 def volumes_of(fs: GuestFS, blocks: BlockTable) -> tuple[GrubVolume, ...]:
