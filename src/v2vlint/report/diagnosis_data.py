@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 from v2vlint.model.diagnosis import Diagnosis, ImageDiagnosis, LogMessage, LogMilestone
 from v2vlint.model.plain import JsonObject
-from v2vlint.report.escape import valid_unicode
-from v2vlint.report.formats.json_report import finding_data, forecast_data
+from v2vlint.report.escape import json_text
+from v2vlint.report.formats.json_report import finding_data, forecast_data, problem_data
 
 SCHEMA_VERSION = 1
 SCHEMA_REVISION = 1
@@ -15,8 +13,8 @@ SCHEMA_REVISION = 1
 
 
 def render_json(found: Diagnosis, version: str) -> str:
-    """JSON as ASCII text. Text that a terminal could take for commands is escaped, and restored by a JSON parser."""
-    return json.dumps(valid_unicode(as_data(found, version)), indent=2).replace("\x7f", "\\u007f") + "\n"
+    """The diagnosis as JSON."""
+    return json_text(as_data(found, version))
 
 
 def as_data(found: Diagnosis, version: str) -> JsonObject:
@@ -68,5 +66,5 @@ def _image(image: ImageDiagnosis) -> JsonObject:
         "agrees": image.agrees,
         "findings": [{"rule": one.finding.rule, **finding_data(one)} for one in image.findings],
         "mentions": [{"path": one.path, "line": one.line, "text": one.text} for one in image.mentions],
-        "problems": [{"where": one.where, "reason": one.reason, "hint": one.hint or None} for one in image.problems],
+        "problems": [problem_data(one) for one in image.problems],
     }

@@ -6,6 +6,7 @@ Undecodable bytes travel as lone surrogates and are shown as ``\xff``. Output to
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, Literal
 
@@ -31,6 +32,12 @@ def valid_unicode(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: valid_unicode(item) for key, item in value.items()}
     return [valid_unicode(item) for item in value] if isinstance(value, list) else value
+
+
+def json_text(value: Any, indent: int | None = 2) -> str:
+    """Plain data as JSON in ASCII. Text that a terminal could take for commands is escaped in JSON's way, and restored by a JSON parser."""
+    # JSON leaves DEL as it is, and it is a control character.
+    return json.dumps(valid_unicode(value), indent=indent).replace("\x7f", "\\u007f") + "\n"
 
 
 Family = Literal["text", "json", "xml", "raw"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ from v2vlint.model.definition import Definition, DiskDevice
 from v2vlint.model.machine import InstalledKernel, Machine, OperatingSystem, Volume
 from v2vlint.model.place import Device, RegistryKey, Span, WholeFile
 from v2vlint.model.plain import JsonObject
-from v2vlint.report.escape import valid_unicode
+from v2vlint.report.escape import json_text, valid_unicode
 
 SCHEMA_VERSION = 1
 SCHEMA_REVISION = 1
@@ -21,8 +20,8 @@ _PLACES = (Span, WholeFile, Device, RegistryKey)
 
 
 def render_json(machines: Sequence[Machine], version: str) -> str:
-    """JSON as ASCII text. Text that a terminal could take for commands is escaped, and restored by a JSON parser."""
-    return json.dumps(valid_unicode(as_data(machines, version)), indent=2).replace("\x7f", "\\u007f") + "\n"
+    """The machines as JSON."""
+    return json_text(as_data(machines, version))
 
 
 def render_yaml(machines: Sequence[Machine], version: str) -> str:

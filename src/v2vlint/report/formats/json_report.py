@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from datetime import UTC, datetime
 
@@ -23,10 +22,10 @@ from v2vlint.model.fix import (
 )
 from v2vlint.model.place import RegistryKey, Span, Where, WholeFile
 from v2vlint.model.plain import JsonObject
-from v2vlint.model.report import EarlierProof, FindingReport, Forecast, ImageReport, Report, RootReport, RuleResult, TargetReport
+from v2vlint.model.report import EarlierProof, FindingReport, Forecast, ImageReport, Problem, Report, RootReport, RuleResult, TargetReport
 from v2vlint.model.rule import RuleInfo
 from v2vlint.model.source import HostFileInfo
-from v2vlint.report.escape import valid_unicode
+from v2vlint.report.escape import json_text
 from v2vlint.report.walk import exit_code, hits, tally
 
 SCHEMA_VERSION = 1
@@ -43,9 +42,8 @@ _OUTCOMES = {
 
 
 def render(report: Report) -> str:
-    """The report as ASCII text. Text that a terminal could take for commands is escaped in JSON's way, and restored by a JSON parser."""
-    # JSON leaves DEL as it is, and it is a control character.
-    return json.dumps(valid_unicode(as_data(report)), indent=2).replace("\x7f", "\\u007f") + "\n"
+    """The report as JSON."""
+    return json_text(as_data(report))
 
 
 def as_data(report: Report) -> JsonObject:
@@ -114,11 +112,16 @@ def image_data(image: ImageReport) -> JsonObject:
         "machine_uuid": image.origin.uuid or None,
         "files": [_file(file) for file in image.files],
         "proofs": [_proof(proof) for proof in image.proofs],
-        "problems": [{"where": one.where, "reason": one.reason, "hint": one.hint or None} for one in image.problems],
+        "problems": [problem_data(one) for one in image.problems],
         "devices": [_device(device) for device in image.blocks],
         "machine": [_target(target) for target in image.machine],
         "roots": [_root(root) for root in image.roots],
     }
+
+
+def problem_data(one: Problem) -> JsonObject:
+    """What could not be read, and the command that helps."""
+    return {"where": one.where, "reason": one.reason, "hint": one.hint or None}
 
 
 def _proof(proof: EarlierProof) -> JsonObject:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 from v2vlint.model.report import Report
-from v2vlint.report.escape import valid_unicode
+from v2vlint.report.escape import json_text
 from v2vlint.report.formats.json_report import image_data
 
 
 def render(report: Report) -> str:
     """The guests of the report."""
-    return "".join(f"{json.dumps(valid_unicode(image_data(image)))}\n".replace("\x7f", "\\u007f") for image in report.images)
+    return "".join(json_text(image_data(image), indent=None) for image in report.images)
