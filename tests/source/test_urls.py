@@ -301,7 +301,18 @@ def test_a_path_of_another_host_is_not_taken_for_one_of_this(uri: str) -> None:
     assert "qemu+ssh://root@kvm7/system" in ref.hint
 
 
-@pytest.mark.parametrize("uri", ["", "qemu:///system", "test:///default", "qemu+tcp://localhost/system", "qemu+ssh://kvm7/system"])
+def test_an_address_of_another_host_stays_one_that_a_url_can_have() -> None:
+    (ref,) = expand(["domain:web"], "qemu+tls://root@[2001:db8::7]:16514/system")
+    assert "qemu+ssh://root@[2001:db8::7]/system" in ref.hint
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "", "qemu:///system", "test:///default", "qemu+tcp://localhost/system", "qemu+ssh://kvm7/system", "qemu+tcp://LOCALHOST:16509/system",
+        "qemu+tcp://[::1]:16509/system", "qemu+tls://127.0.0.1/system",
+    ],
+)  # fmt: skip
 def test_the_disks_of_this_host_and_those_behind_ssh_are_within_reach(uri: str) -> None:
     assert not domain._unreadable(uri)
 

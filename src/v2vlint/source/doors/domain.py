@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
@@ -58,9 +57,10 @@ def _unreadable(connect: str) -> str:
 
     The paths of its disks are that host's: here, they would be other files, or none.
     """
-    place = urlsplit(connect).netloc.rpartition("@")[2]
-    host = place.rpartition(":")[0] if re.search(r":\d+$", place) else place
-    return "" if _host(connect) or host in ("localhost", "127.0.0.1", "[::1]") else host
+    host = urlsplit(connect).hostname or ""
+    if _host(connect) or host in ("localhost", "127.0.0.1", "::1"):
+        return ""
+    return f"[{host}]" if ":" in host else host
 
 
 def _elsewhere(argument: str, found: Live, place: str) -> GuestRef:
