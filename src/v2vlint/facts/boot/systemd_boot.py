@@ -134,8 +134,12 @@ def _from_bls(fs: GuestFS, mount: str, bls: BlsEntry) -> _Candidate:
 
 def _is_kernel(fs: GuestFS, path: str, sections: PeImage | None) -> bool:
     """Whether an EFI program is a unified kernel image, or a kernel with an EFI stub."""
-    found = read_kernel_image(fs, path) if sections else None
-    return bool(sections and sections.section(".linux")) or (found is not None and found.kind in ("bzimage", "arm64", "zboot"))
+    if sections is None:
+        return False
+    if sections.section(".linux"):
+        return True
+    found = read_kernel_image(fs, path)
+    return found is not None and found.kind in ("bzimage", "arm64", "zboot")
 
 
 def unified_images(fs: GuestFS, mount: str) -> list[_Candidate]:
