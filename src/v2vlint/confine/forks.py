@@ -187,7 +187,7 @@ atexit.register(end)
 def serve(control: int, child: Callable[[int], NoReturn]) -> NoReturn:
     """The server: fork children, which continue in ``child``, and report on them, until the parent is gone."""
     prctl(PR_SET_NO_NEW_PRIVS, 1)
-    server, forked, warm = os.getpid(), Counter[str](), set[tuple[str, bool]]()
+    server, forked, warm = os.getpid(), Counter[str](), dict[str, bool]()
     channel = socket.socket(fileno=control)
     while True:
         try:
@@ -225,14 +225,14 @@ def _told(what: str, pid: int) -> bool | int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def _warm(module: str, many: bool, warm: set[tuple[str, bool]]) -> None:
-    """Import ``module`` and what its ``preload(many)`` imports, once, and with ``many`` once more.
+def _warm(module: str, many: bool, warm: dict[str, bool]) -> None:
+    """Import ``module`` and what its ``preload(many)`` imports, once, and with ``many`` once more. ``warm`` says which was done.
 
     An import error here occurs again in the child, which reports it.
     """
-    if warm & {(module, many), (module, True)}:
+    if warm.get(module) in (True, many):
         return
-    warm.add((module, many))
+    warm[module] = many
     with contextlib.suppress(Exception):
         getattr(importlib.import_module(module), "preload", bool)(many)
     # Objects in the permanent generation are not touched by the children's collections, so their pages stay shared.

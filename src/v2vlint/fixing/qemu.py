@@ -79,7 +79,8 @@ def fresh(path: Path, *, keep: bool = False) -> Path:
         if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_uid != os.geteuid():
             raise ImageError(f"{path} is in the way", hint=f"look at it, and remove it: rm {shlex.quote(str(path))}")
         os.fchmod(handle, 0o600)
-        os.ftruncate(handle, os.fstat(handle).st_size if keep else 0)
+        if not keep:
+            os.ftruncate(handle, 0)
     finally:
         os.close(handle)
     return path
