@@ -139,3 +139,8 @@ def test_drivers_in_use_know_their_place() -> None:
     assert set(found) == {("vmxnet3", "network"), ("mptspi", "storage"), ("nvme", "storage"), ("vmware", "display")}
     assert found["nvme", "storage"] == "/etc/modules-load.d/kvm.conf:2"
     assert found["vmware", "display"].startswith("/etc/X11/xorg.conf:3")
+
+
+def test_a_form_feed_ends_no_line_of_a_list_of_modules() -> None:
+    (found,) = in_use(facts({"/etc/modules": "# old:\x0cvmxnet3\nnvme\n"}))
+    assert (found.name, found.where) == ("nvme", "/etc/modules:2")

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from v2vlint.guest.fs import GuestFS
+from v2vlint.guest.text import split_lines
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.finding import Finding
@@ -69,7 +70,7 @@ def _modules(fs: GuestFS, edit: AppendInitramfs) -> int:
     """The size of the modules to add, with their dependencies."""
     folder = next((one for one in (f"/lib/modules/{edit.version}", f"/usr/lib/modules/{edit.version}") if fs.is_dir(one)), "")
     text = fs.text(f"{folder}/modules.dep") if folder else None
-    lines = (line.partition(":") for line in (text.content if text else "").splitlines())
+    lines = (line.partition(":") for line in split_lines(text.content if text else ""))
     table = {match[1].replace("-", "_"): [path, *needs.split()] for path, _colon, needs in lines if (match := _MODULE.search(path))}
     paths = {path for name in edit.modules for path in table.get(name.replace("-", "_"), ())}
     return sum(found.size for path in paths if (found := fs.stat(f"{folder}/{path}")))

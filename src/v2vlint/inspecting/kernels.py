@@ -13,6 +13,7 @@ from v2vlint.facts.kernel.modprobe import Modprobe
 from v2vlint.facts.registry import FactStore
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.small import small
+from v2vlint.guest.text import split_lines
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.machine import Driver, DriverInUse, InstalledKernel
 
@@ -107,7 +108,7 @@ def _aliases(store: FactStore) -> Iterator[DriverInUse]:
 def _lists(fs: GuestFS) -> Iterator[DriverInUse]:
     """Modules loaded at boot whether or not a device for them exists."""
     for path in (path for pattern in _LISTS for path in fs.glob(pattern)):
-        for number, line in enumerate(small(fs, path).splitlines(), 1):
+        for number, line in enumerate(split_lines(small(fs, path)), 1):
             words = line.split("#")[0].split()
             if words:
                 # modprobe takes - and _ in a name for the same.
