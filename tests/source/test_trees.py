@@ -151,6 +151,7 @@ def test_what_podman_saves_is_the_tree_with_its_last_layer(root: Path, tmp_path:
     assert "no image other" in opened(f"oci:{tmp_path}/docker.tar:other").problems[0].reason
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="the user of the pod is root")
 def test_a_pod_is_packed_by_the_tar_in_it(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By a stand-in of kubectl that runs the command here, in the folder of the tree."""
     (root / "run").unlink()

@@ -11,6 +11,7 @@ from pathlib import Path
 from guestbuild import extlinux, filesystem, grub, lvm, md
 from guestbuild.partition import MIB, Partition, disk_size, partition
 from guestbuild.tools import blank, copy_into, run, write_at
+from tests.disk import images
 from tests.trees import locked, mounted
 from tests.truth import bases, thin
 from tests.truth.draw import Guest
@@ -108,7 +109,7 @@ def _luks1(guest: Guest, content: Path, work: Path) -> Path:
     (work / "key").write_bytes(KEY)
     made, place = work / "luks.img", guest.uuid("luks").encode()
     options = ("--object", f"secret,id=key,file={work / 'key'}", "-o", "key-secret=key,iter-time=10")
-    run("qemu-img", "convert", "-f", "raw", "-O", "luks", *options, content, made)
+    images.run("qemu-img", "convert", "-f", "raw", "-O", "luks", *options, content, made)
     write_at(made, 168, place.ljust(40, b"\0"))
     return made
 
