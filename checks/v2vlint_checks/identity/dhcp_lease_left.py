@@ -30,6 +30,7 @@ class DhcpLeaseLeft(Rule):
     examples = (
         Example({_LEASE: "lease {\n  fixed-address 192.0.2.5;\n}\n"}, flags=(_LEASE,), fixed={_LEASE: None}),
         Example({"/var/lib/dhcp/README": "leases\n", _LEASE: ""}, title="an empty file is none"),
+        Example({"/var/lib/dhcp/dhcpd.leases": "lease 192.0.2.5 {}\n"}, title="a server's leases are those of its clients"),
     )
 
     def check(self, identity: Identity) -> Iterator[Finding]:

@@ -64,7 +64,8 @@ class InterfaceNameBound(Rule):
     the card gets another name, its configuration waits for a card that never comes, and the guest is up but unreachable. DHCP does not
     help.
 
-    ## Fix safety Safe for DHCP on the only card. Unsafe for a fixed address, which then goes to whichever card comes first, and for
+    ## Fix safety
+    Safe for DHCP on the only card. Unsafe for a fixed address, which then goes to whichever card comes first, and for
     ifupdown, whose patterns need version 0.8.20 and do not wait for hot-plugged cards. If the configuration contains the card's MAC address
     and the target keeps it, a `.link` file preserves the name instead; with `--keep-names`, also by the address of the only card in the
     machine's definition, or one given with `--mac`. A file written by cloud-init is changed together with cloud-init's permission to write
@@ -159,6 +160,20 @@ class InterfaceNameBound(Rule):
                 ),
             },
             title="cloud-init has written it and would write it again",
+        ),
+        Example(
+            {
+                "/etc/netplan/01-nm.yaml": (
+                    "network:\n  version: 2\n  renderer: NetworkManager\n  ethernets:\n    ens160:\n      dhcp4: true\n"
+                )
+            },
+            flags=("/etc/netplan/01-nm.yaml:5",),
+            fixed={
+                "/etc/netplan/01-nm.yaml": (
+                    "network:\n  version: 2\n  renderer: NetworkManager\n  ethernets:\n    ens160:\n      match: {}\n      dhcp4: true\n"
+                )
+            },
+            title="older netplan refuses patterns that NetworkManager is to match",
         ),
         Example(
             {

@@ -44,8 +44,9 @@ class LvmFilterRejects(Rule):
     LVM does not see the physical volumes, so their logical volumes are missing. Host-only initramfs images contain a copy of the file: then
     the root itself is not found.
 
-    ## Fix safety Safe: patterns that accept the physical volumes under their names on the target, and nothing else, are inserted at the
-    front. Exact copies of the file in initramfs images are updated with it.
+    ## Fix safety
+    Safe: patterns that accept the physical volumes under their names on the target, and nothing else, are inserted at the front. Exact
+    copies of the file in initramfs images are updated with it.
 
     ## References
     - rear issues 225 and 2651; lvm2 issue 104; dracut's lvm module copies lvm.conf
@@ -70,6 +71,13 @@ class LvmFilterRejects(Rule):
             flags=("/etc/lvm/lvm.conf:3",),
             fixed={"/etc/lvm/lvm.conf": _FIXED.replace('"a|^/dev/sda2', '"a|^/dev/vdb$|", "a|^/dev/sda2')},
             title="two physical volumes, one of them a whole disk",
+        ),
+        Example(
+            {"/etc/lvm/lvm.conf": 'devices {\n filter = "r|.*|" # none\n}\n'},
+            given=(_BLOCKS,),
+            flags=("/etc/lvm/lvm.conf:2",),
+            fixed={"/etc/lvm/lvm.conf": 'devices {\n filter = [ "a|^/dev/vda2$|", "r|.*|" ] # none\n}\n'},
+            title="a single pattern needs no brackets, two do",
         ),
         Example({"/etc/lvm/lvm.conf": _CONF}, given=(_BLOCKS,), flags=("/etc/lvm/lvm.conf:3",), severity=Severity.WARNING),
         Example({"/etc/lvm/lvm.conf": _CONF}, given=(_BLOCKS,), target="kvm-scsi", title="sda2 stays sda2"),
@@ -118,4 +126,9 @@ def _accept(rejected: Rejected | None) -> Fix | None:
     first = setting.patterns[0].where
     start = Span(first.path, first.start, first.start, first.line, first.column)
     words = "".join(f'"a|^{paths[0]}$|", ' for _volume, paths in rejected.volumes)
-    return Fix(f"accept the physical volumes' names on the target in {setting.name}", Applicability.SAFE, (ReplaceText(start, "", words),))
+    edits: tuple[ReplaceText, ...] = (ReplaceText(start, "", words),)
+    if not setting.listed:
+        where = setting.where
+        end = Span(where.path, where.end, where.end, where.line, where.column + where.end - where.start)
+        edits = (ReplaceText(start, "", f"[ {words}"), ReplaceText(end, "", " ]"))
+    return Fix(f"accept the physical volumes' names on the target in {setting.name}", Applicability.SAFE, edits)

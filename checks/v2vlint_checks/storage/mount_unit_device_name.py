@@ -1,5 +1,6 @@
 """Rule mount-unit-device-name."""
 
+import re
 from collections.abc import Iterator
 
 from v2vlint.api import (
@@ -29,6 +30,8 @@ from v2vlint.api import (
 
 _DISK = BlockDevice("disk1", "disk", 2 << 30, 0)
 _DATA = BlockDevice("disk1p3", "partition", 1 << 30, 0, 3, "xfs", "1f0c-77")
+_SWAP = BlockDevice("disk1p3", "partition", 1 << 30, 0, 3, "swap", "5a-22")
+_SWAP_UNIT = re.compile(r"\.swap(\.d/[^/]+)?$")
 
 
 class MountUnitDeviceName(Rule):
@@ -42,7 +45,8 @@ class MountUnitDeviceName(Rule):
     `local-fs.target`, directly or through other mounts, the boot stops in emergency mode.
 
     ## Fix safety
-    Safe where the device behind the name is known for certain; the UUID is read from its filesystem.
+    Safe where the device behind the name is known for certain; the UUID is read from its filesystem. A swap unit is left alone: it is
+    called like its device, and systemd refuses one whose `What=` says otherwise.
 
     ## References
     - systemd.mount(5), systemd.swap(5)
@@ -72,6 +76,13 @@ class MountUnitDeviceName(Rule):
         ),
         Example({"/etc/systemd/system/srv.mount": "[Mount]\n#What=/dev/sda3\nWhat=/dev/disk/by-uuid/1f0c-77\nWhere=/srv\n"}),
         Example({"/etc/systemd/system/srv.mount": "[Mount]\nWhat=/dev/sda3\n"}, target="kvm-scsi"),
+        Example(
+            {"/etc/systemd/system/dev-sda3.swap": "[Swap]\nWhat=/dev/sda3\n"},
+            given=(BlockTable((_DISK, _SWAP)),),
+            flags=("/etc/systemd/system/dev-sda3.swap:2",),
+            fixed={},
+            title="the unit would have to be called otherwise, too",
+        ),
     )
 
     def check(
@@ -94,7 +105,7 @@ class MountUnitDeviceName(Rule):
 
 def _by_uuid(name: Token, devices: Devices) -> Fix | None:
     lasting = devices.lasting(name.value)
-    if lasting is None:
+    if lasting is None or _SWAP_UNIT.search(name.where.path):
         return None
     edit = ReplaceText(name.where, name.value, f"/dev/disk/by-uuid/{lasting.device.uuid}")
     return Fix("name the device by UUID", Applicability.SAFE if lasting.certain else Applicability.UNSAFE, (edit,))

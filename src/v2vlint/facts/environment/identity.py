@@ -12,7 +12,7 @@ from v2vlint.model.place import Token, WholeFile
 MACHINE_ID = "/etc/machine-id"
 DBUS_ID = "/var/lib/dbus/machine-id"
 _LEASES = (
-    "/var/lib/dhcp/*.leases", "/var/lib/dhcp3/*.leases", "/var/lib/dhclient/*.lease*", "/var/lib/NetworkManager/*.lease",
+    "/var/lib/dhcp/dhclient*.leases", "/var/lib/dhcp3/dhclient*.leases", "/var/lib/dhclient/*.lease*", "/var/lib/NetworkManager/*.lease",
     "/var/lib/dhcpcd/*.lease*", "/var/lib/wicked/lease-*", "/var/lib/wicked/duid.xml", "/var/db/dhcpcd/*", "/run/systemd/netif/leases/*",
 )  # fmt: skip
 _SEEDS = ("/var/lib/systemd/random-seed", "/var/lib/urandom/random-seed", "/var/lib/random-seed", "/var/lib/misc/random-seed")

@@ -12,7 +12,6 @@ Every value keeps its place in the file that takes precedence.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from v2vlint.facts.network.interface import (
     Address,
@@ -109,9 +108,9 @@ class _Reader:
                     continue
                 own = node.scalar("renderer") or group
                 renderer = own.value if own else self.renderer
-                yield NetplanDevice(key.token, renderer, replace(self._interface(kind, key.token, node), renderer=renderer))
+                yield NetplanDevice(key.token, renderer, self._interface(kind, key.token, node, renderer))
 
-    def _interface(self, kind: str, name: Token, node: YamlNode) -> InterfaceConfig:
+    def _interface(self, kind: str, name: Token, node: YamlNode, renderer: str) -> InterfaceConfig:
         addresses = tuple(_addresses(node))
         match = node.get("match")
         bound = node.scalars("match", "name") if match is not None else (name,)
@@ -139,7 +138,8 @@ class _Reader:
             brings_up=True,
             order=f"10-netplan-{name.value}.network",  # the file that netplan generates for networkd
             ids=(name.value,),
-            edits=InterfaceEdits(self._match_any(name, node, match), self._drop_mac(node, match), self._to_dhcp(node, addresses)),
+            renderer=renderer,
+            edits=self._edits(node, addresses, patterns=renderer == "networkd"),
         )
 
     def _text(self, node: YamlNode) -> GuestText:
@@ -149,26 +149,37 @@ class _Reader:
         block = self.network.get("ethernets")
         return block is not None and len(block.items) == 1
 
-    def _match_any(self, name: Token, node: YamlNode, match: YamlNode | None) -> tuple[ReplaceText, ...]:
+    def _edits(self, node: YamlNode, addresses: tuple[Address, ...], *, patterns: bool) -> InterfaceEdits:
+        """Without ``patterns``, names are matched literally: older netplan refuses all files if NetworkManager is to match a pattern."""
+        match = node.get("match")
+        return InterfaceEdits(
+            self._match_any(node, match, patterns=patterns), self._drop_mac(node, match, patterns=patterns), self._to_dhcp(node, addresses)
+        )
+
+    def _match_any(self, node: YamlNode, match: YamlNode | None, *, patterns: bool) -> tuple[ReplaceText, ...]:
         if not self._only_card() or node.kind != "map":
             return ()
         if match is None:
-            edit = insert_item(self._text(node), node, f'match: {{name: "{ANY_CARD}"}}')
+            # NetworkManager applies an empty match to any ethernet card, networkd to the loopback interface as well.
+            edit = insert_item(self._text(node), node, f'match: {{name: "{ANY_CARD}"}}' if patterns else "match: {}")
             return (edit,) if edit else ()
         bound = node.scalars("match", "name")
-        return (replace_token(bound[0], ANY_CARD),) if len(bound) == 1 and _is_literal(bound[0], self.texts) else ()
+        usable = patterns and len(bound) == 1 and _is_literal(bound[0], self.texts)
+        return (replace_token(bound[0], ANY_CARD),) if usable else ()
 
-    def _drop_mac(self, node: YamlNode, match: YamlNode | None) -> tuple[ReplaceText, ...]:
+    def _drop_mac(self, node: YamlNode, match: YamlNode | None, *, patterns: bool) -> tuple[ReplaceText, ...]:
         pair = match.item("macaddress") if match is not None else None
         if match is None or pair is None or not self._only_card():
             return ()
         edits: list[ReplaceText | None] = []
         if match.item("name"):
             edits.append(drop_item(self._text(match), match, "macaddress"))
-        else:
+        elif patterns:
             text = self._text(match)
             where = text.span(pair[0].where.start, pair[1].where.end)
             edits.append(ReplaceText(where, text.content[where.start : where.end], f'name: "{ANY_CARD}"'))
+        else:
+            return ()
         if node.item("set-name"):
             edits.append(drop_item(self._text(node), node, "set-name"))
         return _all(edits)

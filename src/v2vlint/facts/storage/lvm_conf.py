@@ -36,11 +36,15 @@ class LvmPattern:
 
 @dataclass(frozen=True, slots=True)
 class LvmFilter:
-    """A ``filter`` or ``global_filter`` with its patterns in order; ``where`` is the whole setting."""
+    """A ``filter`` or ``global_filter`` with its patterns in order; ``where`` is the whole value, without the brackets of a list.
+
+    ``listed`` is false for a single string without brackets, which LVM takes for a list of one.
+    """
 
     name: str
     patterns: tuple[LvmPattern, ...]
     where: Span
+    listed: bool = True
 
     def accepts(self, *paths: str) -> bool | None:
         """Whether a device with these paths passes: each path's first matching pattern decides, and one accepted path suffices.
@@ -80,16 +84,25 @@ def parse_lvm_conf(fs: GuestFS) -> LvmConf:
 
 def lvm_conf_from(texts: list[GuestText]) -> LvmConf:
     """Merge configuration texts; later ones take precedence."""
-    settings = {name: values for text in texts for name, values in _settings(text)}
-    filters = (_filter(name, settings[f"devices/{name}"]) for name in ("filter", "global_filter") if settings.get(f"devices/{name}"))
-    uses = settings.get("devices/use_devicesfile", [])
-    return LvmConf(tuple(filters), (uses[-1].value.strip('"') != "0") if uses else None)
+    settings = {name: value for text in texts for name, value in _settings(text)}
+    set_ = ((name, settings.get(f"devices/{name}")) for name in ("filter", "global_filter"))
+    filters = tuple(_filter(name, value) for name, value in set_ if value and value.tokens)
+    uses = settings.get("devices/use_devicesfile", _Value()).tokens
+    return LvmConf(filters, (uses[-1].value.strip('"') != "0") if uses else None)
 
 
-def _settings(text: GuestText) -> list[tuple[str, list[Token]]]:
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """The members of a list, or the one scalar."""
+
+    tokens: tuple[Token, ...] = ()
+    listed: bool = False
+
+
+def _settings(text: GuestText) -> list[tuple[str, _Value]]:
     tokens = [text.group(match) for match, _count in zip(_TOKEN.finditer(text.content), range(MAX_TOKENS), strict=False)]
     tokens = [token for token in tokens if not token.value.startswith("#")]
-    found: list[tuple[str, list[Token]]] = []
+    found: list[tuple[str, _Value]] = []
     sections: list[str] = []
     index = 0
     while index < len(tokens):
@@ -98,8 +111,8 @@ def _settings(text: GuestText) -> list[tuple[str, list[Token]]]:
             sections.append(word)
             index += 2
         elif after == "=":
-            values, index = _values(tokens, index + 2)
-            found.append(("/".join((*sections, word)), values))
+            value, index = _value(tokens, index + 2)
+            found.append(("/".join((*sections, word)), value))
         else:
             if word == "}" and sections:
                 sections.pop()
@@ -107,25 +120,25 @@ def _settings(text: GuestText) -> list[tuple[str, list[Token]]]:
     return found
 
 
-def _values(tokens: list[Token], index: int) -> tuple[list[Token], int]:
+def _value(tokens: list[Token], index: int) -> tuple[_Value, int]:
     if index >= len(tokens):
-        return [], index
+        return _Value(), index
     if tokens[index].value != "[":
-        return [tokens[index]], index + 1
+        return _Value((tokens[index],)), index + 1
     found: list[Token] = []
     index += 1
     while index < len(tokens) and tokens[index].value not in ("]", "{", "}"):
         if tokens[index].value != ",":
             found.append(tokens[index])
         index += 1
-    return found, index + 1
+    return _Value(tuple(found), listed=True), index + 1
 
 
-def _filter(name: str, values: list[Token]) -> LvmFilter:
+def _filter(name: str, read: _Value) -> LvmFilter:
     patterns: list[LvmPattern] = []
-    for value in values:
+    for value in read.tokens:
         match = _PATTERN.fullmatch(value.value.strip('"').replace('\\"', '"').replace("\\\\", "\\"))
         if match:
             patterns.append(LvmPattern(match[1] == "a", match[3], value.where))
-    first, last = values[0].where, values[-1].where
-    return LvmFilter(name, tuple(patterns), Span(first.path, first.start, last.end, first.line, first.column))
+    first, last = read.tokens[0].where, read.tokens[-1].where
+    return LvmFilter(name, tuple(patterns), Span(first.path, first.start, last.end, first.line, first.column), read.listed)
