@@ -235,8 +235,10 @@ def _warm(module: str, many: bool, warm: dict[str, bool]) -> None:
     warm[module] = many
     with contextlib.suppress(Exception):
         getattr(importlib.import_module(module), "preload", bool)(many)
-    # Objects in the permanent generation are not touched by the children's collections, so their pages stay shared.
-    gc.collect()
+    # Objects in the permanent generation are not touched by the children's collections, so their pages stay shared. Only many children
+    # make up for looking for garbage first.
+    if many:
+        gc.collect()
     gc.freeze()
 
 

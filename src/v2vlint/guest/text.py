@@ -17,7 +17,7 @@ _LINE_END = re.compile(r"\r?\n")
 
 def split_lines(text: str) -> list[str]:
     """The lines of a guest's text without their ends; unlike str.splitlines(), which also splits at form feeds and line separators."""
-    lines = _LINE_END.split(text)
+    lines = text.replace("\r\n", "\n").split("\n")
     return lines if lines[-1] else lines[:-1]
 
 

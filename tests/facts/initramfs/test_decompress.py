@@ -17,6 +17,7 @@ import lz4.block
 import pytest
 import zstandard
 
+from v2vlint.facts.initramfs import decompress
 from v2vlint.facts.initramfs.decompress import MAGICS, PIECE, CompressedStream, Damaged, Source, compression_of
 
 CONTENT = b"".join(b"%d some text that repeats itself\n" % number for number in range(60_000)) + random.Random(1).randbytes(40_000)
@@ -113,3 +114,16 @@ def test_a_zstd_frame_ends_where_its_blocks_do() -> None:
         stream = _stream(frame + b"rest")
         list(stream)
         assert stream.end == len(frame)
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 4, 5, 7, 1000])
+def test_headers_of_zstd_blocks_lie_on_the_border_of_two_reads(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decompress, "_FEED", step)
+    noise = random.Random(5).randbytes(4000)
+    for content in (b"", b"abc", bytes(300_000), bytes(300_000) + noise):
+        frame = zstandard.ZstdCompressor(level=1, write_checksum=True).compress(content)
+        stream = _stream(frame + b"rest")
+        assert b"".join(stream) == content
+        assert stream.end == len(frame)
+        with pytest.raises(Damaged, match="early"):
+            list(_stream(frame[:-1]))

@@ -51,7 +51,7 @@ def test_what_is_no_module() -> None:
 def test_module_lists() -> None:
     listed = parse_dep("kernel/a-b.ko.xz: kernel/c.ko.xz extra/d.ko\nkernel/c.ko.xz:\nno colon\n: nothing\n")
     assert dict(listed.paths) == {"a_b": "kernel/a-b.ko.xz", "c": "kernel/c.ko.xz"}
-    assert dict(listed.deps) == {"a_b": ("c", "d"), "c": ()}
+    assert {name: listed.requires(name) for name in ("a-b", "c", "d")} == {"a-b": ("c", "d"), "c": (), "d": None}
     assert parse_names("kernel/fs/ext4/ext4.ko\n\n kernel/crypto/crc32c-intel.ko\n") == {"ext4", "crc32c_intel"}
     assert dict(parse_softdep("# x\nsoftdep ext4 pre: crc32c\nsoftdep ext4 post: a-b\nsoftdep\n")) == {"ext4": ("crc32c", "a_b")}
 

@@ -185,10 +185,8 @@ class BootPath:
 
     def requires(self, name: str) -> tuple[str, ...]:
         """The dependencies of ``name``, according to the image's own ``modules.dep`` or else the guest's."""
-        listed = self._image_dep
-        if listed and normal(name) in listed.deps:
-            return listed.deps[normal(name)]
-        return self.kernel.tree.requires(name)
+        listed = self._image_dep.requires(name) if self._image_dep else None
+        return self.kernel.tree.requires(name) if listed is None else listed
 
     @functools.cached_property
     def _image_dep(self) -> ModuleList | None:

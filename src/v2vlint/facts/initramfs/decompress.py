@@ -129,55 +129,62 @@ def _pump(make: Callable[[], Any]) -> Callable[[CompressedStream], Iterator[byte
 def _zstd(stream: CompressedStream) -> Iterator[bytes]:
     import zstandard
 
-    source, start = stream.source, stream.end
-    stream.end, whole = _zstd_end(source, start)
-    frame = Source(source.stream, source.base + start, stream.end - start)
-    reader = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW).stream_reader(cast(BinaryIO, _Feed(frame)), read_size=_FEED)
+    frame = _Frame(stream.source, stream.end)
+    reader = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW).stream_reader(cast(BinaryIO, frame), read_size=_FEED)
     try:
         while out := reader.read(PIECE):
             yield out
     except zstandard.ZstdError as error:
         raise Damaged(f"has damaged compressed data ({error})") from error
+    stream.end, whole = frame.end()
     if not whole:
         raise Damaged("ends early: its compressed data is cut off")
 
 
-class _Feed:
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._position = 0
+# RFC 8878: Magic_Number, Frame_Header_Descriptor.
+_ZSTD_DESCRIPTOR, _ZSTD_DESCRIPTOR_END, _ZSTD_HEADER = 4, 5, 18
+
+
+class _Frame:
+    """One zstd frame of ``source`` at ``start`` as a file. Its end, which only its block headers tell (RFC 8878), is found on the way:
+    to look for it first would read everything twice.
+    """
+
+    def __init__(self, source: Source, start: int) -> None:
+        self._source, self._position = source, start
+        head = source.at(start, _ZSTD_HEADER)
+        flags = head[_ZSTD_DESCRIPTOR] if len(head) > _ZSTD_DESCRIPTOR_END else 0
+        single = flags >> 5 & 1
+        # The descriptor tells whether and how long window, dictionary and size are.
+        self._block = start + _ZSTD_DESCRIPTOR_END + (1 - single) + (0, 1, 2, 4)[flags & 3] + (single, 2, 4, 8)[flags >> 6]
+        self._checksum = 4 if flags >> 2 & 1 else 0
+        self._ended = False
 
     def read(self, size: int) -> bytes:
+        """The next ``size`` bytes; fewer only at the end."""
         data = self._source.at(self._position, size)
-        self._position += len(data)
-        return data
+        start, self._position = self._position, self._position + len(data)
+        while not self._ended and self._block < self._position:
+            at = self._block - start
+            # A header on the border of two reads is read by itself.
+            self._pass(data[at : at + 3] if at + 3 <= len(data) else self._source.at(self._block, 3))
+        return data[: max(self._block - start, 0)] if self._ended else data
 
-
-# RFC 8878: Magic_Number, Frame_Header_Descriptor.
-_ZSTD_DESCRIPTOR, _ZSTD_DESCRIPTOR_END = 4, 5
-
-
-def _zstd_end(source: Source, start: int) -> tuple[int, bool]:
-    """The end of the frame at ``start``, determined by its block headers alone (RFC 8878), and whether the frame is complete."""
-    head = source.at(start, 18)
-    if len(head) < 6:
-        return source.size, False
-    flags = head[_ZSTD_DESCRIPTOR]
-    single = flags >> 5 & 1
-    # The descriptor tells whether and how long window, dictionary and size are.
-    position = start + _ZSTD_DESCRIPTOR_END + (1 - single) + (0, 1, 2, 4)[flags & 3] + (single, 2, 4, 8)[flags >> 6]
-    last = False
-    while not last:
-        block = source.at(position, 3)
-        if len(block) < 3:
-            return source.size, False
-        value = int.from_bytes(block, "little")
-        last, kind, size = bool(value & 1), value >> 1 & 3, value >> 3
+    def _pass(self, header: bytes) -> None:
+        """Go on to the next block: ``_block`` is then the end of the frame if this was the last one, or lies behind the source."""
+        value = int.from_bytes(header, "little")
+        self._ended, kind, length = bool(value & 1), value >> 1 & 3, value >> 3
+        if len(header) < 3:
+            self._ended, self._block = False, self._source.size + 1
+            return
         # An RLE block has one byte, whatever it unpacks to.
-        position += 3 + (1 if kind == 1 else size)
-    # Content_Checksum_flag.
-    position += 4 if flags >> 2 & 1 else 0
-    return min(position, source.size), position <= source.size
+        self._block += 3 + (1 if kind == 1 else length) + (self._checksum if self._ended else 0)
+
+    def end(self) -> tuple[int, bool]:
+        """The end of the frame, and whether it is complete."""
+        while self.read(_FEED):
+            pass
+        return (self._block, True) if self._ended and self._block <= self._source.size else (self._source.size, False)
 
 
 def _lz4(stream: CompressedStream) -> Iterator[bytes]:

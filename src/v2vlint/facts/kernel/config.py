@@ -38,8 +38,8 @@ class KernelConfig:
 def config_from(text: GuestText) -> KernelConfig:
     """Parse a configuration. Other content is ignored, and so are options beyond :data:`MAX_OPTIONS`."""
     options: dict[str, str] = {}
-    for match in _OPTION.finditer(text.content):
+    for symbol, value, unset in _OPTION.findall(text.content):
         if len(options) >= MAX_OPTIONS:
             break
-        options[match[1] or match[3]] = match[2].strip() if match[1] else "n"
+        options[symbol or unset] = value.strip() if symbol else "n"
     return KernelConfig(text, MappingProxyType(options))

@@ -26,23 +26,29 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ModuleList:
-    """A parsed ``modules.dep``: module name → its path and the transitive dependencies that depmod computed."""
+    """A parsed ``modules.dep``: module name → its path. ``needs`` has the paths of the transitive dependencies that depmod computed, as
+    written: of thousands of modules, few are asked for theirs.
+    """
 
     paths: Mapping[str, str]
-    deps: Mapping[str, tuple[str, ...]]
+    needs: Mapping[str, str]
+
+    def requires(self, module: str) -> tuple[str, ...] | None:
+        """The names of the modules that must be loaded with ``module``; None when it is not listed."""
+        needs = self.needs.get(normal(module))
+        return None if needs is None else tuple(map(module_name, needs.split()))
 
 
 def parse_dep(text: str) -> ModuleList:
     """Parse ``modules.dep``; lines without a colon are skipped."""
     paths: dict[str, str] = {}
-    deps: dict[str, tuple[str, ...]] = {}
+    needs: dict[str, str] = {}
     for line in split_lines(text):
         path, colon, rest = line.partition(":")
         if colon and path:
             name = module_name(path)
-            paths[name] = path
-            deps[name] = tuple(map(module_name, rest.split()))
-    return ModuleList(MappingProxyType(paths), MappingProxyType(deps))
+            paths[name], needs[name] = path, rest
+    return ModuleList(MappingProxyType(paths), MappingProxyType(needs))
 
 
 def parse_names(text: str) -> frozenset[str]:
@@ -122,7 +128,7 @@ class ModuleTree:
 
     def requires(self, module: str) -> tuple[str, ...]:
         """The modules that must be loaded with ``module``; empty when not known."""
-        return self.dep.deps.get(normal(module), ()) if self.dep else ()
+        return (self.dep.requires(module) or ()) if self.dep else ()
 
     def closure(self, modules: Iterable[str]) -> tuple[str, ...]:
         """``modules`` and all their dependencies, sorted, including soft dependencies that exist as modules."""
