@@ -137,8 +137,10 @@ def _install(base: Base, folder: Path) -> None:
         return
     unwanted = [f"--dpkgopt=path-exclude=/{path}/*" for path in (*_DOCUMENTS, *_modules())]
     words = ("--variant=minbase", f"--arch={'i386' if base.kernel else 'amd64'}", f"--include={','.join(base.packages)}")
+    # The suite alone: what a mirror has of the security archive need not be whole for every architecture.
+    suite_alone = '--setup-hook=sed -i /security/d "$1/etc/apt/sources.list"'
     # INITRD is asked for by the kernel packages' hooks: each cell has an initramfs of its own.
-    run("mmdebstrap", *words, "--format=directory", *unwanted, base.spec.suite, folder, env={"INITRD": "No"})
+    run("mmdebstrap", *words, "--format=directory", suite_alone, *unwanted, base.spec.suite, folder, env={"INITRD": "No"})
 
 
 def _modules() -> Iterator[str]:
