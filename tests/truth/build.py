@@ -75,6 +75,7 @@ def _configure(tree: Path, guest: Guest, work: Path) -> None:
         (tree / "etc/sv/getty-ttyS0/run").chmod(0o755)
         service = tree / "etc/runit/runsvdir/default/getty-ttyS0"
         service.parent.mkdir(parents=True, exist_ok=True)
+        service.unlink(missing_ok=True)
         service.symlink_to("/etc/sv/getty-ttyS0")
     menu = tree / MENUS[0]
     words = "console=ttyAMA0,115200" if guest.arch == "arm64" else "console=ttyS0,115200"

@@ -141,8 +141,8 @@ def main() -> int:
             break
         try:
             row = run(cell, options.keep)
-        except (AssertionError, BuildError, V2vlintError, subprocess.CalledProcessError) as error:
-            print(f"! not run  {seed}: {cell.name}: {error}", flush=True)
+        except (AssertionError, BuildError, OSError, V2vlintError, subprocess.CalledProcessError) as error:
+            print(f"! not run  {seed}: {cell.name}: {str(error)[-400:]}", flush=True)
             continue
         record.add(options.table, row)
         wrong += row.verdict != "agree"

@@ -8,6 +8,7 @@ import pytest
 
 from tests.verdicts.asking import FAILS, ROOT, UNKNOWN, UNSURE, Told, store, told
 from tests.verdicts.booting import BLOCKS, IMAGE, PASSES, SECURE, WHOLE, guest, initramfs, kernel
+from v2vlint.facts.boot.choices import BootChoices
 from v2vlint.facts.boot.efi import EfiImage
 from v2vlint.facts.boot.start import Startup
 from v2vlint.model.finding import Fate, Severity
@@ -16,6 +17,7 @@ from v2vlint.samples.boot import (
     VERSION,
     sample_arm64_image,
     sample_bzimage,
+    sample_kernel,
 )
 
 
@@ -84,16 +86,33 @@ def test_a_loader_that_starts_efi_programs_does_not_unpack_a_kernel() -> None:
 
 
 def test_an_initramfs_that_is_not_there() -> None:
+    """GRUB shows the error and starts the kernel all the same (drawn guest 3001); systemd-boot does not."""
     files = guest()
     del files[IMAGE]
-    (cause,) = kernel(files).initramfs
-    assert cause.about is not None
+    (cause,) = initramfs(files).image
     assert (told([cause]), cause.about.kind, cause.where.line) == ([FAILS], "missing", 3)  # type: ignore[union-attr]
+    assert kernel(files).initramfs == ()
+    usual = store(files, BLOCKS).get(BootChoices)
+    (choice,) = usual.defaults
+    assert choice.entry is not None
+    strict = dataclasses.replace(choice, entry=dataclasses.replace(choice.entry, goes_on=False))
+    given = dataclasses.replace(usual, defaults=(strict,))
+    (refused,) = kernel(files, given).initramfs
+    assert (told([refused]), refused.about and refused.about.ignored) == ([FAILS], False)
+    assert initramfs(files, given).image == ()
+
+
+def test_a_kernel_that_needs_no_initramfs_starts_though_the_one_it_is_given_is_missing() -> None:
+    built_in = sample_kernel((), ("virtio_blk", "virtio_pci", "virtio", "virtio_ring", "ext4", "jbd2"))
+    files = guest(args="root=/dev/vda1 ro", kernel=built_in)
+    del files[IMAGE]
+    assert told(initramfs(files).image) == [(Fate.PASS, Severity.WARNING)]
+    assert initramfs(files).fate is Fate.PASS
 
 
 def test_an_initramfs_that_is_cut_short() -> None:
     cut = guest(WHOLE[: len(WHOLE) // 2])
-    assert told(kernel(cut).initramfs) == [FAILS]
+    assert told(initramfs(cut).image) == [FAILS]
     assert initramfs(cut).root_filesystem == ()
 
 

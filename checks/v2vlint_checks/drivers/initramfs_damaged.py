@@ -2,7 +2,19 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Example, Finding, ImageFault, KernelVerdict, Rule, Severity, Stage, Unknown, sample_boot, sample_initramfs
+from v2vlint.api import (
+    Example,
+    Finding,
+    ImageFault,
+    InitramfsVerdict,
+    KernelVerdict,
+    Rule,
+    Severity,
+    Stage,
+    Unknown,
+    sample_boot,
+    sample_initramfs,
+)
 
 _IMAGE = "/boot/initrd.img-6.1.0-13-amd64"
 
@@ -23,7 +35,7 @@ class InitramfsDamaged(Rule):
     """
 
     severity = Severity.ERROR
-    stage = Stage.KERNEL
+    stage = Stage.INITRAMFS
     since = "0.1"
     predicts = (r"Unable to mount root fs on unknown-block", r"Initramfs unpacking failed", r"file .*init(rd|ramfs).* not found")
     examples = (
@@ -43,14 +55,15 @@ class InitramfsDamaged(Rule):
         ),
     )
 
-    def check(self, kernel: KernelVerdict) -> Iterator[Finding | Unknown]:
-        for cause in kernel.initramfs:
+    def check(self, kernel: KernelVerdict, initramfs: InitramfsVerdict) -> Iterator[Finding | Unknown]:
+        for cause in (*kernel.initramfs, *initramfs.image):
             image = cause.about
             if image is None:
                 yield self.unknown(cause.where, cause.reason)
             elif image.kind == "missing":
                 message = f"the boot entry {image.choice.title!r} names the initramfs {image.path}, which does not exist"
-                yield self.finding(cause.where, message, _effect(image, cause.severity), severity=cause.severity)
+                stage = Stage.INITRAMFS if image.ignored else Stage.KERNEL
+                yield self.finding(cause.where, message, _effect(image, cause.severity), severity=cause.severity, stage=stage)
             else:
                 message, entry = f"the initramfs {cause.reason}", () if image.kind != "damaged" else (image.choice.where,)
                 yield self.finding(cause.where, message, _effect(image, cause.severity), severity=cause.severity, related=entry)
@@ -59,5 +72,9 @@ class InitramfsDamaged(Rule):
 def _effect(image: ImageFault, severity: Severity | None) -> str:
     if image.kind == "followed by junk":
         return "the kernel complains and ignores what follows"
+    if not image.ignored:
+        return "the loader refuses the entry"
+    if image.kind == "missing" and severity is Severity.WARNING:
+        return "GRUB waits ten seconds at the error, then starts the kernel without an initramfs"
     stops = "the kernel starts without a root filesystem and panics"
     return f"virt-v2v rebuilds it; after a raw copy {stops}" if severity is Severity.INFO else stops

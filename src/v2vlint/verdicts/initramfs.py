@@ -11,6 +11,7 @@ from v2vlint.facts.boot.secure_boot import SecureBoot, SecureBootRefusal
 from v2vlint.facts.boot.start import DefaultBoot, Startup
 from v2vlint.facts.conversion.landing import Landing
 from v2vlint.facts.initramfs.content import Initramfs
+from v2vlint.facts.initramfs.images import Initramfses
 from v2vlint.facts.kernel.kernels import Kernel
 from v2vlint.facts.kernel.module_signature import is_signed
 from v2vlint.facts.storage.root_stack import RootStack
@@ -19,6 +20,7 @@ from v2vlint.model.finding import Fate, Stage
 from v2vlint.model.place import WholeFile
 from v2vlint.model.target import Controller, Target
 from v2vlint.model.verdict import Cause, Judge, Verdict, doubt, fault, repaired
+from v2vlint.verdicts.kernel import ImageFault, absent
 
 _PROGRAMS = {
     "lv": ("LVM", ("lvm", "vgchange", "lvchange")),
@@ -100,9 +102,31 @@ class Lacking:
     controllers: tuple[str, ...] = ()
 
 
+def _image(boot: DefaultBoot, images: Initramfses, stack: RootStack, landing: Landing) -> Iterator[Cause[ImageFault]]:
+    """Each initramfs file, as the kernel gets it. virt-v2v regenerates the one of its kernel if it exists, whatever its content."""
+    choice, path = boot.choice, boot.path
+    if path is None:
+        return
+    for name, where in absent(choice, images):
+        # GRUB 2 shows the error and starts the kernel without any of the files.
+        needed = ", ".join(_needs(path, stack, landing))
+        if not needed:
+            path.kernel.tree.raise_unknown()
+        reason = f"{name} does not exist, and an initramfs is needed for {needed}" if needed else f"{name} does not exist"
+        about = ImageFault(choice, name, "missing")
+        yield boot.fault(reason, where, about) if needed and not tries_again(path) else doubt(bool(needed), reason, where, about)
+    for name in choice.initrds if path.image else ():
+        image = images.of(name)
+        if image is not None and image.damage:
+            about, reason = ImageFault(choice, name, "damaged"), f"{name} {image.damage}"
+            yield repaired(reason, WholeFile(name), about) if boot.rebuilt else boot.fault(reason, WholeFile(name), about)
+        elif image is not None and image.remark and not boot.rebuilt:
+            yield doubt(False, f"{name} {image.remark}", WholeFile(name), ImageFault(choice, name, "followed by junk"))
+
+
 def _none_loaded(boot: DefaultBoot, startup: Startup, stack: RootStack, landing: Landing) -> Iterator[Cause[Lacking]]:
-    """An entry that needs an initramfs and has none."""
-    path = boot.path
+    """An entry that needs an initramfs and names none."""
+    path = None if boot.choice.initrds else boot.path
     needed = tuple(_needs(path, stack, landing)) if path is not None and path.image is None else ()
     if path is not None and path.image is None and not needed:
         # A kernel of which nobody knows what is built in may well need one.
@@ -271,6 +295,7 @@ def _words(fate: DriveFate) -> str:
 class InitramfsVerdict(Verdict, stage=Stage.INITRAMFS, place=50):
     """Can the initramfs reach the root disk through the target's controller and mount the root filesystem?"""
 
+    image = Judge(_image)
     kernel_drivers = Judge(_kernel_drivers)
     blocked = Judge(_blocked)
     other_kernel = Judge(_other_kernel)

@@ -82,29 +82,32 @@ def _xen_symbol(kernel: Kernel) -> Where:
 
 @dataclass(frozen=True, slots=True)
 class ImageFault:
-    """A fault of an initramfs that the entry loads: ``kind`` is ``missing``, ``damaged`` or ``followed by junk``."""
+    """A fault of an initramfs that the entry loads: ``kind`` is ``missing``, ``damaged`` or ``followed by junk``; ``ignored`` says that the
+    loader starts the kernel all the same.
+    """
 
     choice: BootChoice
     path: str
     kind: str
+    ignored: bool = True
+
+
+def absent(choice: BootChoice, images: Initramfses) -> Iterator[tuple[str, Where]]:
+    """The initramfs files that the entry names and that do not exist, each with the place where it is named."""
+    for number, path in enumerate(choice.initrds if choice.kernel else ()):
+        if images.of(path) is None:
+            tokens = choice.entry.initrd_at if choice.entry else ()
+            yield path, tokens[number].where if number < len(tokens) else choice.where
 
 
 def _initramfs(boot: DefaultBoot, images: Initramfses) -> Iterator[Cause[ImageFault | None]]:
-    """Each initramfs file that the entry loads. virt-v2v regenerates the one of its kernel if it exists, whatever its content."""
+    """An initramfs file that does not exist, to a loader that insists on it."""
     choice = boot.choice
-    for number, path in enumerate(choice.initrds if choice.kernel else ()):
-        image = images.of(path)
-        if image is None and choice.unreadable:
+    for path, where in absent(choice, images):
+        if choice.unreadable:
             yield Cause(Fate.UNKNOWN, choice.unreadable, choice.where)
-        elif image is None:
-            tokens = choice.entry.initrd_at if choice.entry else ()
-            where = tokens[number].where if number < len(tokens) else choice.where
-            yield boot.fault(f"{path} does not exist", where, ImageFault(choice, path, "missing"))
-        elif image.damage:
-            about, reason = ImageFault(choice, path, "damaged"), f"{path} {image.damage}"
-            yield repaired(reason, WholeFile(path), about) if boot.rebuilt else boot.fault(reason, WholeFile(path), about)
-        elif image.remark and not boot.rebuilt:
-            yield doubt(False, f"{path} {image.remark}", WholeFile(path), ImageFault(choice, path, "followed by junk"))
+        elif not choice.goes_on:
+            yield boot.fault(f"{path} does not exist", where, ImageFault(choice, path, "missing", ignored=False))
 
 
 def _signed(boot: DefaultBoot, secure: SecureBoot, startup: Startup) -> Iterator[Cause[str]]:

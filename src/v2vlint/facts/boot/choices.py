@@ -43,6 +43,11 @@ class BootChoice:
         """The place of the initramfs proper: the last file loaded, after microcode."""
         return WholeFile(self.initrds[-1]) if self.initrds else None
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether the loader starts the kernel without any initramfs when one of them is missing."""
+        return self.entry is not None and self.entry.goes_on
+
     def values(self, *names: str) -> tuple[tuple[str, KernelArg], ...]:
         """The comma-separated values of the kernel arguments called any of ``names``, with their argument."""
         return tuple((value, arg) for arg in self.args if arg.name in names and arg.value for value in arg.value.split(",") if value)

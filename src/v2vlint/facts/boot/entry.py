@@ -25,7 +25,7 @@ class BootEntry:
     ``position`` GRUB's number (``0``, ``1>2``). A ``foreign`` entry boots another operating system's filesystem. A ``conditional`` entry
     exists only under a condition that cannot be determined from the disks. ``uki`` are the sections of a unified kernel image; then
     ``kernel`` is that image and its initrd is the section ``.initrd``. ``unknown_command`` is a command of the entry that the loader does
-    not have, at ``unknown_at``.
+    not have, at ``unknown_at``. ``goes_on`` says that the loader starts the kernel without any initramfs when one of them is missing.
     """
 
     title: str
@@ -46,6 +46,7 @@ class BootEntry:
     uki: tuple[PeSection, ...] = ()
     unknown_command: str = ""
     unknown_at: Span | None = None
+    goes_on: bool = False
 
     def arg(self, name: str) -> KernelArg | None:
         """The effective (last) kernel argument ``name``."""

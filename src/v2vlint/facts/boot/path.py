@@ -260,12 +260,14 @@ class BootPaths:
     _known: dict[int, BootPath] = field(default_factory=dict, repr=False, compare=False)
 
     def of(self, choice: BootChoice) -> BootPath | None:
-        """The path of ``choice``; None when its kernel or an initramfs of it does not exist. FactUnavailable when one is unreadable."""
+        """The path of ``choice``; None when its kernel or an initramfs that the loader insists on does not exist. FactUnavailable when
+        one is unreadable.
+        """
         if choice.kernel is None:
             return None
         if id(choice) not in self._known:  # choices live as long as this object, so their ids are not reused
             image = self.initramfses.joined(choice.initrds) if choice.initrds else None
-            if choice.initrds and image is None:
+            if choice.initrds and image is None and (choice.unreadable or not choice.goes_on):
                 return None
             self._known[id(choice)] = BootPath(choice.kernel, image, self.modprobe, choice)
         return self._known[id(choice)]
