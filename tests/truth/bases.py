@@ -25,12 +25,14 @@ _STACKED = ("mdadm", "cryptsetup-initramfs", "thin-provisioning-tools", "network
 @dataclass(frozen=True, slots=True)
 class Base:
     """An installed Debian: what the sample guests' builder installs for ``spec``, or else more than that. ``stacked`` has the tools of MD,
-    LUKS and thin volumes, and NetworkManager; ``kernel`` is one that Spec does not know, of the architecture i386."""
+    LUKS and thin volumes, and NetworkManager; ``kernel`` is one that Spec does not know, of the architecture i386. ``needed``
+    are folders of modules that drivers need in this kernel only."""
 
     spec: Spec = Spec()
     init: Init = "systemd"
     kernel: str = ""
     stacked: bool = False
+    needed: tuple[str, ...] = ()
 
     @property
     def more(self) -> tuple[str, ...]:
@@ -43,10 +45,15 @@ class Base:
         left = [*(["systemd-sysv"] if self.init == "runit" else []), *(["linux-image-amd64", "grub-efi-amd64-bin"] if self.kernel else [])]
         return (*(one for one in debian.packages_of(self.spec) if one not in left), *self.more)
 
+    @property
+    def no_modules(self) -> tuple[str, ...]:
+        """The folders of modules that are left out."""
+        return tuple(path for path in _NO_MODULES if path not in self.needed)
+
 
 BASES: dict[str, Base] = {
     "bookworm": Base(),
-    "bullseye": Base(Spec(suite="bullseye")),
+    "bullseye": Base(Spec(suite="bullseye"), needed=("drivers/ptp", "drivers/pps")),
     "trixie": Base(Spec(suite="trixie")),
     "bookworm-dracut": Base(Spec(initramfs="dracut")),
     "bookworm-stacked": Base(stacked=True),
@@ -54,7 +61,7 @@ BASES: dict[str, Base] = {
     "bookworm-openrc": Base(Spec(init="sysv"), "openrc"),
     "bookworm-runit": Base(init="runit"),
     "trixie-rt": Base(Spec(suite="trixie", kernel="rt-amd64")),
-    "bookworm-i686-pae": Base(kernel="686-pae"),
+    "bookworm-i686-pae": Base(kernel="686-pae", needed=("drivers/dax",)),
     "bookworm-arm64": Base(Spec(arch="arm64", firmware="uefi")),
 }
 # Drivers of hardware that no virtual machine has, and what else no cell asks for.
@@ -112,13 +119,13 @@ def home() -> Path:
 def tree(name: str) -> Path:
     """The folder with the files of the base ``name``."""
     base = BASES[name]
-    folder = home() / f"{name}-{key(base.packages, _NO_MODULES, _DOCUMENTS, _NO_FILES, _UNITS)}"
+    folder = home() / f"{name}-{key(base.packages, base.no_modules, _DOCUMENTS, _NO_FILES, _UNITS)}"
     with locked(folder):
         if not folder.exists():
             partial = folder.with_suffix(".partial")
             shutil.rmtree(partial, ignore_errors=True)
             _install(base, partial)
-            _slim(partial)
+            _slim(base, partial)
             partial.rename(folder)
     return folder
 
@@ -131,11 +138,11 @@ def key(*parts: object) -> str:
 def _install(base: Base, folder: Path) -> None:
     if not base.more:
         folder.mkdir(parents=True)
-        unwanted = [f"--exclude=./{path}" for path in _modules()]
+        unwanted = [f"--exclude=./{path}" for path in _modules(base)]
         archive = debian.package_set(base.spec)
         run("tar", "--zstd", "-xf", archive, "-C", folder, "--numeric-owner", "--same-owner", "-p", "--wildcards", *unwanted)
         return
-    unwanted = [f"--dpkgopt=path-exclude=/{path}/*" for path in (*_DOCUMENTS, *_modules())]
+    unwanted = [f"--dpkgopt=path-exclude=/{path}/*" for path in (*_DOCUMENTS, *_modules(base))]
     words = ("--variant=minbase", f"--arch={'i386' if base.kernel else 'amd64'}", f"--include={','.join(base.packages)}")
     # The suite alone: what a mirror has of the security archive need not be whole for every architecture.
     suite_alone = '--setup-hook=sed -i /security/d "$1/etc/apt/sources.list"'
@@ -143,13 +150,13 @@ def _install(base: Base, folder: Path) -> None:
     run("mmdebstrap", *words, "--format=directory", suite_alone, *unwanted, base.spec.suite, folder, env={"INITRD": "No"})
 
 
-def _modules() -> Iterator[str]:
+def _modules(base: Base) -> Iterator[str]:
     for top in ("usr/lib", "lib"):
-        yield from (f"{top}/modules/*/kernel/{path}" for path in _NO_MODULES)
+        yield from (f"{top}/modules/*/kernel/{path}" for path in base.no_modules)
 
 
-def _slim(folder: Path) -> None:
-    for path in (one for pattern in (*_DOCUMENTS, *_NO_FILES, *_modules()) for one in folder.glob(pattern)):
+def _slim(base: Base, folder: Path) -> None:
+    for path in (one for pattern in (*_DOCUMENTS, *_NO_FILES, *_modules(base)) for one in folder.glob(pattern)):
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     run("depmod", "-b", folder, debian_config.kernel_version(folder))
     units = folder / "etc/systemd/system"

@@ -66,10 +66,11 @@ def _kernel_names(
             yield doubt(stops, f"{waits}, a name that may change", where, named)
 
 
-def _unmatched(policy: MountPolicy, devices: Devices) -> Iterator[Cause[None]]:
+def _unmatched(policy: MountPolicy, devices: Devices, landing: Landing, target: Target, blocks: BlockTable) -> Iterator[Cause[None]]:
     """Kernel names that match no partition."""
     for entry in policy.entries:
-        if name_kind(entry.device) is NameKind.KERNEL and policy.stops(entry) and devices.resolve(entry.device) is None:
+        kernel = name_kind(entry.device) is NameKind.KERNEL and not _absent(entry, devices, landing, target, blocks)
+        if kernel and policy.stops(entry) and devices.resolve(entry.device) is None:
             reason = f"{entry.device} for {entry.mount_point} could not be matched to a device"
             yield Cause(Fate.UNKNOWN, reason, entry.spec.where)
 
@@ -82,10 +83,23 @@ def _hardware_paths(policy: MountPolicy) -> Iterator[Cause[FstabEntry]]:
             yield fault(policy.stops(entry), reason, entry.spec.where, entry)
 
 
-def _missing(policy: MountPolicy, devices: Devices, blocks: BlockTable) -> Iterator[Cause[FstabEntry | None]]:
+def _absent(entry: FstabEntry, devices: Devices, landing: Landing, target: Target, blocks: BlockTable) -> bool:
+    """Whether its kernel name would be there with more disks than the guest has. A cloud's machine may have others."""
+    keeps = name_fate(entry.device, landing.prefixes, blocks) is not NameFate.GONE
+    return keeps and not target.platform and not entry.is_pseudo and devices.lacks(entry.device)
+
+
+def _missing(
+    policy: MountPolicy, devices: Devices, blocks: BlockTable, landing: Landing, target: Target
+) -> Iterator[Cause[FstabEntry | None]]:
     """UUIDs, labels and volumes that are on none of the disks; no severity where that is uncertain."""
     for entry in policy.entries:
         kind = name_kind(entry.device)
+        if kind is NameKind.KERNEL and entry.mount_point != "/" and _absent(entry, devices, landing, target, blocks):
+            what = "swap space" if entry.is_swap else entry.mount_point
+            reason = f"{what} is on {entry.device}, which none of the {len(blocks.disks)} disks has" if len(blocks.disks) > 1 else (
+                f"{what} is on {entry.device}, which the guest's only disk does not have")
+            yield fault(policy.stops(entry), reason, entry.spec.where, entry)
         if entry.is_pseudo or kind in (NameKind.KERNEL, NameKind.HARDWARE):
             continue
         stops, present = policy.stops(entry) and entry.mount_point != "/", devices.present(entry.device)  # the root verdict judges /

@@ -177,6 +177,14 @@ class Devices:
             return None
         return False
 
+    def lacks(self, spec: str) -> bool:
+        """Whether the kernel name ``spec`` is that of a disk or partition that the guest certainly does not have, in whatever order."""
+        place, count = kernel_position(spec), len(self.blocks.disks)
+        if place is None or not self.certain or not count:
+            return False
+        index, number = place
+        return index >= count or (number > 0 and not any(part.kind == "partition" and part.number == number for part in self.blocks))
+
     def _container(self, spec: str) -> str:
         """What the mapping ``spec`` is made from, and that in turn; ``spec`` itself where it is none."""
         sources, seen = dict(self.mapped), set[str]()
