@@ -57,11 +57,12 @@ def write(image: Path, start: int, content: Path, folder: str) -> None:
     sector, system, _library = _stock()
     body, first = bytearray(system), bytearray(sector)
     at = body.index(struct.pack("<I", _MAGIC))
-    dwords, more = struct.unpack_from("<I4xxxH", body, at + 12)
+    # The boot sector loads the sectors with data; the two after them, which the program reads itself, would land in its variables.
+    loaded, dwords, more = struct.unpack_from("<H2xI4xxxH", body, at + 8)
     advance, place, room, _sub, _subroom, table, count, low, high = struct.unpack_from("<9H", body, more)
     whole = len(body) // SECTOR
     body[place : place + room] = folder.encode().ljust(room, b"\0")
-    body[table : table + 10 * count] = b"".join(struct.pack("<QH", *run) for run in _runs(sectors[1:whole])).ljust(10 * count, b"\0")
+    body[table : table + 10 * count] = b"".join(struct.pack("<QH", *run) for run in _runs(sectors[1:loaded])).ljust(10 * count, b"\0")
     struct.pack_into("<QQ", body, advance, *sectors[whole - 2 : whole])
     struct.pack_into("<I", body, at + 16, 0)
     struct.pack_into("<I", body, at + 16, (_MAGIC - sum(struct.unpack_from(f"<{dwords}I", body))) & 0xFFFFFFFF)
