@@ -49,6 +49,13 @@ def test_disks(machine: str, disk: str, devices: list[str]) -> None:
     assert list(disk_devices(board(disk, machine), ["disk0", "disk1"])) == [word for device in devices for word in ("-device", device)]
 
 
+@pytest.mark.parametrize(("disk", "sees"), [("pvscsi", False), ("mptsas1068", False), ("virtio-scsi-pci", True), ("nvme", True), ("ahci", True)])
+def test_disks_that_the_firmware_of_qemu_sees(disk: str, sees: bool) -> None:
+    """As Debian 12's OVMF lists them in its shell; SeaBIOS has drivers for all of them."""
+    assert replace(board(disk), firmware="uefi").firmware_sees_disks is sees
+    assert board(disk).firmware_sees_disks
+
+
 def test_the_firmware_starts_from_the_disk_with_the_loader() -> None:
     devices = [word for word in disk_devices(board(), ["disk0", "disk1", "disk2"], 1) if word != "-device"]
     assert [device.partition(",")[2] for device in devices] == [

@@ -15,6 +15,8 @@ _HBAS = frozenset(
         "virtio-scsi", "virtio-scsi-pci", "virtio-scsi-pci-transitional", "virtio-scsi-pci-non-transitional",
     }
 )  # fmt: skip
+# Built without drivers for them since 2022 (OvmfPkgX64.dsc: PVSCSI_ENABLE, MPT_SCSI_ENABLE, LSI_SCSI_ENABLE); it never had any for the rest.
+_NOT_IN_OVMF = _HBAS - {one for one in _HBAS if one.startswith("virtio")}
 _IDE = frozenset({"ide-hd", "ide", "sata"})
 _CPUS = {1: "qemu64", 2: "Nehalem", 3: "Haswell-noTSX", 4: "Skylake-Server-noTSX-IBRS"}
 # Linux isolates its page tables on Intel processors but not on AMD's, which costs a quarter of a boot in software emulation.
@@ -58,6 +60,11 @@ class ProofMachine:
             return "ARMv8 of the host" if self.kvm else "ARMv8.0-A"
         level = min(max(self.target.cpu_level, 1), 4)
         return f"x86-64-v{level if self.kvm else min(level, 3)}"
+
+    @property
+    def firmware_sees_disks(self) -> bool:
+        """Whether QEMU's firmware for this machine has a driver for its disks."""
+        return self.firmware != "uefi" or self.hardware.disk.partition(",")[0] not in _NOT_IN_OVMF
 
     @property
     def q35(self) -> bool:

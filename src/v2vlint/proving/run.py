@@ -18,6 +18,7 @@ from v2vlint.console.story import BootOutcome
 from v2vlint.files.nodes import Nodes
 from v2vlint.model.codec import decode, encode
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.finding import Stage
 from v2vlint.model.proof import Proof, Via
 from v2vlint.model.secrecy import without_secrets
 from v2vlint.model.target import Firmware, Target
@@ -92,7 +93,7 @@ def prove(disks: Sequence[ProofDisk], options: Options, progress: Progress | Non
             machine = QemuMachine(command, board.memory, folder, nodes.descriptors, nodes.grant + Grant(kernel), options.target.arch)
             with machine:
                 watch = Watch(machine, (vga_font(), *options.fonts), timeout, progress)
-                verdict = watch.run()
+                verdict = _fair(watch.run(), board)
         if options.artifacts:
             _keep(options.artifacts, machine, watch)
     after = file_states(files)
@@ -108,6 +109,14 @@ def prove(disks: Sequence[ProofDisk], options: Options, progress: Progress | Non
     if options.artifacts:
         _keep_file(options.artifacts / "proof.json", json.dumps(shown, indent=1) + "\n")
     return decode(Proof, shown)
+
+
+def _fair(verdict: BootOutcome, board: ProofMachine) -> BootOutcome:
+    """``verdict``, but undecided where the firmware had no chance: it is QEMU's, not that of the target."""
+    if verdict.came_up is not False or verdict.stage is not Stage.FIRMWARE or board.firmware_sees_disks:
+        return verdict
+    reason = f"QEMU's UEFI firmware has no driver for {board.hardware.disk.partition(',')[0]}; --via kernel starts the guest without it"
+    return replace(verdict, came_up=None, reason=reason, stage=None)
 
 
 def _acceleration(arch: str) -> Acceleration:
