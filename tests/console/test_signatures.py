@@ -167,7 +167,7 @@ KINDS = {
 
 
 def test_a_terminal_that_a_login_waits_for_is_no_mount() -> None:
-    waits = next(one for one in ALL if one.name == "systemd/device-timeout")
+    waits = next(one for one in ALL if one.name == "systemd/device-expected")
     assert waits.explain("         Expecting device dev-sdb1.device - /dev/sdb1...") is not None
     assert waits.explain("         Expecting device dev-ttyS0.device - /dev/ttyS0...") is None
 

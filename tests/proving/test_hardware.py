@@ -49,7 +49,9 @@ def test_disks(machine: str, disk: str, devices: list[str]) -> None:
     assert list(disk_devices(board(disk, machine), ["disk0", "disk1"])) == [word for device in devices for word in ("-device", device)]
 
 
-@pytest.mark.parametrize(("disk", "sees"), [("pvscsi", False), ("mptsas1068", False), ("virtio-scsi-pci", True), ("nvme", True), ("ahci", True)])
+@pytest.mark.parametrize(
+    ("disk", "sees"), [("pvscsi", False), ("mptsas1068", False), ("virtio-scsi-pci", True), ("nvme", True), ("ahci", True)]
+)
 def test_disks_that_the_firmware_of_qemu_sees(disk: str, sees: bool) -> None:
     """As Debian 12's OVMF lists them in its shell; SeaBIOS has drivers for all of them."""
     assert replace(board(disk), firmware="uefi").firmware_sees_disks is sees

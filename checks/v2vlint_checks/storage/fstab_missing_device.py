@@ -32,7 +32,8 @@ class FstabMissingDevice(Rule):
     """An fstab entry names a filesystem that is on none of the disks.
 
     ## What it does
-    Compares UUID=, LABEL=, PARTUUID=, PARTLABEL= and logical volumes in fstab with the devices on the disks.
+    Compares UUID=, LABEL=, PARTUUID=, PARTLABEL=, logical volumes and names such as /dev/sdb1 in fstab with the devices on the disks. A
+    cloud's machine may have disks of its own; kernel names beyond the guest's are not judged there.
 
     ## Why it matters
     A disk was left behind, or the entry is stale and the source has not been rebooted since. systemd waits 90 seconds for the device and
@@ -70,6 +71,14 @@ class FstabMissingDevice(Rule):
             flags=("/etc/fstab:1", "/etc/fstab:2", "/etc/fstab:3"),
             severity=Severity.WARNING,
             fixed={"/etc/fstab": "LABEL=gone none swap sw,nofail 0 0\n/dev/mapper/vg-srv /srv xfs nofail\n/dev/vg/var /var xfs\n"},
+        ),
+        Example(
+            {"/etc/fstab": "/dev/vdb1 /data xfs defaults 0 2\n"},
+            given=(_BLOCKS,),
+            flags=("/etc/fstab:1",),
+            severity=Severity.ERROR,
+            fixed={"/etc/fstab": "/dev/vdb1 /data xfs defaults,nofail 0 2\n"},
+            title="a second disk that the guest does not have",
         ),
         Example(
             {"/etc/fstab": "UUID=dead /data xfs defaults 0 2\n"},

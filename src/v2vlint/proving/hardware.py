@@ -15,7 +15,7 @@ _HBAS = frozenset(
         "virtio-scsi", "virtio-scsi-pci", "virtio-scsi-pci-transitional", "virtio-scsi-pci-non-transitional",
     }
 )  # fmt: skip
-# Built without drivers for them since 2022 (OvmfPkgX64.dsc: PVSCSI_ENABLE, MPT_SCSI_ENABLE, LSI_SCSI_ENABLE); it never had any for the rest.
+# Left out since 2022 (OvmfPkgX64.dsc: PVSCSI_ENABLE, MPT_SCSI_ENABLE, LSI_SCSI_ENABLE), or never there.
 _NOT_IN_OVMF = _HBAS - {one for one in _HBAS if one.startswith("virtio")}
 _IDE = frozenset({"ide-hd", "ide", "sata"})
 _CPUS = {1: "qemu64", 2: "Nehalem", 3: "Haswell-noTSX", 4: "Skylake-Server-noTSX-IBRS"}

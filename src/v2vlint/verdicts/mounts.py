@@ -34,6 +34,8 @@ from v2vlint.model.target import Target
 from v2vlint.model.verdict import Cause, Judge, Verdict, doubt, fault, repaired
 from v2vlint.verdicts.early_settings import HARDWARE_IDS, Rejected, TiedArray, rejections, ties
 
+# Machines there get disks of their own: temporary ones, one for cloud-init.
+_ADDS_DISKS = frozenset({"azure", "ec2", "gce", "kubevirt", "openstack"})
 _SHARES = frozenset({"vmhgfs", "fuse.vmhgfs-fuse", "vmhgfs-fuse", "vboxsf", "prl_fs", "fuse.prl_fsd", "9p", "virtiofs"})
 
 
@@ -84,9 +86,9 @@ def _hardware_paths(policy: MountPolicy) -> Iterator[Cause[FstabEntry]]:
 
 
 def _absent(entry: FstabEntry, devices: Devices, landing: Landing, target: Target, blocks: BlockTable) -> bool:
-    """Whether its kernel name would be there with more disks than the guest has. A cloud's machine may have others."""
+    """Whether the target keeps its kernel name, which none of the guest's disks has."""
     keeps = name_fate(entry.device, landing.prefixes, blocks) is not NameFate.GONE
-    return keeps and not target.platform and not entry.is_pseudo and devices.lacks(entry.device)
+    return keeps and target.platform not in _ADDS_DISKS and not entry.is_pseudo and devices.lacks(entry.device)
 
 
 def _missing(
@@ -97,8 +99,11 @@ def _missing(
         kind = name_kind(entry.device)
         if kind is NameKind.KERNEL and entry.mount_point != "/" and _absent(entry, devices, landing, target, blocks):
             what = "swap space" if entry.is_swap else entry.mount_point
-            reason = f"{what} is on {entry.device}, which none of the {len(blocks.disks)} disks has" if len(blocks.disks) > 1 else (
-                f"{what} is on {entry.device}, which the guest's only disk does not have")
+            reason = (
+                f"{what} is on {entry.device}, which none of the {len(blocks.disks)} disks has"
+                if len(blocks.disks) > 1
+                else (f"{what} is on {entry.device}, which the guest's only disk does not have")
+            )
             yield fault(policy.stops(entry), reason, entry.spec.where, entry)
         if entry.is_pseudo or kind in (NameKind.KERNEL, NameKind.HARDWARE):
             continue
