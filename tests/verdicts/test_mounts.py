@@ -37,7 +37,6 @@ from v2vlint.verdicts.mounts import MountsVerdict
 SDA = DeviceNames({"sda": "vda"}, converts=True)
 NOBODY = "0a1b2c3d-0000-4000-8000-0000000000ff"
 TWO = BlockTable((*DISKS.devices, disk(2)))
-BOTH = BlockTable((*DISKS.devices, disk(2, fs_type="xfs", uuid=NOBODY)))
 PARTIAL = dataclasses.replace(DISKS, complete=False)
 EL9 = OsInfo("linux", "rocky", "rhel", "Rocky Linux", "9.4", "x86_64")
 
@@ -89,27 +88,6 @@ def test_kernel_names_without_a_partition(line: str, found: Told) -> None:
     """A disk that could not be read whole may have it, and so may one that a cloud adds."""
     assert told(asked(line, landing("sd"), PARTIAL).unmatched) == found
     assert told(asked(line, landing("sd"), load("azure")).unmatched) == found
-
-
-@pytest.mark.parametrize(
-    ("line", "blocks", "found"),
-    [
-        ("/dev/sda2 /data xfs defaults 0 2", DISKS, []),
-        ("/dev/sda7 /data xfs defaults 0 2", DISKS, [FAILS]),
-        ("/dev/sda7 /data xfs nofail 0 2", DISKS, [WARNS]),
-        ("/dev/sda7 / xfs defaults 0 1", DISKS, []),
-        ("/dev/sdb1 /data xfs defaults 0 2", DISKS, [FAILS]),
-        ("/dev/sdb none swap sw 0 0", DISKS, [WARNS]),
-        ("/dev/sdb1 /data xfs defaults 0 2", BOTH, []),
-        ("/dev/sdb7 /data xfs defaults 0 2", BOTH, [FAILS]),
-        ("/dev/sdc /data xfs defaults 0 2", BOTH, [FAILS]),
-    ],
-)
-def test_disks_and_partitions_that_the_guest_does_not_have(line: str, blocks: BlockTable, found: Told) -> None:
-    """Drawn guests 3007 and 4012 stopped for such a line."""
-    verdict = asked(line, landing("sd"), blocks)
-    assert told(verdict.missing) == found
-    assert not (found and verdict.unmatched)
 
 
 @pytest.mark.parametrize(

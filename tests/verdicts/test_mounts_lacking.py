@@ -1,0 +1,32 @@
+"""Mounts of disks and partitions, by their kernel names, that the guest does not have."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.verdicts.asking import DISKS, FAILS, WARNS, Told, disk, landing, told
+from tests.verdicts.test_mounts import NOBODY, asked
+from v2vlint.model.blocks import BlockTable
+
+BOTH = BlockTable((*DISKS.devices, disk(2, fs_type="xfs", uuid=NOBODY)))
+
+
+@pytest.mark.parametrize(
+    ("line", "blocks", "found"),
+    [
+        ("/dev/sda2 /data xfs defaults 0 2", DISKS, []),
+        ("/dev/sda7 /data xfs defaults 0 2", DISKS, [FAILS]),
+        ("/dev/sda7 /data xfs nofail 0 2", DISKS, [WARNS]),
+        ("/dev/sda7 / xfs defaults 0 1", DISKS, []),
+        ("/dev/sdb1 /data xfs defaults 0 2", DISKS, [FAILS]),
+        ("/dev/sdb none swap sw 0 0", DISKS, [WARNS]),
+        ("/dev/sdb1 /data xfs defaults 0 2", BOTH, []),
+        ("/dev/sdb7 /data xfs defaults 0 2", BOTH, [FAILS]),
+        ("/dev/sdc /data xfs defaults 0 2", BOTH, [FAILS]),
+    ],
+)
+def test_disks_and_partitions_that_the_guest_does_not_have(line: str, blocks: BlockTable, found: Told) -> None:
+    """Drawn guests 3007 and 4012 stopped for such a line."""
+    verdict = asked(line, landing("sd"), blocks)
+    assert told(verdict.missing) == found
+    assert not (found and verdict.unmatched)
