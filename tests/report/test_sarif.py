@@ -15,6 +15,7 @@ from tests.report.checkers import sarif_errors
 from tests.report.reports import clean, empty, failing, hostile, only, rich, span, unsure, warning
 from v2vlint.cli import output
 from v2vlint.model.finding import Finding, Severity
+from v2vlint.model.fix import Applicability, Fix, ReplaceText
 from v2vlint.model.place import Span, WholeFile
 from v2vlint.model.report import Excerpt, Report
 from v2vlint.report.formats import sarif
@@ -142,6 +143,17 @@ def test_only_security_rules_make_security_alerts() -> None:
     rules = tuple(dataclasses.replace(rule, group="security") if rule.id == used else rule for rule in report.rules)
     described = log_of(dataclasses.replace(report, rules=rules))["runs"][0]["tool"]["driver"]["rules"]
     assert [rule["id"] for rule in described if "security-severity" in rule["properties"]] == [used]
+
+
+def test_a_fix_keeps_line_ends_and_bytes_that_are_no_text_are_no_fix() -> None:
+    def told(text: str) -> Any:
+        where = Span("/etc/fstab", 0, 0, 1)
+        fix = Fix("add a line", Applicability.SAFE, (ReplaceText(where, "", text),))
+        found = Finding("swap-device-name", Severity.WARNING, where, "finding", "boot is slow", fix=fix)
+        return results_of(only(failing(found, "0" * 16)))[0].get("fixes")
+
+    assert told("a\r\n")[0]["artifactChanges"][0]["replacements"][0]["insertedContent"] == {"text": "a\r\n"}
+    assert told("\udcff\n") is None
 
 
 def test_text_replacements_are_sarif_fixes_and_other_fixes_are_not() -> None:

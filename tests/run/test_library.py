@@ -82,6 +82,7 @@ def test_relative_names_start_from_where_they_are_written(tmp_path: Path, monkey
         ({"target": ["kvm", "kvm"]}, "target 'kvm' is given twice"),
         ({"memory_limit": "big"}, "not a size: 'big'"),
         ({"config": "absent.toml"}, "absent.toml: no such file or directory"),
+        ({"report": "json=out.json"}, "arguments: report is for the command line"),
     ],
 )
 def test_wrong_arguments_are_usage_errors(wishes: dict[str, Any], complaint: str) -> None:

@@ -52,6 +52,12 @@ class NoSerialConsole(Rule):
             severity=Severity.WARNING,
             fixed={_CFG: _ENTRY.format(_ADDED), "/etc/default/grub": _DEFAULT.format(_ADDED)},
         ),
+        Example(
+            {_CFG: _ENTRY.format(""), "/etc/default/grub": "GRUB_CMDLINE_LINUX=quiet # no quotes\n"},
+            target="gce",
+            flags=(f"{_CFG}:2",),
+            fixed={_CFG: _ENTRY.format(_ADDED), "/etc/default/grub": f'GRUB_CMDLINE_LINUX=quiet"{_ADDED}" # no quotes\n'},
+        ),
         Example({_CFG: _ENTRY.format(" console=ttyS0,38400")}, target="gce"),
         Example({_CFG: _ENTRY.format("")}, title="the target has a screen"),
         Example({_CFG: _ENTRY.format(""), "/etc/systemd/system/getty.target.wants/serial-getty@ttyS0.service": ""}, target="gce"),
@@ -74,9 +80,11 @@ class NoSerialConsole(Rule):
 
 
 def _add(last: KernelArg, lines: CommandLines, defaults: GrubDefaults) -> Fix | None:
-    sources = [defaults.get(name) for name in ("GRUB_CMDLINE_LINUX_DEFAULT", "GRUB_CMDLINE_LINUX")]
-    ends = [last, *(source.args[-1] for source in sources[:1] if source and source.args)]
-    if len(ends) == 1:  # GRUB_CMDLINE_LINUX_DEFAULT has no argument to append to
-        ends += [source.args[-1] for source in sources[1:] if source and source.args]
-    edits = lines.append(ends, _ADDED)
+    sources = (defaults.get(name) for name in ("GRUB_CMDLINE_LINUX_DEFAULT", "GRUB_CMDLINE_LINUX"))
+    # The first of the two that has an argument to append to.
+    source = next((one for one in sources if one and one.args), None)
+    added = {last: _ADDED}
+    if source:
+        added[source.args[-1]] = _ADDED if source.is_quoted else f'"{_ADDED}"'
+    edits = lines.append(added)
     return Fix("write to the serial console too", Applicability.UNSAFE, edits) if edits else None

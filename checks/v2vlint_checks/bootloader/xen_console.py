@@ -60,6 +60,12 @@ class XenConsole(Rule):
             flags=("/etc/inittab:3",),
             fixed={"/etc/inittab": _INITTAB.format("ttyS0")},
         ),
+        Example(
+            {"/etc/inittab": f"{_INITTAB.format('xvc0')}hv:2345:respawn:/sbin/agetty hvc0 9600 vt100\n"},
+            flags=("/etc/inittab:3", "/etc/inittab:4"),
+            fixed={"/etc/inittab": f"{_INITTAB.format('ttyS0')}hv:2345:respawn:/sbin/agetty hvc0 9600 vt100\n"},
+            title="one login on the port",
+        ),
         Example({_CFG: _ENTRY.format("hvc0"), **sample_tools()}, mover=Mover.VIRT_V2V, flags=(f"{_CFG}:2",), severity=Severity.INFO),
         Example({_CFG: _ENTRY.format("xvc0"), "/etc/inittab": _INITTAB.format("xvc0")}, target="xen"),
         Example(
@@ -90,11 +96,13 @@ class XenConsole(Rule):
                     severity=severity,
                     fix=_replace(arg, name, serial, lines),
                 )
+        taken = consoles.has(serial)
         for console in consoles.consoles:
             if _XEN.fullmatch(console.name) and console.name not in target.consoles and console.source != "systemd":
                 edits = (ReplaceText(console.token.where, console.token.value, serial),) if console.token and serial else ()
                 # Two logins on one port would take each other's input.
-                fix = Fix(f"log in on {serial}", Applicability.SAFE, edits) if edits and not consoles.has(serial) else None
+                fix = Fix(f"log in on {serial}", Applicability.SAFE, edits) if edits and not taken else None
+                taken = taken or bool(fix)
                 message = f"a login is started on {console.name}, which exists only on Xen"
                 yield self.finding(console.where, message, effect, severity=severity, fix=fix)
 

@@ -59,6 +59,12 @@ class HostOnlyInitramfs(Rule):
             fixed={"/etc/mkinitcpio.conf": "MODULES=(btrfs virtio_blk virtio_pci)\nHOOKS=(base udev autodetect block)\n"},
             title="mkinitcpio",
         ),
+        Example(
+            {**sample_boot(), "/usr/bin/mkinitcpio": "", "/etc/mkinitcpio.conf": "MODULES=btrfs\nHOOKS=(base udev autodetect block)\n"},
+            flags=("/etc/mkinitcpio.conf:2",),
+            fixed={"/etc/mkinitcpio.conf": 'MODULES=btrfs" virtio_blk virtio_pci"\nHOOKS=(base udev autodetect block)\n'},
+            title="a word without quotes",
+        ),
         Example({**sample_boot(), "/usr/sbin/mkinitramfs": "", _MAIN: "MODULES=most\n"}),
         Example({**sample_boot(), "/usr/bin/dracut": "", _DIST: 'hostonly="yes"\nadd_drivers+=" virtio_blk virtio_pci "\n'}, title="named"),
         Example(

@@ -24,6 +24,8 @@ _MAKERS = (
 )
 _LIST = "/etc/apt/sources.list.d/dell.list"
 _DELL = "deb [trusted=yes] http://linux.dell.com/repo/community/ubuntu jammy main"
+_SOURCES = "/etc/apt/sources.list.d/dell.sources"
+_STANZA = "Types: deb\nURIs: http://linux.dell.com/repo/community/ubuntu\nSuites: jammy\nComponents: main\n"
 _REPO = "/etc/yum.repos.d/vmware-tools.repo"
 
 
@@ -55,6 +57,18 @@ class VendorRepository(Rule):
             {_LIST: f"# made by hand\n{_DELL}\n"},
             flags=(f"{_LIST}:2",),
             fixed={_LIST: f"# made by hand\n# {_DELL}\n"},
+        ),
+        Example(
+            {_SOURCES: f"# Dell\n{_STANZA}\n{_STANZA}Enabled: no\n"},
+            flags=(f"{_SOURCES}:3",),
+            fixed={_SOURCES: f"# Dell\nEnabled: no\n{_STANZA}\n{_STANZA}Enabled: no\n"},
+            title="two stanzas, one of them disabled",
+        ),
+        Example(
+            {_SOURCES: _STANZA.replace("ubuntu\n", "ubuntu\n https://deb.debian.org/debian\n")},
+            flags=(f"{_SOURCES}:2",),
+            fixed={},
+            title="the other mirror has to stay",
         ),
         Example(
             {_REPO: "[vmware-tools]\nbaseurl=http://packages.vmware.com/tools\n"},

@@ -1,5 +1,6 @@
 """Rule interface-name-bound."""
 
+import re
 from collections.abc import Iterator
 
 from v2vlint.api import (
@@ -47,6 +48,8 @@ _CLOUD_INIT: dict[str, str | Link] = {
     "/usr/bin/cloud-init": "",
     "/etc/systemd/system/cloud-init.target.wants/cloud-init.service": "",
 }
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
+"""What names a card, a file and a rule without quoting."""
 _LO = "auto lo\niface lo inet loopback\n\n"
 
 
@@ -343,7 +346,7 @@ def _keep(name: str, mac: str, network: Network) -> WriteFile:
 
 def _fix(loss: Loss, landing: NetworkLanding, target: Target, macs: CardMacs) -> Fix | None:
     token, config, network = loss.tokens[0], loss.config, landing.network
-    if (mac := _address(loss, target, macs)) and not is_glob(token.value):
+    if _NAME.fullmatch(token.value) and (mac := _address(loss, target, macs)):
         return Fix(f"keep the name {token} by the card's MAC address", Applicability.SAFE, (_keep(token.value, mac, network),))
     if config.is_virtual or token not in config.names:
         return None

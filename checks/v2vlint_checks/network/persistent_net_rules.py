@@ -24,8 +24,9 @@ from v2vlint.api import (
 )
 
 _PATH = "/etc/udev/rules.d/70-persistent-net.rules"
+_COMMENT = "# PCI device 0x15ad:0x07b0 (vmxnet3)\n"
 _RULE = (
-    '# PCI device 0x15ad:0x07b0 (vmxnet3)\nSUBSYSTEM=="net", ACTION=="add", DRIVERS=="?*", ATTR{address}=="00:50:56:9a:bc:01", '
+    _COMMENT + 'SUBSYSTEM=="net", ACTION=="add", DRIVERS=="?*", ATTR{address}=="00:50:56:9a:bc:01", '
     'ATTR{type}=="1", KERNEL=="eth*", NAME="eth0"\n'
 )
 _RHEL6 = {
@@ -53,7 +54,7 @@ class PersistentNetRules(Rule):
     apply. Without the generator the card falls back to its default name.
 
     ## Fix safety
-    Safe: the rules no longer match any card. A file of generated rules is deleted; from other files only the rule is removed.
+    Safe: the rules no longer match any card. A file with nothing but generated rules is deleted; from other files only the rule is removed.
 
     ## References
     - GCE's import and virt-sysprep delete the file; Microsoft's *linux-hyperv-issue* and access.redhat.com/solutions/514203 describe the
@@ -72,6 +73,13 @@ class PersistentNetRules(Rule):
             flags=(f"{_PATH}:2",),
             severity=Severity.ERROR,
             fixed={_PATH: None},
+        ),
+        Example(
+            {_PATH: f'{_RULE}SUBSYSTEM=="net", RUN+="/usr/sbin/ethtool -K $name tso off"\n'},
+            target="ec2-nitro",
+            flags=(f"{_PATH}:2",),
+            fixed={_PATH: f'{_COMMENT}SUBSYSTEM=="net", RUN+="/usr/sbin/ethtool -K $name tso off"\n'},
+            title="somebody has added a rule of another kind",
         ),
         Example({_PATH: _RULE}, target="ec2-nitro", flags=(f"{_PATH}:2",), severity=Severity.WARNING, fixed={_PATH: None}),
         Example(
@@ -105,7 +113,7 @@ class PersistentNetRules(Rule):
             given=(CardNames(macs=(("eth0", "00:50:56:9a:bc:01"),)),),
             target="azure",
             flags=(f"{_PATH}:4",),
-            fixed={_PATH: _RULE + "# PCI device 0x15ad:0x07b0 (vmxnet3)\n"},
+            fixed={_PATH: f"{_RULE}{_COMMENT}"},
             title="one of the cards has its address there",
         ),
         Example({_PATH: _RULE}, given=(_ALMA9,), flags=(f"{_PATH}:2",), title="ignored from Red Hat Enterprise Linux 9 on"),
@@ -151,6 +159,6 @@ def _effect(rule: UdevNetRule, network: Network, survival: Survival) -> str:
 def _forget(rule: UdevNetRule, udev: UdevNet, gone: tuple[UdevNetRule, ...]) -> Fix:
     path = rule.where.path
     mates = [other for other in udev.rules if other.where.path == path]
-    whole = rule.is_generated and all(other.mac is not None and other in gone for other in mates)
+    whole = rule.is_generated and rule.alone and all(other.mac is not None and other in gone for other in mates)
     edits: tuple[Edit, ...] = (Delete(path),) if whole else rule.remove
     return Fix(f"delete the udev rules in {path}" if whole else f"delete the udev rule for {rule.name}", Applicability.SAFE, edits)

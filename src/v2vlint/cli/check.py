@@ -45,9 +45,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     fixing.add_argument(
         "--virtio-win", metavar="ISO_OR_DIR", help="with --fix: boot drivers for Windows from a virtio-win ISO or directory"
     )
-    fixing.add_argument(
-        "--writer", choices=("auto", "libguestfs", "direct"), default="auto", help="with --fix: the back end that writes into the guest"
-    )
+    writer_help = "with --fix: the back end that writes into the guest (auto)"
+    fixing.add_argument("--writer", choices=("auto", "libguestfs", "direct"), help=writer_help)
     group = parser.add_argument_group("reports")
     group.add_argument("--format", choices=tuple(FORMATS), help="what stdout gets (text)")
     group.add_argument("--report", action="append", metavar="FORMAT=FILE", help=f"also write a report: {', '.join(FILES)}; repeatable")
@@ -59,7 +58,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check the images and write the reports."""
     settings = options.settings(args)
-    if args.fix or args.unsafe_fixes or args.virtio_win:
+    if not args.print_config and (args.fix or args.unsafe_fixes or args.virtio_win or args.writer):
         return _fix(args, settings)
     shape = args.format or settings.config.format or "text"
     render, reports = renderer(shape), tuple(args.report or settings.config.report)
@@ -126,12 +125,21 @@ def _fix(args: argparse.Namespace, settings: Settings) -> int:
     from v2vlint.fixing.protocol import Writer
     from v2vlint.run.fixing import FixWish
 
+    _fit_for_fixing(args)
+    wish = FixWish(unsafe=args.unsafe_fixes, virtio_win=args.virtio_win or "", writer=Writer(args.writer or "auto"))
+    return fix.fix_all(args, options.request(args, settings, "check"), wish, tuple(args.report or settings.config.report))
+
+
+def _fit_for_fixing(args: argparse.Namespace) -> None:
+    """UsageError for options that would have no effect."""
+    given = {"--unsafe-fixes": args.unsafe_fixes, "--virtio-win": args.virtio_win, "--writer": args.writer}
     if not args.fix:
-        raise UsageError(f"{'--unsafe-fixes' if args.unsafe_fixes else '--virtio-win'} requires --fix")
+        raise UsageError(f"{next(name for name, value in given.items() if value)} requires --fix")
     if args.format not in (None, "text"):
         raise UsageError(f"--fix writes no {args.format} to stdout", hint=f"--report {args.format}=FILE")
-    wish = FixWish(unsafe=args.unsafe_fixes, virtio_win=args.virtio_win or "", writer=Writer(args.writer))
-    return fix.fix_all(args, options.request(args, settings, "check"), wish, tuple(args.report or settings.config.report))
+    for name, value in {"--journal": args.journal, "--resume": args.resume, "--scheduler": args.scheduler}.items():
+        if value:
+            raise UsageError(f"--fix and {name} do not go together", hint="check with it first, then fix")
 
 
 def _rich() -> None:

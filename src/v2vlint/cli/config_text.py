@@ -28,6 +28,7 @@ def config_text(settings: Settings, shape: str, reports: tuple[str, ...]) -> str
         "report": list(reports),
         "baseline": config.baseline,
         "docs-url": config.docs_url,
+        "allow-folder": list(config.allow_folder),
         "rules": list(config.rules),
         "memory-limit": size(limits.memory).replace(" ", ""),
         "cpu-limit": limits.cpu,

@@ -90,7 +90,7 @@ def fix_all(args: argparse.Namespace, request: Request, wish: FixWish, reports: 
         options.tell(args, [outcome.image])
         done.append(outcome)
     rules = (rule for outcome in done for rule in outcome.rules)
-    report = report_of(request.settings, (outcome.image for outcome in done), rules, time.perf_counter() - started)
+    report = report_of(request.settings, (outcome.image for outcome in done), rules, time.perf_counter() - started, request.not_judged)
     output.save(report, files)
     return exit_code(report)
 
@@ -122,6 +122,10 @@ def _show(done: FixOutcome, *, in_place: bool, colour: bool) -> None:
 
 
 def _told(done: FixOutcome, *, in_place: bool) -> Iterator[Row]:
+    if done.refused:
+        hint = f" ({done.refused.hint})" if done.refused.hint else ""
+        yield (Styled(f"{visible(done.refused.where)}: "), Styled(visible(f"{done.refused.reason}{hint}"), "error"))
+        return
     if not done.applied and not done.failed and not done.planned:
         yield _unchanged(done.before)
     for word, fixes in (("would", done.planned), ("fixed:", done.applied)):

@@ -111,8 +111,8 @@ def _mentions_us(path: Path) -> bool:
 def read(path: Path) -> Config:
     """The configuration in ``path``; UsageError when it cannot be read, is not TOML, or has an unknown key."""
     data = read_toml(path)
-    if path.name == PROJECT:
-        data = data.get("tool", {}).get("v2vlint", {})
+    for key in ("tool", "v2vlint") if path.name == PROJECT else ():
+        data = _TABLE(data.get(key, {}), f"{path.name}: {key}")
     return parse(data, path.name, path.parent)
 
 

@@ -27,7 +27,7 @@ from v2vlint.model.codec import encode
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError, UsageError
 from v2vlint.model.finding import Severity
-from v2vlint.model.report import Fate, FindingReport, ImageReport
+from v2vlint.model.report import Fate, FindingReport, ImageReport, Problem
 from v2vlint.model.rule import RuleInfo
 from v2vlint.model.source import GuestRef, HostFileInfo, ImageNode
 
@@ -47,7 +47,7 @@ class FixOutcome:
     ``before`` is the report at the start, ``after`` that of the fixed guest (None when nothing was written). Fixes in ``applied`` were
     written, those in ``held`` were not, those in ``failed`` were rolled back with the reason; ``known`` is the number of findings left
     alone because of the baseline. ``seconds`` is the time by step; ``notes`` are for people. ``planned`` is what would be written, in a dry
-    run.
+    run. ``refused`` is why one of several guests was left alone: it is in use, or in a format that cannot be written in place.
     """
 
     before: ImageReport
@@ -62,6 +62,7 @@ class FixOutcome:
     output: str = ""
     known: int = 0
     planned: tuple[Chosen, ...] = ()
+    refused: Problem | None = None
 
     @property
     def image(self) -> ImageReport:

@@ -52,9 +52,10 @@ def check(request: Request, journal: Journal | None = None) -> Report:
         refs = [request.guests[position] for position in sorted(work.images)]
         proofs = [tuple(known_proofs(ref, request.settings.targets)) for ref in refs]
         images = [dataclasses.replace(image, proofs=found) for image, found in zip(images, proofs, strict=True)]
-    report = report_of(request.settings, images, work.rules.values(), time.perf_counter() - started)
     left = tuple(NotJudged(ref.name, NOT_REACHED) for at, ref in enumerate(request.guests) if at not in work.images)
-    return dataclasses.replace(report, not_judged=(*request.not_judged, *left), interrupted=interrupted)
+    unseen, spent = (*request.not_judged, *left), time.perf_counter() - started
+    report = report_of(request.settings, images, work.rules.values(), spent, unseen)
+    return dataclasses.replace(report, interrupted=interrupted)
 
 
 class _Work:
@@ -139,7 +140,9 @@ class _Work:
             self.cache.put(key, stamps, image, rules)
 
 
-def report_of(settings: Settings, images: Iterable[ImageReport], rules: Iterable[RuleInfo], seconds: float) -> Report:
+def report_of(
+    settings: Settings, images: Iterable[ImageReport], rules: Iterable[RuleInfo], seconds: float, not_judged: tuple[NotJudged, ...] = ()
+) -> Report:
     """The whole run as one report; ``rules`` may contain duplicates."""
     known = {info.id: info for info in rules}
     return Report(
@@ -152,6 +155,7 @@ def report_of(settings: Settings, images: Iterable[ImageReport], rules: Iterable
         strict=settings.strict,
         seconds=seconds,
         docs_url=settings.config.docs_url,
+        not_judged=not_judged,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from v2vlint.fixing import session
@@ -11,9 +12,9 @@ from v2vlint.fixing.protocol import FixAsk, Writer
 from v2vlint.fixing.session import FixOutcome
 from v2vlint.model.card_names import CardNames
 from v2vlint.model.dataclass import dataclass
-from v2vlint.model.errors import UsageError
+from v2vlint.model.errors import UsageError, V2vlintError
 from v2vlint.model.fix import Applicability
-from v2vlint.model.report import Report
+from v2vlint.model.report import ImageReport, Problem, Report
 from v2vlint.run.request import Request
 from v2vlint.source.values import mac_address
 
@@ -48,8 +49,10 @@ class FixReport:
 
 
 def fix(request: Request, wish: FixWish) -> Iterator[FixOutcome]:
-    """Fix one guest after the other. UsageError for contradictory options, before anything is done; ImageError when a guest cannot be
-    fixed.
+    """Fix one guest after the other. UsageError for contradictory options, before anything is done.
+
+    A guest that cannot be fixed is an ImageError or UsageError if it is the only one. One of several is a problem in its report, and does
+    not keep the others from being fixed.
     """
     if wish.output and len(request.guests) != 1:
         raise UsageError("a fixed copy takes one guest", hint="fix the guests one by one")
@@ -61,7 +64,8 @@ def fix(request: Request, wish: FixWish) -> Iterator[FixOutcome]:
         raise UsageError(f"{wish.virtio_win}: no such file or directory", hint=hint)
     level = Applicability.UNSAFE if wish.unsafe else Applicability.SAFE
     asks = [FixAsk(request.ask(guest, wish.names), level, (), wish.rebuild, wish.virtio_win, wish.writer) for guest in request.guests]
-    return (_one(asked, wish, request) for asked in asks)
+    one = _one if len(asks) == 1 else _one_of_several
+    return (one(asked, wish, request) for asked in asks)
 
 
 def writer_named(name: str) -> Writer:
@@ -85,6 +89,20 @@ def _checked(name: str, written: str) -> str:
     if not mac or not _INTERFACE.fullmatch(name):
         raise UsageError(f"--mac {name}={written}: not an interface name and a MAC address", hint="--mac ens192=00:50:56:aa:bb:cc")
     return mac
+
+
+def _one_of_several(asked: FixAsk, wish: FixWish, request: Request) -> FixOutcome:
+    try:
+        return _one(asked, wish, request)
+    except V2vlintError as error:
+        name = asked.ask.guest.name
+        refused = Problem(name, f"not fixed: {error.message}", error.hint)
+    try:
+        seen = session.preview(asked, request.settings.limits)
+        image, rules = seen.image, seen.rules
+    except V2vlintError:
+        image, rules = ImageReport(name, asked.ask.guest.paths, "", 0, (), ()), ()
+    return FixOutcome(replace(image, problems=(*image.problems, refused)), None, rules, (), (), (), "", refused=refused)
 
 
 def _one(asked: FixAsk, wish: FixWish, request: Request) -> FixOutcome:

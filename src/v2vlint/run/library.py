@@ -66,6 +66,10 @@ def request(images: Sequence[Image], wishes: Wishes) -> Request:
     """The request for the arguments of an API function. UsageError names the invalid argument."""
     if not images:
         raise UsageError("no image given")
+    for key in sorted({"report", "format"} & wishes.keys()):
+        raise UsageError(
+            f"arguments: {key} is for the command line", hint="v2vlint.report.registry.renderer(FORMAT)(report) writes a report"
+        )
     said = parse({key.replace("_", "-"): _plain(value) for key, value in wishes.items() if key not in OWN}, "arguments")
     access = Access(wishes.get("connect", ""), wishes.get("verify_manifest", False), configuration=wishes.get("configuration", ""))
     settings = settle(said, configured(wishes.get("config")), access)
@@ -144,7 +148,8 @@ def fix(images: Sequence[Image], wish: FixWish, wishes: Wishes) -> FixReport:
     asked = request(images, wishes)
     outcomes = tuple(fixing.fix(asked, wish))
     rules = [rule for outcome in outcomes for rule in outcome.rules]
-    report = checking.report_of(asked.settings, [outcome.image for outcome in outcomes], rules, time.perf_counter() - started)
+    found, spent = [outcome.image for outcome in outcomes], time.perf_counter() - started
+    report = checking.report_of(asked.settings, found, rules, spent, asked.not_judged)
     return fixing.FixReport(outcomes, report)
 
 

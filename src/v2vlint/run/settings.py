@@ -102,7 +102,9 @@ def settle(said: Config, base: Config, access: Access) -> Settings:
         strict=_first(config.strict, chosen.strict),
         jobs=_first(config.jobs, 1),
         limits=_limits(config),
-        decisions=Decisions(config.severity, config.exceptions, config.images, known, datetime.date.today(), recipes.load(base)),
+        decisions=Decisions(
+            config.severity, config.exceptions, config.images, known, datetime.date.today(), recipes.load(said if said.recipes else base)
+        ),
         access=replace(access, allowed=tuple(str(allowing / folder) for folder in config.allow_folder)),
     )
 

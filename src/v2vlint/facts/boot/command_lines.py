@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.cmdline import KernelArg, KernelCmdline, split_args
@@ -53,13 +53,12 @@ class CommandLines:
         """Edits that replace the whole argument with ``text`` (may be empty) wherever it has this value."""
         return self._edit(self.uses(name, value), lambda arg: arg.token, text)
 
-    def append(self, args: Iterable[KernelArg], text: str) -> tuple[ReplaceText, ...]:
-        """Edits that insert ``text`` after each of ``args``; none when one of the places cannot be edited."""
-        tokens = [arg.token for arg in dict.fromkeys(args)]
-        if not all(tokens):
+    def append(self, texts: Mapping[KernelArg, str]) -> tuple[ReplaceText, ...]:
+        """Edits that insert a text after each of these arguments; none when one of the places cannot be edited."""
+        places = [(arg.token, text) for arg, text in texts.items()]
+        if not all(token for token, _text in places):
             return ()
-        ends = [_after(token) for token in tokens if token]
-        return self._balanced([ReplaceText(end, "", text) for end in ends])
+        return self._balanced([ReplaceText(_after(token), "", text) for token, text in places if token])
 
     def _edit(self, args: Iterable[KernelArg], part: Callable[[KernelArg], Token | None], text: str) -> tuple[ReplaceText, ...]:
         tokens = [part(arg) for arg in args]

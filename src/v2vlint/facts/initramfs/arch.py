@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from v2vlint.facts.initramfs.generator import GeneratorConfig, HostOnly, Insertion
-from v2vlint.facts.syntax.conf_vars import ConfVars, conf_vars
+from v2vlint.facts.initramfs.generator import GeneratorConfig, HostOnly
+from v2vlint.facts.syntax.conf_vars import ConfVars, Insertion, conf_vars
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
 from v2vlint.model.place import Token, WholeFile
@@ -47,9 +47,7 @@ def _insertion(settings: ConfVars) -> Insertion:
     modules = settings.assignment("MODULES")
     if modules is None:
         return Insertion(f"{FOLDER}/v2vlint.conf", None, "MODULES+=(", " ", ")\n")
-    end = modules.value.where
-    where = type(end)(end.path, end.end, end.end, end.line, end.column + end.end - end.start)
-    return Insertion(end.path, where, " " if modules.words else "", " ", "")
+    return modules.insertion()
 
 
 def booster(fs: GuestFS) -> GeneratorConfig:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from v2vlint.facts.initramfs.arch import booster, mkinitcpio
 from v2vlint.facts.initramfs.dracut import dracut
-from v2vlint.facts.initramfs.generator import GeneratorConfig, HostOnly, Insertion
+from v2vlint.facts.initramfs.generator import GeneratorConfig, HostOnly
 from v2vlint.facts.initramfs.initramfs_tools import initramfs_tools
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.conf_vars import conf_vars
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
-from v2vlint.model.place import Span
 
 SUSE = "/etc/sysconfig/kernel"
 _OTHERS = {
@@ -65,13 +64,9 @@ def _mkinitrd(fs: GuestFS) -> GeneratorConfig:
         host_only=HostOnly("INITRD_MODULES", listed.where) if suse and listed else None,
         added=names,
         forced=names,
-        insertion=Insertion(SUSE, _end(listed.value.where), " ", " ", "") if suse and listed else None,
+        insertion=listed.insertion() if suse and listed else None,
         files=settings.files,
     )
-
-
-def _end(span: Span) -> Span:
-    return Span(span.path, span.end, span.end, span.line, span.column + span.end - span.start)
 
 
 def _is_dracut(fs: GuestFS) -> bool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from v2vlint.facts.initramfs.generator import GeneratorConfig, HostOnly, Insertion
+from v2vlint.facts.initramfs.generator import GeneratorConfig, HostOnly
 from v2vlint.facts.kernel.module_names import normal
-from v2vlint.facts.syntax.conf_vars import ConfVars, conf_vars
+from v2vlint.facts.syntax.conf_vars import ConfVars, Insertion, conf_vars
 from v2vlint.facts.syntax.layers import layered
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.place import Token
@@ -63,4 +63,5 @@ def version(fs: GuestFS) -> int:
 def _insertion(fs: GuestFS) -> Insertion:
     text = fs.text(DROP_IN)
     where = None if text is None else text.span(len(text.content), len(text.content))
-    return Insertion(DROP_IN, where, 'add_drivers+=" ', " ", ' "\n')
+    unended = text is not None and bool(text.content) and not text.content.endswith("\n")
+    return Insertion(DROP_IN, where, "\n" * unended + 'add_drivers+=" ', " ", ' "\n')

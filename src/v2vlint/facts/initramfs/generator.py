@@ -5,28 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from v2vlint.facts.kernel.module_names import normal
+from v2vlint.facts.syntax.conf_vars import Insertion
 from v2vlint.model.dataclass import dataclass
-from v2vlint.model.fix import Edit, ReplaceText, WriteFile
-from v2vlint.model.place import Span, Token, Where
-
-
-@dataclass(frozen=True, slots=True)
-class Insertion:
-    """Where module names are added: at the empty span ``where``, or in a new file ``path`` when that is None.
-
-    The text is ``head``, the names joined by ``join``, and ``tail``.
-    """
-
-    path: str
-    where: Span | None
-    head: str
-    join: str
-    tail: str
-
-    def edit(self, modules: Iterable[str]) -> Edit:
-        """The edit that adds ``modules``."""
-        text = f"{self.head}{self.join.join(modules)}{self.tail}"
-        return WriteFile(self.path, text) if self.where is None else ReplaceText(self.where, "", text)
+from v2vlint.model.fix import Edit
+from v2vlint.model.place import Token, Where
 
 
 @dataclass(frozen=True, slots=True)

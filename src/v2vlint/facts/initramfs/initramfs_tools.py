@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from v2vlint.facts.initramfs.generator import GeneratorConfig, HostOnly, Insertion
-from v2vlint.facts.syntax.conf_vars import conf_vars
+from v2vlint.facts.initramfs.generator import GeneratorConfig, HostOnly
+from v2vlint.facts.syntax.conf_vars import Insertion, conf_vars
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.place import Token
 

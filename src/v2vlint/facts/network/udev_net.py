@@ -11,6 +11,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from v2vlint.facts.network.interface import is_mac
 from v2vlint.facts.network.match import Match
@@ -38,7 +39,7 @@ _MAC_ATTRIBUTES = frozenset({"ATTR", "ATTRS", "SYSFS"})
 class UdevNetRule:
     """A rule that gives a network card a fixed name. ``hardware`` are drivers, bus paths and other properties it tests.
 
-    ``remove`` deletes its lines. ``conditions`` are what a card must match.
+    ``remove`` deletes its lines. ``conditions`` are what a card must match. ``alone``: its file has no rules of another kind.
     """
 
     where: Span
@@ -47,6 +48,7 @@ class UdevNetRule:
     hardware: tuple[Token, ...] = ()
     remove: tuple[ReplaceText, ...] = ()
     conditions: Match = ()
+    alone: bool = False
 
     @property
     def is_generated(self) -> bool:
@@ -81,7 +83,7 @@ def parse_udev_net(fs: GuestFS) -> UdevNet:
     rules: list[UdevNetRule] = []
     for path in sorted(own, key=lambda path: path.rpartition("/")[2]):
         text = fs.text(path)
-        rules.extend(_rules(text) if text is not None else ())
+        rules.extend(_all_rules(text) if text is not None else ())
     generator = _generator(fs)
     return UdevNet(tuple(rules), generator, _spared(fs.text(generator.path)) if generator is not None else ())
 
@@ -104,6 +106,12 @@ def _generator(fs: GuestFS) -> WholeFile | None:
 def _is_live(fs: GuestFS, path: str) -> bool:
     text = fs.text(path)
     return text is not None and any(not line.is_blank() for line in text.lines())
+
+
+def _all_rules(text: GuestText) -> list[UdevNetRule]:
+    rules = list(_rules(text))
+    alone = len(rules) == sum(1 for _line in _logical(text))
+    return [replace(rule, alone=alone) for rule in rules]
 
 
 def _rules(text: GuestText) -> Iterator[UdevNetRule]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from v2vlint.facts.syntax.shell import Assignment, assignments
 from v2vlint.guest.text import GuestText
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.fix import Edit, ReplaceText, WriteFile
 from v2vlint.model.place import Span, Token
 
 MAX_VARS = 5000
@@ -19,14 +20,42 @@ _WORD = re.compile(r"#[^\n]*|[^\s\"'#\\]+")
 
 
 @dataclass(frozen=True, slots=True)
+class Insertion:
+    """Where words are added: at the empty span ``where``, or in a new file ``path`` when that is None.
+
+    The text is ``head``, the words joined by ``join``, and ``tail``.
+    """
+
+    path: str
+    where: Span | None
+    head: str
+    join: str
+    tail: str
+
+    def edit(self, words: Iterable[str]) -> Edit:
+        """The edit that adds ``words``."""
+        text = f"{self.head}{self.join.join(words)}{self.tail}"
+        return WriteFile(self.path, text) if self.where is None else ReplaceText(self.where, "", text)
+
+
+@dataclass(frozen=True, slots=True)
 class ConfVar:
-    """One assignment. ``words`` are the blank-separated words of the value; ``value`` its text between the quotes or brackets."""
+    """One assignment. ``words`` are the blank-separated words of the value; ``value`` is its text, between the quotes or brackets if
+    a single pair encloses it.
+    """
 
     name: str
     adds: bool
     value: Token
     words: tuple[Token, ...]
     where: Span
+
+    def insertion(self) -> Insertion:
+        """Where words are added to the value. Behind one that nothing encloses they need quotes of their own: ``A=b" c d"``."""
+        end = self.value.where
+        where = Span(end.path, end.end, end.end, end.line, end.column + end.end - end.start)
+        quote = "" if self.where.end > end.end else '"'
+        return Insertion(end.path, where, f"{quote}{' ' if self.words else ''}", " ", quote)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,15 +19,8 @@ def newline(text: GuestText) -> str:
 def whole_lines(text: GuestText, where: Span) -> Span:
     """``where`` extended to whole lines, including the last line's ending."""
     content = text.content
-    start = max(content.rfind("\n", 0, where.start), content.rfind("\r", 0, where.start)) + 1
-    end = where.end
-    while end < len(content) and content[end] not in "\r\n":
-        end += 1
-    if content.startswith("\r\n", end):
-        end += 2
-    elif end < len(content):
-        end += 1
-    return text.span(start, end)
+    end = content.find("\n", where.end)
+    return text.span(content.rfind("\n", 0, where.start) + 1, len(content) if end < 0 else end + 1)
 
 
 def delete_lines(text: GuestText, where: Span) -> ReplaceText:
@@ -50,7 +43,7 @@ def delete_all(text: GuestText, places: Iterable[Span]) -> tuple[ReplaceText, ..
 def insert_line_after(text: GuestText, where: Span, line: str) -> ReplaceText:
     """Insert ``line`` below the line on which ``where`` ends."""
     lines, end = whole_lines(text, where), newline(text)
-    ended = text.content[lines.start : lines.end].endswith(("\n", "\r"))
+    ended = text.content[lines.start : lines.end].endswith("\n")
     at = text.span(lines.end, lines.end)
     return ReplaceText(at, "", f"{line}{end}" if ended else f"{end}{line}")
 

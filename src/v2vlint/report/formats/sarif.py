@@ -152,7 +152,7 @@ def _invocation(report: Report, image: ImageReport) -> JsonObject:
 
 def _file(file: HostFileInfo) -> JsonObject:
     digests = {"sha256Before": file.before, "sha256After": file.after} if file.before else {}
-    return {"path": file.path, "size": file.size, **digests}
+    return {"path": visible(file.path), "size": file.size, **digests}
 
 
 def _problem(image: ImageReport, problem: Problem) -> JsonObject:
@@ -272,13 +272,15 @@ def _uri(path: str) -> str:
 
 
 def _fix(image: ImageReport, fix: Fix) -> JsonObject | None:
-    """A fix that consists only of text replacements; SARIF cannot express others."""
+    """A fix that consists only of replacements of text, which must be Unicode; SARIF cannot express others."""
     changes: dict[str, list[JsonObject]] = {}
     for edit in fix.edits:
         if not isinstance(edit, ReplaceText):
             return None
+        if visible(edit.text, keep="\r\n\t") != edit.text:
+            return None
         region = {"charOffset": edit.where.start, "charLength": edit.where.end - edit.where.start}
-        replacement = {"deletedRegion": region, "insertedContent": {"text": visible(edit.text, keep="\n\t")}}
+        replacement = {"deletedRegion": region, "insertedContent": {"text": edit.text}}
         changes.setdefault(edit.where.path, []).append(replacement)
     artifacts = [{"artifactLocation": _artifact(f"{logical_name(image)}/{path}"), "replacements": edits} for path, edits in changes.items()]
     return {"description": _message(fix.title), "artifactChanges": artifacts} if artifacts else None

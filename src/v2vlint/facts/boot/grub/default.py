@@ -43,6 +43,11 @@ class GrubSetting:
     value_at: Token | None = None
     args: tuple[KernelArg, ...] = ()
 
+    @property
+    def is_quoted(self) -> bool:
+        """Whether words can be added to the value as they are. ``where`` has the quotes, ``value_at`` has not."""
+        return self.value_at is None or not isinstance(self.where, Span) or self.where.end > self.value_at.where.end
+
 
 @dataclass(frozen=True, slots=True)
 class GrubDefaults:
