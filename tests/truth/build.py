@@ -50,6 +50,7 @@ def build(cell: Drawn, folder: Path) -> Path:
             if defect.edit:
                 defect.edit(tree)
         if guest.loader == "extlinux":
+            images.solid(tree / "boot")
             extlinux.add_files(tree)
         if guest.firmware == "uefi":
             _fill(tree, efi, guest, work)

@@ -84,11 +84,22 @@ def _parts(guest: Guest, content: Path, boot: Path, efi: Path, work: Path) -> It
     if guest.lvm:
         size = -(-(filesystem.tree_size(boot) * 5 // 4 + 48 * MIB) // MIB) * MIB
         made = filesystem.make("ext4", work / "boot.img", size, boot, uuid=guest.uuid("boot"))
+        if guest.loader == "extlinux":
+            with mounted(made, "ext4") as top:
+                solid(top)
         yield Partition(size, "linux", guest.uuid("boot-part"), active=True), made
     kind = {"lvm": "lvm", "thin": "lvm", "md1": "raid"}.get(guest.stack, "linux")
     last = wrapped(guest, content, work)
     run("truncate", "--size=%1M", last)
     yield Partition(last.stat().st_size, kind, guest.uuid("root-part"), active=not guest.lvm), last
+
+
+def solid(folder: Path) -> None:
+    """Write kernels and initramfs images anew: mke2fs leaves holes where they have zeros, at which EXTLINUX says `I/O error`."""
+    for path in (*folder.glob("vmlinuz-*"), *folder.glob("initrd.img-*")):
+        data = path.read_bytes()
+        path.unlink()
+        path.write_bytes(data)
 
 
 def wrapped(guest: Guest, content: Path, work: Path) -> Path:
