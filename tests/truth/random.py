@@ -131,6 +131,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=10)
     parser.add_argument("--seed", type=int, action="append", metavar="N", help="these numbers, instead of --first and --count")
     parser.add_argument("--base", action="append", choices=tuple(BASES), help="only guests that are installed from it")
+    parser.add_argument("--wrong", action="store_true", help="only guests with a defect: most of them stop early")
     parser.add_argument("--show", action="store_true", help="say what the numbers make, boot nothing")
     parser.add_argument("--again", action="store_true", help="also numbers that the table has")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep logs and screens of every boot there")
@@ -141,7 +142,7 @@ def main() -> int:
     wrong = 0
     for seed in options.seed or range(options.first, options.first + options.count):
         cell = drawn(seed)
-        if options.base and cell.guest.base not in options.base:
+        if (options.base and cell.guest.base not in options.base) or (options.wrong and not cell.defects):
             continue
         if options.show or (str(seed) in known and not options.again):
             print(f"{seed}: {cell.name}" if options.show else f"{seed}: known", flush=True)
