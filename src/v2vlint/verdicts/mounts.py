@@ -33,6 +33,7 @@ from v2vlint.model.place import WholeFile
 from v2vlint.model.target import Target
 from v2vlint.model.verdict import Cause, Judge, Verdict, doubt, fault, repaired
 from v2vlint.verdicts.early_settings import HARDWARE_IDS, Rejected, TiedArray, rejections, ties
+from v2vlint.verdicts.mount_types import unknown_types
 
 # Machines there get disks of their own: temporary ones, one for cloud-init.
 _ADDS_DISKS = frozenset({"azure", "ec2", "gce", "kubevirt", "openstack"})
@@ -381,6 +382,7 @@ class MountsVerdict(Verdict, stage=Stage.MOUNTS, place=90):
     md_names = Judge(_md_names)
     vfat = Judge(_vfat)
     replayed = Judge(_replayed)
+    types = Judge(unknown_types)
     scripts = Judge(_scripts)
     maintenance = Judge(_maintenance)
     found = Judge(_found)

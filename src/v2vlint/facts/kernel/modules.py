@@ -24,6 +24,12 @@ MAX_LIST = 16 << 20
 T = TypeVar("T")
 
 
+def parse_types(text: str) -> frozenset[str]:
+    """The filesystem types of ``alias fs-xfs xfs`` in ``modules.alias``; the kernel asks modprobe for such aliases."""
+    lines = (line.split() for line in split_lines(text) if line.startswith("alias fs-"))
+    return frozenset(words[1].removeprefix("fs-") for words in lines if len(words) == 3)
+
+
 @dataclass(frozen=True, slots=True)
 class ModuleList:
     """A parsed ``modules.dep``: module name → its path. ``needs`` has the paths of the transitive dependencies that depmod computed, as
@@ -105,6 +111,11 @@ class ModuleTree:
     def softdeps(self) -> Mapping[str, tuple[str, ...]]:
         """``modules.softdep``; empty when it does not exist."""
         return self._parsed("modules.softdep", parse_softdep) or MappingProxyType({})
+
+    @functools.cached_property
+    def types(self) -> frozenset[str] | None:
+        """The filesystem types that modules have (``modules.alias``), or None when it does not exist."""
+        return self._parsed("modules.alias", parse_types)
 
     @functools.cached_property
     def files(self) -> Mapping[str, str]:
