@@ -101,7 +101,10 @@ def test_links_are_not_followed_out_and_a_broken_one_is_a_problem(tmp_path: Path
         "a link that leads nowhere",
         "a link that leads out of the folder",
     }
-    assert {Path(said.path).name for said in found.not_judged} == {"loop", "notes.txt"}
+    assert {Path(said.path).name: said.reason for said in found.not_judged} == {
+        "loop": "a link to a folder, which is not followed",
+        "notes.txt": "a link that leads nowhere",
+    }
 
 
 def test_depth_and_globs(tmp_path: Path) -> None:
@@ -121,6 +124,13 @@ def test_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("lines").write_text("# ours\n\n  a b.qcow2  \nc.qcow2\nmissing.qcow2\n")
     Path("zeros").write_bytes(b"a b.qcow2\0@c.qcow2\0")
+    # Windows: a byte order mark, CRLF, and UTF-16, whose NUL bytes separate nothing.
+    for name, codec in (("notepad", "utf-8-sig"), ("powershell", "utf-16"), ("other-end", "utf-16-be")):
+        Path(name).write_bytes((b"\xfe\xff" if name == "other-end" else b"") + "# ours\r\n\r\na b.qcow2\r\nc.qcow2".encode(codec))
+        assert [(ref.name, ref.problem) for ref in find(f"@{name}").guests] == [("a b.qcow2", ""), ("c.qcow2", "")]
+    Path("odd").write_bytes(b"\xff\xfea\0b")
+    with pytest.raises(UsageError, match="UTF-16"):
+        find("@odd")
     assert [(ref.name, ref.problem) for ref in find("@lines").guests] == [
         ("a b.qcow2", ""),
         ("c.qcow2", ""),

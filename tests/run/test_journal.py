@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import mmap
 import os
@@ -25,10 +26,10 @@ from v2vlint.engine.protocol import CheckAsk, Judged
 from v2vlint.model.errors import NothingFound, UsageError
 from v2vlint.model.report import Report
 from v2vlint.report.walk import hits
-from v2vlint.run import checking, identity, library
+from v2vlint.run import cache, checking, identity, library
 from v2vlint.run.cache import Cache
 from v2vlint.run.identity import FileStamp
-from v2vlint.run.journal import PATTERN, Journal, read, report_of_journals
+from v2vlint.run.journal import PATTERN, Journal, SeenRecord, read, report_of_journals
 from v2vlint.run.library import Wishes
 from v2vlint.run.request import Request
 
@@ -158,6 +159,23 @@ def test_two_runs_do_not_write_into_one_journal(guests: list[Path], tmp_path: Pa
         Journal(tmp_path / "j", request.settings, resume=True)
 
 
+def test_a_journal_that_cannot_be_written_says_how_to_go_on(guests: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    settings = asked(guests).settings
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(UsageError, match="no space left"):
+            Journal(tmp_path / "j", settings, resume=False)
+    # Its lock is free again.
+    with Journal(tmp_path / "j", settings, resume=True) as journal, monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(UsageError, match="no space left") as told:
+            journal.write(SeenRecord(()))
+    assert "--resume" in told.value.hint
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_run_that_is_ended_goes_on(guests: list[Path], tmp_path: Path, number: signal.Signals) -> None:
     """Ended after its first guest; a rule that takes long stands for large guests."""
@@ -267,6 +285,24 @@ def test_a_cache_that_others_may_write_is_not_used(guests: list[Path], monkeypat
     names = judged(monkeypatch)
     checking.check(asked(guests[:1], cached=True))
     assert names == ["a.qcow2"]
+
+
+def test_a_cache_that_is_too_full_loses_its_own_entries_only(guests: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "MAX_ENTRIES", 1)
+    checking.check(asked(guests[:1], cached=True))
+    kept = Cache().folder
+    (kept / "notes").touch()
+    Cache()
+    assert [path.name for path in kept.iterdir()] == ["notes"]
+    # Where others may write, it may be a link to a folder of the user's.
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for name in ("0" * 64 + ".json", "1" * 64 + ".json", "letter"):
+        (mine / name).touch()
+    shutil.rmtree(kept)
+    kept.symlink_to(mine)
+    assert not Cache().usable
+    assert len(list(mine.iterdir())) == 3
 
 
 def test_of_a_file_on_a_server_its_tag_counts(guests: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,9 @@ def _cache() -> PieceState:
 
     if Cache().usable:
         return PieceState("cache", State.OK, state())
-    return PieceState("cache", State.MISSING, f"{state()}; not ours alone", "guests that are as they were are judged again")
+    return PieceState(
+        "cache", State.MISSING, f"{state()}; no folder that this user alone can write", "guests that are as they were are judged again"
+    )
 
 
 def _rows(found: tuple[PieceState, ...]) -> Iterator[Row]:

@@ -30,6 +30,7 @@ from v2vlint.run.identity import FileStamp, tells, unchanged
 MAX_ANSWER = 64 << 20
 MAX_ENTRIES = 20_000
 _DIGEST = re.compile("[0-9a-f]{64}")
+_ENTRY = re.compile(rf"{_DIGEST.pattern}\.(json|\d+)")
 T = TypeVar("T")
 
 
@@ -69,18 +70,21 @@ class Cache:
         self._rules: dict[str, tuple[RuleInfo, ...]] = {}
 
     def _prepared(self) -> bool:
-        """Whether the folder exists, belongs to us alone, and is not too full; a full one is emptied."""
+        """Whether the folder exists and belongs to us alone. One that is too full is emptied."""
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             found = self.folder.lstat()
+            # Before anything is deleted: where others may write, it may be a link to any folder.
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+                return False
             entries = os.listdir(self.folder)  # noqa: PTH208
         except OSError:
             return False
         if len(entries) > MAX_ENTRIES:
-            for name in entries:
+            for name in filter(_ENTRY.fullmatch, entries):
                 with contextlib.suppress(OSError):
                     (self.folder / name).unlink()
-        return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o022
+        return True
 
     def get(self, key: str, queries: Queries = ()) -> tuple[Kept, tuple[RuleInfo, ...]] | None:
         """The answer under ``key``, and its rules, if all its files are unchanged. ``queries`` belong to its URLs."""

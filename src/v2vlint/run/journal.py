@@ -98,16 +98,15 @@ class Journal:
             self._file = os.open(folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
             # The folder: without it, a crash may lose the name of the new file.
             os.fsync(self._lock)
+            self._rules: tuple[RuleInfo, ...] = ()
+            names = tuple(target.name for target in settings.targets)
+            self.write(RunRecord(__version__, names, settings.mover, settings.fail_on, settings.strict, settings.config.docs_url))
         except OSError as error:
             self.close()
             raise UsageError(f"--journal {folder}: {(error.strerror or 'cannot be written').lower()}") from error
         except BaseException:
             self.close()
             raise
-        self._rules: tuple[RuleInfo, ...] = ()
-        names = tuple(target.name for target in settings.targets)
-        run = RunRecord(__version__, names, settings.mover, settings.fail_on, settings.strict, settings.config.docs_url)
-        self.write(run)
 
     def __enter__(self) -> Journal:
         return self
@@ -138,7 +137,8 @@ class Journal:
                 view = view[os.write(self._file, view) :]
             os.fsync(self._file)
         except OSError as error:
-            raise UsageError(f"--journal {self.folder}: {(error.strerror or 'cannot be written').lower()}") from error
+            hint = "what is recorded stays, and --resume goes on with it"
+            raise UsageError(f"--journal {self.folder}: {(error.strerror or 'cannot be written').lower()}", hint=hint) from error
 
 
 def _locked(folder: Path) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -15,8 +16,8 @@ MAX_LIST = 64 << 20
 def listed(arguments: Iterable[str]) -> Iterator[str]:
     """``arguments``, with lists replaced by their items: one guest per line, ignoring empty lines and those that start with ``#``.
 
-    In a list with NUL bytes (``find -print0``), these separate the items. Items are relative to the current folder, and cannot be lists
-    themselves. UsageError when a list cannot be read.
+    In a list with NUL bytes (``find -print0``), these separate the items. A byte order mark, as Windows writes it, is left out. Items are
+    relative to the current folder, and cannot be lists themselves. UsageError when a list cannot be read.
     """
     for argument in arguments:
         if argument in ("-", "@-") or argument.startswith("@"):
@@ -26,13 +27,23 @@ def listed(arguments: Iterable[str]) -> Iterator[str]:
 
 
 def _items(argument: str) -> Iterator[str]:
-    data = _read(argument)
+    data = _plain(_read(argument), argument)
     if b"\0" in data:
         yield from (os.fsdecode(item) for item in data.split(b"\0") if item)
         return
     for line in data.splitlines():
         if (text := os.fsdecode(line).strip()) and not text.startswith("#"):
             yield text
+
+
+def _plain(data: bytes, argument: str) -> bytes:
+    """A list as names of files are: without a byte order mark, and not in UTF-16."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        try:
+            return os.fsencode(data.decode("utf-16"))
+        except UnicodeError as error:
+            raise UsageError(f"{argument}: a list in UTF-16 that is damaged") from error
+    return data.removeprefix(codecs.BOM_UTF8)
 
 
 def _read(argument: str) -> bytes:

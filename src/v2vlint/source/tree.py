@@ -101,11 +101,11 @@ def _fits(name: str, relative: str, pattern: str) -> bool:
 def _look(entry: Entry, relative: str, top: str, found: Walked) -> None:
     """Classify one file: a candidate, or something to report."""
     ref = _candidate(entry, relative)
+    problem, hint = entry.problem(top) if entry.is_link or isinstance(ref, GuestRef) else ("", "")
+    # The name of a link says less than where it leads.
     if isinstance(ref, NotJudged):
-        found.others.append(ref)
-        return
-    problem, hint = entry.problem(top)
-    if problem and (ref.doubt or entry.leads_to_folder):
+        found.others.append(NotJudged(entry.path, problem or ref.reason))
+    elif problem and (ref.doubt or entry.leads_to_folder):
         found.others.append(NotJudged(entry.path, problem))
     else:
         found.refs.append(replace(ref, folder=top, unwritable=entry.unwritable, problem=problem and f"{entry.path}: {problem}", hint=hint))
