@@ -109,3 +109,43 @@ def test_gentoo_names_interfaces_in_variables() -> None:
     assert (at(lan.name), lan.method, [str(a) for a in lan.addresses]) == ("enp3s0@2:8", Method.STATIC, ["192.0.2.5/24", "2001:db8::5/64"])
     assert [at(token) for token in lan.gateways] == ["192.0.2.1@3:28"]
     assert (at(eth1.name), eth1.method) == ("eth1@4:8", Method.DHCP)
+
+
+OPENRC: Files = {"/sbin/openrc-init": "", "/lib/netifrc/net/x.sh": "", "/etc/runlevels/default/net.enp0s3": ""}
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "expected"),
+    [
+        ("", (), [("enp0s3", "ethernet", Method.DHCP, True, [])]),
+        ('routes_enp0s3="default gw 192.0.2.1"\n', (), [("enp0s3", "ethernet", Method.DHCP, True, [])]),
+        (
+            'bridge_br0="enp0s3"\nconfig_enp0s3="null"\nconfig_br0="192.0.2.5/24"\n',
+            ("br0",),
+            [("br0", "bridge", Method.STATIC, True, ["enp0s3"]), ("enp0s3", "ethernet", Method.NONE, True, [])],
+        ),
+        (
+            'slaves_lag="enp0s3 enp0s8"\nconfig_lag="dhcp"\n',
+            ("lag",),
+            [("lag", "bond", Method.DHCP, True, ["enp0s3", "enp0s8"]), ("enp0s3", "ethernet", Method.DHCP, True, [])],
+        ),
+        (
+            'vlans_enp0s3="10 20"\nvlan20_name="dmz"\nconfig_enp0s3="null"\nconfig_enp0s3_10="192.0.2.5/24"\nconfig_dmz="dhcp"\n',
+            (),
+            [
+                ("enp0s3", "ethernet", Method.NONE, True, []),
+                ("enp0s3.10", "vlan", Method.STATIC, True, ["enp0s3"]),
+                ("dmz", "vlan", Method.DHCP, True, ["enp0s3"]),
+            ],
+        ),
+    ],
+)
+def test_gentoo_starts_interfaces_by_services(text: str, more: tuple[str, ...], expected: list[tuple[object, ...]]) -> None:
+    files = {**OPENRC, **{f"/etc/runlevels/default/net.{name}": "" for name in more}, "/etc/conf.d/net": text}
+    found = fact(Netifrc, files).interfaces
+    assert [(one.label, one.kind, one.method, one.autostart, [use.value for use in one.uses]) for one in found] == expected
+
+
+def test_gentoo_bridges_a_card_when_it_comes() -> None:
+    (one,) = fact(Netifrc, {**OPENRC, "/etc/conf.d/net": 'bridge_add_enp0s3="br0"\nconfig_enp0s3="null"\n'}).interfaces
+    assert (one.label, at(one.master)) == ("enp0s3", "br0@1:20")

@@ -21,6 +21,7 @@ from v2vlint.api import (
     Target,
     UdevNet,
     UdevNetRule,
+    sample_domain,
 )
 
 _PATH = "/etc/udev/rules.d/70-persistent-net.rules"
@@ -118,6 +119,14 @@ class PersistentNetRules(Rule):
         ),
         Example({_PATH: _RULE}, given=(_ALMA9,), flags=(f"{_PATH}:2",), title="ignored from Red Hat Enterprise Linux 9 on"),
         Example({_PATH: _RULE}, title="the target keeps the MAC address"),
+        Example(
+            {**_RHEL6, _PATH: _RULE},
+            given=(sample_domain("<interface type='network'><mac address='00:50:56:9a:bc:99'/></interface>\n"),),
+            flags=(f"{_PATH}:2",),
+            severity=Severity.ERROR,
+            fixed={_PATH: None},
+            title="the target keeps addresses, but by its definition the machine has another",
+        ),
         Example({_PATH: "# " + _RULE.split("\n")[1] + "\n"}, target="azure"),
         Example(
             {f"{_PATH}.bak": _RULE, "/lib/udev/rules.d/80-net-setup-link.rules": 'NAME=="", NAME="$env{ID_NET_NAME}"\n'}, target="azure"
@@ -137,11 +146,13 @@ class PersistentNetRules(Rule):
             by = f"the MAC address {rule.mac}" if rule.mac else f"its place {rule.hardware[0]}" if rule.hardware else "a rule"
             # An error only if this rule is what gives a configured card its name, and no other card has a configuration.
             waits = lost and landing.cut_off and any(pin.where == rule.where for loss in landing.losses for pin in loss.pins)
+            # Where addresses are kept, the definition says that the card was gone before.
+            stale = target.keeps_mac and rule.mac is not None and lost and not ignored
             yield self.finding(
                 rule.where,
                 f"a udev rule names the card with {by} {rule.name}",
                 _effect(rule, landing.network, survival),
-                severity=Severity.ERROR if waits else Severity.WARNING if lost or ignored else Severity.INFO,
+                severity=Severity.ERROR if waits else Severity.WARNING if (lost or ignored) and not stale else Severity.INFO,
                 fix=_forget(rule, udev, gone) if lost else None,
             )
 

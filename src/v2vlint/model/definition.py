@@ -162,6 +162,11 @@ class Definition:
         """The known MAC addresses of its cards, in order."""
         return tuple(nic.mac for nic in self.nics if nic.mac)
 
+    @property
+    def all_macs(self) -> tuple[str, ...]:
+        """The MAC addresses of all its cards; empty when one is not stated, or not its own (the ports of a bond share one)."""
+        return self.macs if len(set(self.macs)) == len(self.nics) else ()
+
 
 def place_name(where: str) -> str:
     """The name of the definition at ``where`` in findings: as given, or the last part of an absolute path."""

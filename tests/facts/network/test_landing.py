@@ -10,7 +10,8 @@ from v2vlint.facts.network.landing import NetworkLanding
 from v2vlint.facts.network.match import Survival
 from v2vlint.facts.network.name_policy import NamePolicy
 from v2vlint.facts.network.network import Network
-from v2vlint.model.definition import Definition
+from v2vlint.model.card_names import CardNames
+from v2vlint.model.definition import Definition, NicDevice
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.rule import Link
 from v2vlint.target import load
@@ -218,3 +219,83 @@ def test_a_card_renamed_by_netplan_or_red_hats_scripts_is_pinned() -> None:
     files = {**UDEV, "/etc/netplan/a.yaml": netplan, "/etc/sysconfig/network-scripts/ifcfg-ens224": ifcfg}
     landing = land(files)
     assert [landing.name(name) for name in ("ens192", "ens224", "ens256")] == [KEPT, KEPT, LOST]
+
+
+BOND = "auto bond0\niface bond0 inet static\n address 192.0.2.5/24\n bond-slaves none\n"
+OVS = "auto vmbr0\niface vmbr0 inet manual\n ovs_type OVSBridge\n ovs_ports lan\n"
+SCRIPTS: Files = {"/sbin/init": "", "/etc/sysconfig/network-scripts/ifup-eth": "", "/etc/rc.d/rc3.d/S10network": ""}
+WICKED: Files = {
+    "/sbin/init": "", "/usr/sbin/wicked": "", "/etc/systemd/system/multi-user.target.wants/wicked.service": "",
+}  # fmt: skip
+RED_HAT, SUSE = "/etc/sysconfig/network-scripts/ifcfg-", "/etc/sysconfig/network/ifcfg-"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {**IFUPDOWN, "/etc/network/interfaces": f"{BOND}auto @\niface @ inet manual\n bond-master bond0\n"},
+        {
+            **IFUPDOWN,
+            "/etc/network/interfaces": f"auto @\niface @ inet manual\n ovs_type OVSPort\n ovs_bridge vmbr0\n{OVS}auto lan\n"
+            "iface lan inet static\n address 192.0.2.5/24\n ovs_type OVSIntPort\n ovs_bridge vmbr0\n",
+        },
+        {
+            **SCRIPTS,
+            f"{RED_HAT}br-ex": "DEVICE=br-ex\nDEVICETYPE=ovs\nTYPE=OVSBridge\nIPADDR=192.0.2.5\n",
+            f"{RED_HAT}@": "DEVICE=@\nTYPE=OVSPort\nDEVICETYPE=ovs\nOVS_BRIDGE=br-ex\n",
+        },
+        {
+            **SCRIPTS,
+            f"{RED_HAT}br-ex": "DEVICE=br-ex\nTYPE=OVSBridge\n",
+            f"{RED_HAT}lan": "DEVICE=lan\nTYPE=OVSIntPort\nOVS_BRIDGE=br-ex\nBOOTPROTO=dhcp\n",
+            f"{RED_HAT}@": "DEVICE=@\nTYPE=OVSPort\nOVS_BRIDGE=br-ex\n",
+        },
+        {**SCRIPTS, f"{RED_HAT}lag": "DEVICE=lag\nTYPE=OVSBond\nBOND_IFACES='@'\nBOOTPROTO=dhcp\n"},
+        {
+            **SCRIPTS,
+            f"{RED_HAT}br-ex": "DEVICE=br-ex\nTYPE=OVSBridge\nOVSBOOTPROTO=dhcp\n",
+            f"{RED_HAT}@": "DEVICE=@\nTYPE=OVSPort\nOVS_BRIDGE=br-ex\n",
+        },
+        {**WICKED, f"{SUSE}lan": "STARTMODE=auto\nIPADDR=192.0.2.5/24\nTEAM_RUNNER=loadbalance\nTEAM_PORT_DEVICE_0=@\n"},
+        {**WICKED, f"{SUSE}lan": "STARTMODE=auto\nIPADDR=192.0.2.5/24\nOVS_BRIDGE=yes\nOVS_BRIDGE_PORT_DEVICE_1=@\n"},
+    ],
+)
+def test_stacked_interfaces_go_with_their_only_card(files: Files) -> None:
+    """Whichever of the two names the other, and through an internal port of Open vSwitch as well."""
+
+    def called(name: str) -> Files:
+        return {path.replace("@", name): text.replace("@", name) if isinstance(text, str) else text for path, text in files.items()}
+
+    gone, stays = (land({**UDEV, **called(name)}).outlook for name in ("ens192", "cable"))
+    assert (gone.survival, stays.survival) == (LOST, KEPT), (gone, stays)
+
+
+PINNED_TO_MAC: Files = {
+    "/sbin/init": "",
+    "/usr/lib/systemd/systemd-networkd": "",
+    "/etc/systemd/system/multi-user.target.wants/systemd-networkd.service": "",
+    "/etc/systemd/network/a.network": "[Match]\nMACAddress=00:50:56:9a:bc:01\n[Network]\nDHCP=yes\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("macs", "target", "survival"),
+    [
+        ((), "kvm", KEPT),
+        (("00:50:56:9a:bc:01",), "kvm", KEPT),
+        (("52:54:00:00:00:01", "00:50:56:9a:bc:01"), "kvm", KEPT),
+        (("52:54:00:00:00:01",), "kvm", LOST),
+        (("52:54:00:00:00:01", ""), "kvm", KEPT),  # one address is not stated
+        (("52:54:00:00:00:01", "52:54:00:00:00:01"), "kvm", KEPT),  # ports of a bond
+        (("00:50:56:9a:bc:01",), "azure", LOST),
+    ],
+)
+def test_cards_have_the_addresses_of_the_definition(macs: tuple[str, ...], target: str, survival: Survival) -> None:
+    definition = Definition("libvirt", "vm.xml", nics=tuple(map(NicDevice, macs)))
+    assert fact(NetworkLanding, PINNED_TO_MAC, load(target), definition).outlook.survival is survival
+
+
+def test_a_card_may_have_an_address_that_the_user_states() -> None:
+    definition = Definition("libvirt", "vm.xml", nics=(NicDevice("52:54:00:00:00:01"),))
+    wishes = CardNames(macs=(("lan", "00:50:56:9a:bc:01"),))
+    assert fact(NetworkLanding, PINNED_TO_MAC, load("kvm"), definition, wishes).outlook.survival is KEPT

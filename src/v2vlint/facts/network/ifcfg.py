@@ -47,10 +47,11 @@ _IGNORED = (
 _RANGE = re.compile(r".*-range\d*")  # more addresses for an interface that has a file of its own
 _IPADDR = re.compile(r"IPADDR(?:_?\w+)?|IPV6ADDR|IPV6ADDR_SECONDARIES")
 _STATIC_KEYS = re.compile(r"(?:IPADDR|NETMASK|PREFIX|PREFIXLEN|NETWORK|BROADCAST|GATEWAY|DNS|DOMAIN|IPV6ADDR|IPV6_DEFAULTGW)(?:_?\w+)?")
+_BELOW = re.compile(r"(?:BONDING_SLAVE|BONDING_PORT|TEAM_PORT_DEVICE|OVS_BRIDGE_PORT_DEVICE)_?\w*|ETHERDEVICE|PHYSDEV")
 _DHCP = frozenset({"dhcp", "bootp", "dhcp4", "dhcp6", "auto", "autoip"})
 _KINDS = {
     "bridge": "bridge", "ovsbridge": "bridge", "bond": "bond", "vlan": "vlan", "team": "team", "loopback": "loopback", "wireless": "wifi",
-    "infiniband": "infiniband", "sit": "tunnel", "gre": "tunnel", "ipip": "tunnel", "tap": "tunnel", "tun": "tunnel", "dummy": "dummy",
+    "ovsbond": "bond", "ovsintport": "vlan", "ovstunnel": "tunnel", "ovspatchport": "tunnel", "infiniband": "infiniband", "sit": "tunnel", "gre": "tunnel", "ipip": "tunnel", "tap": "tunnel", "tun": "tunnel", "dummy": "dummy",
 }  # fmt: skip
 
 
@@ -96,6 +97,8 @@ def _file(text: GuestText, manager: Manager) -> IfcfgFile:
     kind = _kind(vars_, name.value if name else "")
     addresses = tuple(_addresses(vars_))
     masters = ("MASTER",) if manager is Manager.WICKED else ("MASTER", "BRIDGE", "TEAM_MASTER")
+    # An internal port of Open vSwitch lies on its bridge, not below it.
+    masters += ("OVS_BRIDGE",) if manager is not Manager.WICKED and not _is_internal(vars_) else ()
     master = next((token for key in masters if (token := vars_.get(key))), None)
     interface = InterfaceConfig(
         manager=manager,
@@ -145,6 +148,7 @@ def _kind(vars_: ShellVars, name: str) -> str:
     for key, found in (
         ("BONDING_MASTER", "bond"),
         ("BONDING_OPTS", "bond"),
+        ("TEAM_RUNNER", "team"),
         ("ETHERDEVICE", "vlan"),
         ("PHYSDEV", "vlan"),
         ("VLAN", "vlan"),
@@ -152,7 +156,8 @@ def _kind(vars_: ShellVars, name: str) -> str:
         if vars_.text(key) and not is_no(vars_.text(key)):
             return found
     # SUSE: BRIDGE=yes makes a bridge. Red Hat: BRIDGE= names the one that the interface is a port of.
-    return "bridge" if vars_.text("BRIDGE").lower() == "yes" else kind_of_name(name)
+    makes = (vars_.text(key).lower() for key in ("BRIDGE", "OVS_BRIDGE"))
+    return "bridge" if "yes" in makes else kind_of_name(name)
 
 
 def _addresses(vars_: ShellVars) -> Iterator[Address]:
@@ -165,7 +170,7 @@ def _addresses(vars_: ShellVars) -> Iterator[Address]:
 
 
 def _method(vars_: ShellVars, addresses: tuple[Address, ...]) -> Method:
-    proto = vars_.text("BOOTPROTO").lower()
+    proto = (vars_.text("OVSBOOTPROTO") or vars_.text("BOOTPROTO")).lower()  # Open vSwitch's README.RHEL
     if proto.split("+")[0] in _DHCP:
         return Method.DHCP
     return Method.STATIC if addresses else Method.NONE
@@ -178,12 +183,17 @@ def _autostart(vars_: ShellVars, manager: Manager) -> bool:
     return not is_no(vars_.text("ONBOOT"))
 
 
+def _is_internal(vars_: ShellVars) -> bool:
+    return vars_.text("TYPE").lower() == "ovsintport"
+
+
 def _uses(vars_: ShellVars, name: Token | None) -> Iterator[Token]:
     """Interfaces that the file itself lists below a bond, bridge or VLAN."""
-    ports = vars_.get("BRIDGE_PORTS")
-    if ports:
-        yield from words_of(ports)
-    for var in vars_.matching(re.compile(r"BONDING_SLAVE_?\w*|ETHERDEVICE|PHYSDEV|BONDING_PORT_?\w*")):
+    for key in ("BRIDGE_PORTS", "BOND_IFACES"):
+        yield from words_of(ports) if (ports := vars_.get(key)) else ()
+    if _is_internal(vars_) and (bridge := vars_.get("OVS_BRIDGE")):
+        yield bridge
+    for var in vars_.matching(_BELOW):
         yield var.value
     if name and re.search("[.:]", name.value) and not vars_.text("PHYSDEV") and not vars_.text("ETHERDEVICE"):
         yield _parent(name)

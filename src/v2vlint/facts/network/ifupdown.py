@@ -43,8 +43,11 @@ _SOURCED_NAME = re.compile(r"[a-zA-Z0-9_-]+(?:\.ifcfg|\.intf)?|[a-zA-Z0-9_.-]+\.
 _PATTERN = re.compile(r"(?P<variable>[\w.]*)/(?P<value>[^/=]+)(?:/(?P<number>\d*))?(?:=(?P<logical>\S+))?")
 _STATIC = frozenset({"address", "netmask", "gateway", "network", "broadcast", "metric", "pointopoint", "dns-nameservers", "dns-nameserver",
                      "dns-search", "dns-domain"})  # fmt: skip
-_PORTS = frozenset({"bridge_ports", "bridge-ports", "bond-slaves", "slaves", "bond_slaves", "ovs_ports", "bond-ports"})
+_PORTS = frozenset({"bridge_ports", "bridge-ports", "bond-slaves", "slaves", "bond_slaves", "ovs_ports", "ovs_bonds", "bond-ports"})
 _PARENT = frozenset({"vlan-raw-device", "vlan_raw_device"})
+# A slave may name its bond (ifenslave's README.Debian), and a port its Open vSwitch bridge (openvswitch-switch.README.Debian).
+_MASTER = frozenset({"bond-master", "bond_master", "ovs_bridge"})
+_OVS_KINDS = {"OVSBridge": "bridge", "OVSBond": "bond", "OVSIntPort": "vlan", "OVSTunnel": "tunnel", "OVSPatchPort": "tunnel"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +202,7 @@ def _interface(stanzas: list[_Stanza], auto: tuple[Token, ...], only: bool) -> I
         dns=tuple(word for stanza in stanzas for word in stanza.words("dns-nameservers", "dns-nameserver")),
         autostart=bool(started),
         uses=tuple(_uses(stanzas)),
+        master=_master(stanzas),
         mtu=next((word for stanza in stanzas for word in stanza.words("mtu")), None),
         conditions=_conditions(names, macs, started),
         brings_up=True,
@@ -243,11 +247,14 @@ def _pattern(token: Token) -> tuple[str, Token] | None:
 def _kind(stanzas: list[_Stanza]) -> str:
     if any(stanza.method and stanza.method.value == "loopback" for stanza in stanzas):
         return "loopback"
+    for word in (word for stanza in stanzas for word in stanza.words("ovs_type")):
+        if word.value in _OVS_KINDS:
+            return _OVS_KINDS[word.value]
     keys = {option.key for stanza in stanzas for option in stanza.options}
     if keys & {"bridge_ports", "bridge-ports"}:
         return "bridge"
     # With bond-master it is a slave, which may repeat the options of its bond.
-    if keys & {"bond-slaves", "slaves", "bond_slaves", "bond-mode", "bond_mode"} and not keys & {"bond-master"}:
+    if keys & {"bond-slaves", "slaves", "bond_slaves", "bond-mode", "bond_mode"} and not keys & {"bond-master", "bond_master"}:
         return "bond"
     if keys & _PARENT:
         return "vlan"
@@ -270,10 +277,21 @@ def _method(stanzas: list[_Stanza], addresses: tuple[Address, ...]) -> Method:
     return Method.STATIC if addresses else Method.NONE
 
 
+def _master(stanzas: list[_Stanza]) -> Token | None:
+    """The bond or bridge that it is a member of. An internal port of Open vSwitch lies on its bridge, not below it."""
+    if _is_internal(stanzas):
+        return None
+    return next((word for stanza in stanzas for word in stanza.words(*_MASTER)), None)
+
+
+def _is_internal(stanzas: list[_Stanza]) -> bool:
+    return any(word.value == "OVSIntPort" for stanza in stanzas for word in stanza.words("ovs_type"))
+
+
 def _uses(stanzas: list[_Stanza]) -> Iterator[Token]:
     for stanza in stanzas:
         yield from (word for word in stanza.words(*_PORTS) if word.value not in ("none", "all", "regex"))
-        yield from stanza.words(*_PARENT)
+        yield from stanza.words(*_PARENT, *(("ovs_bridge",) if _is_internal(stanzas) else ()))
     name = stanzas[0].name
     if re.search("[.:]", name.value) and not any(stanza.words(*_PARENT) for stanza in stanzas):
         yield slice_token(name, 0, len(parent_name(name.value)))

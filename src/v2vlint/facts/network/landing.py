@@ -188,7 +188,7 @@ def _way_out(network: Network, routes: tuple[InterfaceConfig, ...], losses: tupl
 def _scenes(network: Network, target: Target, wishes: CardNames, definition: Definition) -> tuple[_Scene, ...]:
     configs = tuple(_sorted(network))[:MAX_CONFIGS]
     asked = [token.value for config in (*configs, *network.interfaces) for token in (*config.names, *config.uses)]
-    macs = _macs(network, target, wishes, configs)
+    macs = _macs(network, target, wishes, configs, definition)
     literal = [token.value for config in network.cards for token in config.names[:1] if not is_glob(token.value) and len(config.names) == 1]
     count = min(MAX_CARDS, max(len(definition.nics) or card_count(literal), len(macs), 1))
     pinned = frozenset(pin.name.value for pin in network.pins)
@@ -216,11 +216,16 @@ def _believed(name: str, policy: NamePolicy) -> bool:
     return kind in (IfNameKind.CUSTOM, IfNameKind.VIRTUAL) or (kind is IfNameKind.KERNEL and not name.startswith("eth"))
 
 
-def _macs(network: Network, target: Target, wishes: CardNames, configs: Iterable[InterfaceConfig]) -> tuple[str, ...]:
-    """The addresses that the configuration requires and that cards of the target have, one card each."""
+def _macs(
+    network: Network, target: Target, wishes: CardNames, configs: Iterable[InterfaceConfig], definition: Definition
+) -> tuple[str, ...]:
+    """The addresses of the target's cards, one each: those of the definition's cards if the target keeps them; without a definition, those
+    that the configuration requires."""
     tokens = [pin.mac for pin in network.pins] + [config.mac for config in configs]
     asked = dict.fromkeys(plain_mac(token.value) for token in tokens if token is not None)
-    return tuple(mac for mac in asked if target.keeps_mac or wishes.knows(mac))[:MAX_CARDS]
+    defined = definition.all_macs if target.keeps_mac else ()
+    found = (*defined, *(mac for mac in asked if wishes.knows(mac) or (target.keeps_mac and not defined)))
+    return tuple(dict.fromkeys(found))[:MAX_CARDS]
 
 
 def _sorted(network: Network) -> Iterable[InterfaceConfig]:
