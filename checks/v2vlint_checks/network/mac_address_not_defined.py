@@ -97,9 +97,7 @@ class MacAddressNotDefined(Rule):
             if interface.mac is not None and not _has(definition, interface.mac):
                 message = f"{interface.manager} configures the card with the MAC address {interface.mac}, which no card of the machine has"
                 severity = Severity.ERROR if any(loss.config is interface and not loss.pins for loss in lost) else Severity.WARNING
-                yield self.finding(
-                    interface.mac.where, message, _effect(severity), severity=severity, related=(definition.nics[0].where,)
-                )
+                yield self.finding(interface.mac.where, message, _effect(severity), severity=severity, related=(definition.nics[0].where,))
         rules = [rule.mac for rule in network.udev.rules]  # udev's rules have a rule of their own
         for pin in network.pins:
             if pin.mac in rules:

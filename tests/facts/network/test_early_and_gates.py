@@ -56,8 +56,17 @@ def test_sshd_follows_includes_and_stops_at_match() -> None:
     ("rules", "names"),
     [
         ("-A INPUT -i ens192 -p tcp -m multiport --dports 20:25,80 -j ACCEPT", ["ens192"]),
-        ("-A INPUT -i ens192 -j LAN\n-A LAN -p tcp --dport 22 -j ACCEPT", []),
-        ("-A INPUT -j lan\n-A lan -i ens192 -p tcp --dport ssh -j ACCEPT", ["ens192"]),
+        (":LAN - [0:0]\n-A INPUT -i ens192 -j LAN\n-A LAN -p tcp --dport 22 -j ACCEPT", ["ens192"]),
+        (":LAN - [0:0]\n-A INPUT -i ens192 -j LAN\n-A LAN -p tcp --dport 80 -j ACCEPT", []),
+        (":LAN - [0:0]\n-A INPUT -j LAN\n-A INPUT -i ens192 -j ACCEPT\n-A LAN -p tcp --dport 22 -j ACCEPT", []),
+        ("-A INPUT -i ens192 -j ACCEPT\n-A INPUT ! -i ens224 -p tcp --dport 22 -j ACCEPT", []),
+        ("-A INPUT -i ens192 -j ACCEPT\n-A INPUT -i ! ens224 -p tcp --dport 22 -j ACCEPT", []),
+        ("-A INPUT -i ens192 -j ACCEPT\n-A INPUT -s 10.0.0.0/8 -p tcp --dport 22 -j ACCEPT", []),
+        ("-A INPUT -i ens192 -j ACCEPT\n-A INPUT -p tcp -j NFQUEUE --queue-num 1", []),
+        ('-A INPUT -i ens192 -j ACCEPT\n-A INPUT -m comment --comment "-i ens224 -j x" -p tcp ! --dport 22 -j ACCEPT', ["ens192"]),
+        ("[1:60] -A INPUT -i ens192 -j ACCEPT\n-A INPUT -i lo -j ACCEPT", ["ens192"]),
+        ("-A INPUT --in-interface ens192 --jump ACCEPT", ["ens192"]),
+        (":lan - [0:0]\n-A INPUT -j lan\n-A lan -i ens192 -p tcp --dport ssh -j ACCEPT", ["ens192"]),
         ("-A INPUT -p tcp --dport 22 -j ACCEPT\n-A INPUT -i ens192 -j ACCEPT", []),
         ("-A INPUT -i ens192 -p udp --dport 22 -j ACCEPT", []),
         ("-A INPUT -m state --state ESTABLISHED -j ACCEPT\n-A INPUT -i ens192 -m state --state NEW -j ACCEPT", ["ens192"]),
@@ -68,6 +77,49 @@ def test_who_admits_ssh(rules: str, names: list[str]) -> None:
     gates = fact(Firewalls, files).gates
     assert [token.value for gate in gates for token in gate.interfaces] == names
     assert tokens_fit(files, *(token for gate in gates for token in gate.interfaces))
+
+
+NFT = 'table inet filter {\n chain input {\n  type filter hook input priority 0; policy drop;\n  iifname "ens192" accept\n@ }\n}\n'
+ZONES: Files = {
+    "/etc/firewalld/firewalld.conf": "DefaultZone=drop\n",
+    "/usr/lib/firewalld/zones/drop.xml": '<zone target="DROP"/>\n',
+    "/etc/firewalld/zones/lan.xml": '<zone>\n<service name="ssh"/>\n<interface name="ens192"/>\n</zone>\n',
+}
+
+
+@pytest.mark.parametrize(
+    ("files", "names"),
+    [
+        ({"/etc/nftables.conf": NFT.replace("@", "")}, ["ens192"]),
+        ({"/etc/nftables.conf": NFT.replace("@", "ip saddr 10.0.0.0/8 tcp dport 22 accept\n")}, []),
+        ({"/etc/nftables.conf": NFT.replace("@", "jump ssh\n}\nchain ssh {\ntcp dport 22 accept\n")}, []),
+        ({"/etc/nftables.conf": NFT.replace("@", "tcp dport vmap { 22 : accept }\n")}, []),
+        ({"/etc/nftables.conf": NFT.replace("@", "ct state vmap { established : accept }\n")}, ["ens192"]),
+        ({"/etc/nftables.conf": NFT.replace("@", "") + "add rule inet filter input tcp dport 22 accept\n"}, []),
+        ({"/etc/nftables.conf": NFT.replace("@", "").replace("inet", "ip6")}, []),
+        ({"/etc/nftables.conf": NFT.replace("@", "").replace("inet filter", "filter")}, ["ens192"]),
+        ({"/etc/nftables.conf": NFT.replace("@", "drop\n").replace("policy drop;", "")}, ["ens192"]),
+        ({"/etc/nftables.conf": NFT.replace("@", "").replace("policy drop;", "")}, []),
+        ({"/etc/nftables.conf": NFT.replace("@", "tcp dport 2222 accept\n"), "/etc/ssh/sshd_config": "Port 2222\n"}, []),
+        (
+            {"/etc/nftables.conf": NFT.replace("@", "tcp dport 22 accept\n"), "/etc/ssh/sshd_config": "ListenAddress 0.0.0.0:2222\n"},
+            ["ens192"],
+        ),
+        ({"/etc/sysconfig/nftables.conf": 'include "nftables/*.nft"\n', "/etc/nftables/a.nft": NFT.replace("@", "")}, ["ens192"]),
+        (ZONES, ["ens192"]),
+        ({**ZONES, "/etc/ssh/sshd_config": "Port 2222\n"}, []),
+        ({**ZONES, "/etc/firewalld/zones/all.xml": '<zone><source address="10.0.0.0/8"/><port port="20-30" protocol="tcp"/></zone>\n'}, []),
+    ],
+)
+def test_other_firewalls(files: Files, names: list[str]) -> None:
+    assert [token.value for gate in fact(Firewalls, files).gates for token in gate.interfaces] == names
+
+
+def test_a_zone_that_a_connection_names_itself_is_no_certainty() -> None:
+    nm, on = "/etc/NetworkManager/system-connections/lan.nmconnection", "/etc/systemd/system/multi-user.target.wants/firewalld.service"
+    files = {"/sbin/init": "", on: "", **ZONES}
+    (certain,), (perhaps,) = fact(Firewalls, files).gates, fact(Firewalls, {**files, nm: "[connection]\nid=lan\nzone=lan\n"}).gates
+    assert (certain.runs, perhaps.runs) == (True, None)
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from v2vlint.facts.environment.services import Services, starts_if_there
 from v2vlint.facts.environment.sshd_config import SshdConfig
@@ -14,10 +14,12 @@ from v2vlint.facts.syntax.layers import drop_ins, winner
 from v2vlint.facts.systemd.unit_files import FOLDERS
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.digits import decimal
 from v2vlint.model.place import Token, WholeFile
 
 _DENIES = re.compile(r"^\s*(?:ALL|[^#\n:]*\bsshd\b[^#\n:]*)\s*:\s*ALL\b", re.MULTILINE | re.IGNORECASE)
 _ALLOWS = re.compile(r"^\s*(?:ALL|[^#\n:]*\bsshd\b[^#\n:]*)\s*:\s*(?P<hosts>[^#\n:]{1,500})", re.MULTILINE | re.IGNORECASE)
+_LAST = re.compile(r"(?:^[^:]*|\]):(\d{1,5})$")
 _SERVICES = ("sshd.service", "ssh.service")
 
 
@@ -25,13 +27,14 @@ _SERVICES = ("sshd.service", "ssh.service")
 class Sshd:
     """``listen`` are the addresses that sshd binds to, without ports; empty means all. ``devices`` are interfaces that its socket is bound
     to. ``starts`` is None when unclear. ``clients`` are the patterns of AllowUsers, and of hosts.allow if hosts.deny refuses
-    the rest, when each of them states where the user comes from. ``unit`` is the service's file."""
+    the rest, when each of them states where the user comes from. ``unit`` is the service's file. ``ports`` are all that may be meant."""
 
     listen: tuple[Token, ...] = ()
     devices: tuple[Token, ...] = ()
     starts: bool | None = None
     clients: tuple[Token, ...] = ()
     unit: WholeFile | None = None
+    ports: frozenset[int] = frozenset({22})
 
 
 @provides
@@ -39,12 +42,22 @@ def parse_sshd(fs: GuestFS, services: Services, config: SshdConfig) -> Sshd:
     """The settings outside of ``Match`` blocks, includes followed; a socket unit's take their place where it is enabled."""
     by_socket = bool(services.starts("ssh.socket", "sshd.socket"))
     own = tuple(_address(one.values[0]) for one in config.all("listenaddress"))
-    listen = tuple(_sockets(fs, "ListenStream")) if by_socket else own
+    streams = tuple(_sockets(fs, "ListenStream")) if by_socket else ()
+    listen = tuple(map(_address, streams)) if by_socket else own
     starts = starts_if_there(fs, services, "sshd", "ssh", "ssh.socket", "sshd.socket")
     allowed = [word for one in config.all("allowusers") for word in one.values]
     clients = tuple(_host(word) for word in allowed) if allowed and all("@" in word.value for word in allowed) else tuple(_wrapped(fs))
     unit = next((WholeFile(path) for name in _SERVICES if (path := winner(fs, FOLDERS, name)) is not None), None)
-    return Sshd(listen, tuple(_sockets(fs, "BindToDevice")) if by_socket else (), starts, clients, unit)
+    ports = _ports([word for one in config.all("port") for word in one.values], [one.text for one in config.all("listenaddress")])
+    ports |= _ports(streams, [word.value for word in streams])
+    devices = tuple(_sockets(fs, "BindToDevice")) if by_socket else ()
+    return Sshd(listen, devices, starts, clients, unit, ports or frozenset({22}))
+
+
+def _ports(words: Iterable[Token], addresses: Iterable[str]) -> frozenset[int]:
+    """The ports among ``words``, and those of ``addresses`` (``192.0.2.5:2222``)."""
+    plain = (decimal(word.value) for word in words if word.value.isdecimal())
+    return frozenset((*plain, *(decimal(match[1]) for text in addresses if (match := _LAST.search(text)))))
 
 
 def _host(word: Token) -> Token:
@@ -77,4 +90,4 @@ def _sockets(fs: GuestFS, key: str) -> Iterator[Token]:
         merged = joined(ini_from(text) for text in texts if text is not None)
         for value in merged.all("Socket", key):
             # The rest are sockets of UNIX and of the hypervisor (vsock), which no network reaches.
-            yield from (_address(word) for word in words_of(value) if not word.value.startswith(("/", "@", "vsock:")))
+            yield from (word for word in words_of(value) if not word.value.startswith(("/", "@", "vsock:")))

@@ -5,19 +5,21 @@ Only firewalls that reject by default count. What matters then is on which inter
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from v2vlint.facts.environment.services import Services, starts_if_there
+from v2vlint.facts.environment.sshd import Sshd
+from v2vlint.facts.network.filter_chains import admitted
+from v2vlint.facts.network.iptables_rules import has_port, saved_chains
+from v2vlint.facts.network.nft_rules import nft_tables
 from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
-from v2vlint.guest.text import GuestText, Line
+from v2vlint.guest.text import GuestText
 from v2vlint.model.dataclass import dataclass
-from v2vlint.model.digits import decimal
 from v2vlint.model.place import Token
 
-MAX_RULES = 5000
+MAX_FILES = 100
 _IPTABLES = (
     ("/etc/iptables/rules.v4", ("netfilter-persistent", "iptables-persistent")),
     ("/etc/sysconfig/iptables", ("iptables",)),
@@ -27,13 +29,16 @@ _IPTABLES = (
 _NFTABLES = ("/etc/nftables.conf", "/etc/sysconfig/nftables.conf")
 _ZONES = ("/etc/firewalld/zones", "/usr/lib/firewalld/zones")
 _SSH_PORT = 22
-_RULE = re.compile(r"-A\s+(?P<chain>\S+)\s+(?P<rest>.*)")
-_POLICY = re.compile(r":INPUT\s+(?P<policy>\w+)")
-_NFT_CHAIN = re.compile(r"chain\s+[\w-]+\s*\{(?P<body>[^{}]*(?:\{[^{}]*\}[^{}]*)*)\}")
-_NFT_NAME = re.compile(r"\biif(?:name)?\s+(?P<op>!=\s*)?(?P<set>\{[^}]*\}|\"[^\"]+\"|[\w.*-]+)")
-_NFT_PORT = re.compile(r"\bdport\s+(?:==\s*)?(?P<set>\{[^}]*\}|[\w-]+)")
+_INCLUDE = re.compile(r'^\s*include\s+"(?P<path>[^"\n]{1,300})"', re.MULTILINE)
 _INTERFACE = re.compile(r'<interface\s+name="(?P<name>[^"]{1,64})"')
-_SSH_SERVICE = re.compile(r'<service\s+name="ssh"|<port\s+[^>]*port="22"|target="ACCEPT"')
+_SOURCE = re.compile(r"<source\s")
+_ADMITS_SSH = re.compile(r'<service\s+name="ssh"|target="ACCEPT"')
+_PORT = re.compile(r'<port\s+[^>]{0,100}?port="(?P<port>[\d-]{1,20})"')
+_ZONED = (
+    ("/etc/NetworkManager/system-connections/*", re.compile(r"^zone=\S", re.MULTILINE)),
+    ("/etc/sysconfig/network-scripts/ifcfg-*", re.compile(r"^ZONE=\S", re.MULTILINE)),
+)
+"""Where a connection says itself which zone its interface is in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,132 +61,85 @@ class Firewalls:
 
 
 @provides
-def find_firewalls(fs: GuestFS, services: Services) -> Firewalls:
+def find_firewalls(fs: GuestFS, services: Services, sshd: Sshd) -> Firewalls:
     """Find them. Firewalls that admit SSH on every interface, or on none, are left out."""
-    found = (*_iptables(fs, services), *_ufw(fs, services), *_nftables(fs, services), *_firewalld(fs, services))
+    found = (*_iptables(fs, services, sshd), *_ufw(fs, services, sshd), *_nftables(fs, services, sshd), *_firewalld(fs, services, sshd))
     return Firewalls(tuple(found))
 
 
-def _iptables(fs: GuestFS, services: Services) -> Iterator[SshGate]:
+def _iptables(fs: GuestFS, services: Services, sshd: Sshd) -> Iterator[SshGate]:
     for path, names in _IPTABLES:
         text = fs.text(path)
-        if text is not None and (match := _POLICY.search(text.content)):
-            lines = list(text.lines())
-            closed = match["policy"] == "DROP" or _ends_closed(lines)
-            yield from _gate(
-                "iptables", _admitted(lines, "INPUT") if closed else None, starts_if_there(fs, services, *names) if names else None
-            )
+        if text is not None:
+            saved = saved_chains(text, sshd.ports)
+            runs = starts_if_there(fs, services, *names) if names else None
+            yield from _gate("iptables", admitted(saved.rules, "INPUT", closed="INPUT" in saved.closed), runs)
 
 
-def _ufw(fs: GuestFS, services: Services) -> Iterator[SshGate]:
+def _ufw(fs: GuestFS, services: Services, sshd: Sshd) -> Iterator[SshGate]:
     switch, defaults, text = fs.text("/etc/ufw/ufw.conf"), fs.text("/etc/default/ufw"), fs.text("/etc/ufw/user.rules")
     on = switch is not None and re.search(r"^ENABLED=yes", switch.content, re.MULTILINE | re.IGNORECASE)
     open_ = defaults is not None and re.search(r'^DEFAULT_INPUT_POLICY="?ACCEPT', defaults.content, re.MULTILINE)
     if on and not open_ and text is not None:
-        yield from _gate("ufw", _admitted(list(text.lines()), "ufw-user-input"), starts_if_there(fs, services, "ufw"))
+        rules = saved_chains(text, sshd.ports).rules
+        yield from _gate("ufw", admitted(rules, "ufw-user-input", closed=True), starts_if_there(fs, services, "ufw"))
 
 
-def _gate(program: str, admitted: list[Token] | None, runs: bool | None) -> Iterator[SshGate]:
-    if admitted:
-        yield SshGate(program, tuple(admitted), runs)
+def _gate(program: str, names: tuple[Token, ...] | None, runs: bool | None) -> Iterator[SshGate]:
+    if names:
+        yield SshGate(program, names, runs)
 
 
-def _ends_closed(lines: Iterable[Line]) -> bool:
-    """Whether the last rule of the chain rejects everything."""
-    rules = [match["rest"].split() for line in lines if (match := _RULE.match(line.text)) and match["chain"] == "INPUT"]
-    return bool(rules) and rules[-1][:2] in (["-j", "DROP"], ["-j", "REJECT"])
-
-
-def _admitted(lines: list[Line], chain: str) -> list[Token] | None:
-    """The interfaces on which the chain, including those it jumps to, accepts SSH; None when it does on any."""
-    pending, seen, found = [chain], {chain}, list[Token]()
-    while pending:
-        current = pending.pop()
-        for line in lines[:MAX_RULES]:
-            match = _RULE.match(line.text)
-            words = match["rest"].split() if match and match["chain"] == current else []
-            target = words[words.index("-j") + 1] if "-j" in words[:-1] else ""
-            if not target or not _may_be_ssh(words):
-                continue
-            name = words[words.index("-i") + 1] if "-i" in words[:-1] else ""
-            if target == "ACCEPT" and not name:
-                return None
-            if target == "ACCEPT" and name != "lo":
-                start = line.text.index(name, line.text.index("-i"))
-                found.append(line.token(start, start + len(name)))
-            # Built-in targets are in capitals (DROP, LOG); anything else is a chain.
-            elif target not in seen and target.upper() != target:
-                seen.add(target)
-                pending.append(target)
-    return found
-
-
-def _may_be_ssh(words: list[str]) -> bool:
-    """Whether a rule may apply to the first packet of a connection to port 22."""
-    options = dict(itertools.pairwise(words))
-    # A negation is not evaluated: the rule then counts as one that does not admit SSH.
-    if options.get("-p", "tcp") not in ("tcp", "all", "6") or "!" in words:
-        return False
-    states = options.get("--ctstate") or options.get("--state")
-    if states is not None and "NEW" not in states.split(","):
-        return False
-    ports = options.get("--dport") or options.get("--dports")
-    return ports is None or any(_has_port(port) for port in ports.split(","))
-
-
-def _has_port(text: str) -> bool:
-    low, _colon, high = text.replace("-", ":").partition(":")
-    if text == "ssh":
-        return True
-    return low.isdecimal() and (high or low).isdecimal() and decimal(low) <= _SSH_PORT <= decimal(high or low)
-
-
-def _nftables(fs: GuestFS, services: Services) -> Iterator[SshGate]:
+def _nftables(fs: GuestFS, services: Services, sshd: Sshd) -> Iterator[SshGate]:
     for path in _NFTABLES:
-        text = fs.text(path)
-        # The limit bounds the backtracking of the expression on a hostile file.
-        for chain in _NFT_CHAIN.finditer(text.content[:100_000]) if text is not None else ():
-            if text is not None and re.search(r"hook\s+input\b", chain["body"]) and re.search(r"policy\s+drop", chain["body"]):
-                yield from _gate(
-                    "nftables", _nft_admitted(text, chain.start("body"), chain.end("body")), starts_if_there(fs, services, "nftables")
-                )
+        for text in _included(fs, path):
+            for table in nft_tables(text, sshd.ports):
+                for chain, closed in table.inputs:
+                    yield from _gate("nftables", admitted(table.rules, chain, closed=closed), starts_if_there(fs, services, "nftables"))
 
 
-def _nft_admitted(text: GuestText, start: int, end: int) -> list[Token] | None:
-    found: list[Token] = []
-    for line in text.lines():
-        rule = line.text.split("#")[0]
-        if not start <= line.start < end or not re.search(r"\baccept\b", rule) or not _nft_may_be_ssh(rule):
+def _included(fs: GuestFS, path: str) -> Iterator[GuestText]:
+    """A file and those that it includes; relative paths are those below /etc."""
+    pending, seen = [path], {path}
+    while pending and len(seen) <= MAX_FILES:
+        text = fs.text(pending.pop())
+        if text is None:
             continue
-        match = _NFT_NAME.search(rule)
-        if match is None or match["op"]:
-            return None
-        for name in re.finditer(r"[\w.*-]+", match["set"]):
-            if name[0] != "lo":
-                begin = match.start("set") + name.start()
-                found.append(line.token(begin, begin + len(name[0])))
-    return found
+        yield text
+        for match in _INCLUDE.finditer(text.content):
+            pattern = match["path"] if match["path"].startswith("/") else f"/etc/{match['path']}"
+            found = [one for one in fs.glob(pattern)[:MAX_FILES] if one not in seen]
+            seen.update(found)
+            pending += found
 
 
-def _nft_may_be_ssh(rule: str) -> bool:
-    if re.search(r"\b(?:icmp|icmpv6|udp|saddr)\b|ct state (?!.*\bnew\b)", rule):
-        return False
-    ports = _NFT_PORT.search(rule)
-    return ports is None or any(_has_port(port) for port in re.findall(r"[\w-]+", ports["set"]))
-
-
-def _firewalld(fs: GuestFS, services: Services) -> Iterator[SshGate]:
+def _firewalld(fs: GuestFS, services: Services, sshd: Sshd) -> Iterator[SshGate]:
     conf = fs.text("/etc/firewalld/firewalld.conf")
     match = re.search(r"^DefaultZone=(\S+)", conf.content, re.MULTILINE) if conf is not None else None
     default = _zone(fs, match[1] if match else "public")
     # An interface that no zone names falls into the default zone.
-    if default is None or _SSH_SERVICE.search(default.content):
+    if default is None or _admits(default, sshd.ports):
         return
-    for path in fs.glob(f"{_ZONES[0]}/*.xml"):
-        text = fs.text(path)
-        if text is not None and _SSH_SERVICE.search(text.content):
-            names = [text.group(found, "name") for found in _INTERFACE.finditer(text.content)]
-            yield from _gate("firewalld", names, starts_if_there(fs, services, "firewalld"))
+    zones = [text for path in fs.glob(f"{_ZONES[0]}/*.xml")[:MAX_FILES] if (text := fs.text(path)) is not None]
+    zones = [text for text in zones if _admits(text, sshd.ports)]
+    # A zone may also be for certain addresses, whatever the interface.
+    if any(_SOURCE.search(text.content) for text in zones):
+        return
+    runs = None if _zoned_elsewhere(fs) else starts_if_there(fs, services, "firewalld")
+    for text in zones:
+        yield from _gate("firewalld", tuple(text.group(found, "name") for found in _INTERFACE.finditer(text.content)), runs)
+
+
+def _admits(zone: GuestText, ports: frozenset[int]) -> bool:
+    service = _ADMITS_SSH.search(zone.content)
+    if service and (_SSH_PORT in ports or service[0].startswith("target")):
+        return True
+    return any(has_port(match["port"], port) for match in _PORT.finditer(zone.content) for port in ports)
+
+
+def _zoned_elsewhere(fs: GuestFS) -> bool:
+    texts = ((fs.text(path), pattern) for places, pattern in _ZONED for path in fs.glob(places)[:MAX_FILES])
+    return any(text is not None and pattern.search(text.content) for text, pattern in texts)
 
 
 def _zone(fs: GuestFS, name: str) -> GuestText | None:

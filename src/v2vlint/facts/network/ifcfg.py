@@ -51,7 +51,8 @@ _BELOW = re.compile(r"(?:BONDING_SLAVE|BONDING_PORT|TEAM_PORT_DEVICE|OVS_BRIDGE_
 _DHCP = frozenset({"dhcp", "bootp", "dhcp4", "dhcp6", "auto", "autoip"})
 _KINDS = {
     "bridge": "bridge", "ovsbridge": "bridge", "bond": "bond", "vlan": "vlan", "team": "team", "loopback": "loopback", "wireless": "wifi",
-    "ovsbond": "bond", "ovsintport": "vlan", "ovstunnel": "tunnel", "ovspatchport": "tunnel", "infiniband": "infiniband", "sit": "tunnel", "gre": "tunnel", "ipip": "tunnel", "tap": "tunnel", "tun": "tunnel", "dummy": "dummy",
+    "ovsbond": "bond", "ovsintport": "vlan", "ovstunnel": "tunnel", "ovspatchport": "tunnel", "infiniband": "infiniband", "sit": "tunnel",
+    "gre": "tunnel", "ipip": "tunnel", "tap": "tunnel", "tun": "tunnel", "dummy": "dummy",
 }  # fmt: skip
 
 
@@ -96,7 +97,7 @@ def _file(text: GuestText, manager: Manager) -> IfcfgFile:
     name, mac = _bound(vars_, by_file, manager)
     kind = _kind(vars_, name.value if name else "")
     addresses = tuple(_addresses(vars_))
-    masters = ("MASTER",) if manager is Manager.WICKED else ("MASTER", "BRIDGE", "TEAM_MASTER")
+    masters: tuple[str, ...] = ("MASTER",) if manager is Manager.WICKED else ("MASTER", "BRIDGE", "TEAM_MASTER")
     # An internal port of Open vSwitch lies on its bridge, not below it.
     masters += ("OVS_BRIDGE",) if manager is not Manager.WICKED and not _is_internal(vars_) else ()
     master = next((token for key in masters if (token := vars_.get(key))), None)

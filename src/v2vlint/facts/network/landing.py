@@ -217,11 +217,11 @@ def _believed(name: str, policy: NamePolicy) -> bool:
 
 
 def _macs(
-    network: Network, target: Target, wishes: CardNames, configs: Iterable[InterfaceConfig], definition: Definition
+    network: Network, target: Target, wishes: CardNames, asking: Iterable[InterfaceConfig], definition: Definition
 ) -> tuple[str, ...]:
     """The addresses of the target's cards, one each: those of the definition's cards if the target keeps them; without a definition, those
     that the configuration requires."""
-    tokens = [pin.mac for pin in network.pins] + [config.mac for config in configs]
+    tokens = [pin.mac for pin in network.pins] + [config.mac for config in asking]
     asked = dict.fromkeys(plain_mac(token.value) for token in tokens if token is not None)
     defined = definition.all_macs if target.keeps_mac else ()
     found = (*defined, *(mac for mac in asked if wishes.knows(mac) or (target.keeps_mac and not defined)))
@@ -285,10 +285,6 @@ def _started(network: Network, lower: InterfaceConfig) -> Survival:
     return Survival.KEPT if lower.is_virtual or network.starts(lower) else Survival.UNSURE
 
 
-def _fit_of(config: InterfaceConfig, scene: _Scene) -> Survival:
-    return scene.fit(config)
-
-
 def _fits_some(match: Match, scene: _Scene) -> Survival:
     return max((fits(match, card) for card in scene.world.cards), default=Survival.LOST)
 
@@ -330,7 +326,7 @@ def _all_below(network: Network, way: InterfaceConfig) -> list[InterfaceConfig]:
 def _losses(network: Network, scenes: tuple[_Scene, ...]) -> Iterable[Loss]:
     usual = tuple(scene for scene in scenes if scene.world.usual) or scenes
     for config in network.cards[:MAX_CONFIGS]:
-        survival, at_home = _over(scenes, partial(_fit_of, config)), _over(usual, partial(_fit_of, config))
+        survival, at_home = (_over(of, partial(_Scene.fit, config=config)) for of in (scenes, usual))
         for condition in _failing(config, scenes) if survival is not Survival.KEPT else ():
             pins = _pins_lost(network, condition, scenes)
             yield Loss(config, condition.key, condition.said, survival, at_home, pins, excludes=not condition.wanted)

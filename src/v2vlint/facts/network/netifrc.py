@@ -77,7 +77,7 @@ class _Reader:
 
     def interfaces(self) -> Iterator[InterfaceConfig]:
         """Every interface once: those with settings in their order, then those that a service starts without any."""
-        places = {}
+        places: dict[str, Span] = {}
         for var in self.vars.matching(_CONFIG):
             kind, _underscore, key = var.key.partition("_")
             if not _BRIDGED.fullmatch(var.key):

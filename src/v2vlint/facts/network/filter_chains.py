@@ -1,0 +1,96 @@
+"""Chains of packet filter rules, reduced to one question: on which interfaces do they admit the first packet of an SSH connection?"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+
+from v2vlint.model.dataclass import dataclass
+from v2vlint.model.place import Token
+
+MAX_DEPTH = 32
+
+
+class Action(enum.Enum):
+    """What a rule does with the packets that it matches; UNKNOWN may be anything."""
+
+    ACCEPT = "accept"
+    REFUSE = "refuse"
+    RETURN = "return"
+    JUMP = "jump"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class FilterRule:
+    """A rule that may match such a packet. ``names`` are the interfaces that it is limited to, empty for any. ``sure``: it matches all of
+    these packets on them. ``chain`` is where it jumps."""
+
+    action: Action
+    names: tuple[Token, ...] = ()
+    sure: bool = False
+    chain: str = ""
+
+
+class _End(enum.Enum):
+    ANYWHERE = "admitted whatever the interface, or not known"
+    REFUSED = "what is not admitted on certain interfaces is refused"
+    OPEN = "what is not admitted on certain interfaces goes on"
+
+
+@dataclass(frozen=True, slots=True)
+class _Passage:
+    end: _End
+    names: tuple[Token, ...] = ()
+
+
+def admitted(chains: Mapping[str, Sequence[FilterRule]], top: str, *, closed: bool) -> tuple[Token, ...] | None:
+    """The interfaces on which the chain ``top`` admits SSH, when it refuses it on all others; else None. ``closed`` is its policy."""
+    passage = _Walk(chains).passage(top, 0)
+    refuses = passage.end is _End.REFUSED or (passage.end is _End.OPEN and closed)
+    return passage.names if refuses else None
+
+
+class _Walk:
+    def __init__(self, chains: Mapping[str, Sequence[FilterRule]]) -> None:
+        self.chains = chains
+        self.known: dict[str, _Passage] = {}
+
+    def passage(self, chain: str, depth: int) -> _Passage:
+        if chain not in self.known:
+            # Neither a chain that leads back to itself nor a target that is no chain is understood.
+            self.known[chain] = _Passage(_End.ANYWHERE)
+            if chain in self.chains and depth < MAX_DEPTH:
+                self.known[chain] = self._walked(chain, depth)
+        return self.known[chain]
+
+    def _walked(self, chain: str, depth: int) -> _Passage:
+        names: list[Token] = []
+        for rule in self.chains[chain]:
+            end = self._step(rule, names, depth)
+            if end is not None:
+                return _Passage(end, tuple(names))
+        return _Passage(_End.OPEN, tuple(names))
+
+    def _step(self, rule: FilterRule, names: list[Token], depth: int) -> _End | None:
+        """How the chain ends at this rule, if it does; the interfaces on which the rule admits are added to ``names``."""
+        everywhere = rule.sure and not rule.names
+        if rule.action is Action.JUMP:
+            return self._jump(rule, names, depth)
+        if rule.action is Action.ACCEPT and rule.names:
+            names += rule.names
+            return None
+        if rule.action is Action.REFUSE:
+            return _End.REFUSED if everywhere else None
+        # A return under conditions leads to rules that may admit more.
+        return _End.OPEN if rule.action is Action.RETURN and everywhere else _End.ANYWHERE
+
+    def _jump(self, rule: FilterRule, names: list[Token], depth: int) -> _End | None:
+        inner = self.passage(rule.chain, depth + 1)
+        if rule.names:
+            names += rule.names if inner.names or inner.end is _End.ANYWHERE else ()
+            return None
+        names += inner.names
+        if inner.end is _End.ANYWHERE:
+            return inner.end
+        return _End.REFUSED if inner.end is _End.REFUSED and rule.sure else None

@@ -1,0 +1,133 @@
+"""Saved iptables rules (iptables-save(8)), as rules for SSH's first packet::
+
+*filter
+:INPUT DROP [0:0]
+-A INPUT -i ens192 -p tcp -m tcp --dport 22 -j ACCEPT
+COMMIT
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from v2vlint.facts.network.filter_chains import Action, FilterRule
+from v2vlint.guest.text import GuestText, Line
+from v2vlint.model.dataclass import dataclass
+from v2vlint.model.digits import decimal
+from v2vlint.model.place import Token
+
+MAX_RULES = 5000
+_RULE = re.compile(r"\s*(?:\[\d+:\d+\]\s+)?(?:-A|--append)\s+(?P<chain>\S+)\s")
+_POLICY = re.compile(r":(?P<chain>\S+)\s+(?P<policy>\w+)")
+_WORD = re.compile(r'"(?:[^"\\]|\\.)*"|\S+')
+_SHORT = {
+    "--in-interface": "-i", "--jump": "-j", "--goto": "-g", "--protocol": "-p", "--proto": "-p", "--match": "-m", "--state": "--ctstate",
+    "--destination-port": "--dport", "--destination-ports": "--dport", "--dports": "--dport",
+}  # fmt: skip
+_TESTED = frozenset({"-i", "-p", "--dport", "--ctstate"})
+_PLAIN_MATCHES = frozenset({"tcp", "comment", "state", "conntrack", "multiport"})
+_ACTIONS = {"ACCEPT": Action.ACCEPT, "DROP": Action.REFUSE, "REJECT": Action.REFUSE, "RETURN": Action.RETURN}
+_PASSING = frozenset(
+    {"LOG", "NFLOG", "ULOG", "MARK", "CONNMARK", "CONNSECMARK", "SECMARK", "SET", "AUDIT", "TRACE", "TCPMSS", "CLASSIFY", "LED"}
+)
+"""Targets after which the next rule is tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedChains:
+    """The chains of the table ``filter``; ``closed`` are those whose policy refuses."""
+
+    rules: Mapping[str, tuple[FilterRule, ...]]
+    closed: frozenset[str]
+
+
+def saved_chains(text: GuestText, ports: frozenset[int]) -> SavedChains:
+    """Read saved rules for an SSH server on ``ports``. Rules beyond :data:`MAX_RULES` count as one that may do anything."""
+    chains: dict[str, list[FilterRule]] = {}
+    closed: set[str] = set()
+    table, count = "filter", 0
+    for line in text.lines():
+        if line.text.startswith("*"):
+            table = line.text[1:].strip()
+        elif table != "filter":
+            continue
+        elif policy := _POLICY.match(line.text):
+            chains.setdefault(policy["chain"], [])
+            closed |= {policy["chain"]} if policy["policy"] in ("DROP", "REJECT") else set()
+        elif rule := _RULE.match(line.text):
+            count += 1
+            found = _rules(line, rule.end(), ports) if count <= MAX_RULES else [FilterRule(Action.UNKNOWN)]
+            chains.setdefault(rule["chain"], []).extend(found)
+    return SavedChains({name: tuple(rules) for name, rules in chains.items()}, frozenset(closed))
+
+
+@dataclass(frozen=True, slots=True)
+class _Option:
+    name: str
+    value: Token
+    inverted: bool
+
+
+def _rules(line: Line, start: int, ports: frozenset[int]) -> Iterator[FilterRule]:
+    options = list(_options(line, start))
+    targets = [one for one in options if one.name in ("-j", "-g")]
+    if not targets or not all(_may_match(one, ports) for one in options):
+        return
+    target = targets[-1]
+    others = [one for one in options if one.name not in (*_TESTED, "-j", "-g", "--comment", "--reject-with")]
+    plain = all(one.name == "-m" and one.value.value in _PLAIN_MATCHES for one in others)
+    sure = plain and all(_certain(one, ports) for one in options)
+    names = tuple(one.value for one in options if one.name == "-i" and not one.inverted)
+    action = Action.UNKNOWN if target.name == "-g" else _ACTIONS.get(target.value.value, Action.JUMP)
+    if target.value.value not in _PASSING:
+        yield FilterRule(action, names, sure, target.value.value)
+
+
+def _options(line: Line, start: int) -> Iterator[_Option]:
+    """The options with their first argument. ``!`` stands before the option, or in old versions before the argument."""
+    words = [line.token(start + match.start(), start + match.end()) for match in _WORD.finditer(line.text[start:])]
+    inverted, at = False, 0
+    while at < len(words):
+        name, at = words[at], at + 1
+        if name.value == "!":
+            inverted = True
+        elif name.value.startswith("-"):
+            within = words[at : at + 1] and words[at].value == "!"
+            at += bool(within)
+            value = words[at] if at < len(words) else Token("", name.where)
+            yield _Option(_SHORT.get(name.value, name.value), value, inverted or bool(within))
+            inverted = False
+
+
+def _may_match(option: _Option, ports: frozenset[int]) -> bool:
+    """Whether the option lets the first packet of a connection to one of ``ports`` pass, if it comes from another machine."""
+    words = option.value.value.split(",")
+    match option.name:
+        case "-p":
+            return (words[0] in ("tcp", "all", "6", "0")) != option.inverted
+        case "-i":
+            return words != ["lo"] or option.inverted
+        case "--ctstate":
+            return ("NEW" in words) != option.inverted
+        case "--dport":
+            held = frozenset(port for port in ports if any(has_port(word, port) for word in words))
+            return bool(ports - held) if option.inverted else bool(held)
+        case _:
+            return True
+
+
+def _certain(option: _Option, ports: frozenset[int]) -> bool:
+    """Whether an option that may match such packets matches all of them, for -i: all on this interface."""
+    if option.inverted:
+        return option.name == "-i" and option.value.value == "lo"
+    words = option.value.value.split(",")
+    return option.name != "--dport" or all(any(has_port(word, port) for word in words) for port in ports)
+
+
+def has_port(text: str, port: int) -> bool:
+    """Whether ``port`` is what a word says: a number, a range (``20:25``, ``20-25``) or ``ssh``."""
+    low, _colon, high = text.replace("-", ":").partition(":")
+    if text == "ssh":
+        return port == 22
+    return low.isdecimal() and (high or low).isdecimal() and decimal(low) <= port <= decimal(high or low)
