@@ -11,7 +11,7 @@ from tests.cli.conftest import Run
 from v2vlint import __version__
 from v2vlint.cli.main import VERBS, verb_parser
 from v2vlint.engine.packs import load_all
-from v2vlint.engine.pages import pages
+from v2vlint.engine.pages import NOTE, pages
 
 DOCS = Path(__file__).parents[2] / "docs" / "rules"
 
@@ -66,10 +66,17 @@ def test_rules_as_json(v2vlint: Run) -> None:
 def test_rule_pages_are_written_and_stale_ones_removed(v2vlint: Run, tmp_path: Path) -> None:
     folder = tmp_path / "docs" / "rules"
     folder.mkdir(parents=True)
-    (folder / "gone.md").write_text("old")
+    (folder / "gone.md").write_text(f"{NOTE}\nold")
+    (folder / "notes.md").write_text("mine")
     done = v2vlint("rules", "--write", "docs/rules")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert {path.name: path.read_text() for path in folder.iterdir()} == pages(load_all())
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {**pages(load_all()), "notes.md": "mine"}
+    (tmp_path / "README.md").write_text("mine")
+    done = v2vlint("rules", "--write", ".")
+    assert (done.returncode, done.stderr.splitlines()[0]) == (
+        2, "v2vlint: README.md is there, and was not made by 'v2vlint rules --write'",
+    )  # fmt: skip
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["README.md"]
     assert v2vlint("rules", "--write", "/proc/rules").returncode == 2
 
 

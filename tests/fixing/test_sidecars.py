@@ -232,3 +232,13 @@ def test_a_command_that_is_advised_is_about_the_file_alone(tmp_path: Path, name:
     (problem,) = pending([str(copy)])
     command = problem.hint.partition("rm ")[2]
     assert shlex.split(command) == [f"{copy}.v2vlint-*"]
+
+
+def test_a_name_that_is_no_text_is_remembered_too(tmp_path: Path, state_folder: Path) -> None:
+    image = tmp_path / os.fsdecode(b"disk\xff.raw")
+    image.write_bytes(b"disk")
+    at = sidecars.place(image)
+    os.close(sidecars.create(at, "journal"))
+    sidecars.remember(at)
+    (tmp_path / "second.raw").hardlink_to(image)
+    assert sidecars.place(tmp_path / "second.raw").prefix == str(image)

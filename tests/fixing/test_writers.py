@@ -23,8 +23,11 @@ CONTEXTS = "/.* system_u:object_r:default_t:s0\n/etc(/.*)? system_u:object_r:etc
 SPECIFICATION = "/etc/selinux/targeted/contexts/files/file_contexts"
 SYSTEM = "/windows/SYSTEM32/config/system"
 
-LABELS = (("etc/new/deep/er/file.conf", "etc"), ("etc/secret-new", "shadow"), ("shared/below/file", "default"), ("etc/private.copy", "etc"))
-"""Those of new files; a copy gets that of its own place, as a file that is made there would."""
+LABELS = (
+    ("etc/new/deep/er/file.conf", "etc"), ("etc/secret-new", "shadow"), ("shared/below/file", "default"), ("etc/private.copy", "etc"),
+    ("etc/new", "etc"), ("etc/new/deep/er", "etc"), ("shared/below", "default"),
+)  # fmt: skip
+"""Those of new files and folders; a copy gets that of its own place, as a file that is made there would."""
 
 
 def _b64(data: bytes) -> str:

@@ -6,7 +6,6 @@ import argparse
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING
 
 from v2vlint.cli import options, output
@@ -138,7 +137,7 @@ def _told(done: FixOutcome, *, in_place: bool) -> Iterator[Row]:
     if done.applied:
         split = " · ".join(f"{part} {spent:.1f} s" for part, spent in done.seconds.items())
         yield (Styled(f"{len(done.applied)} fixed in {sum(done.seconds.values()):.1f} s ({split})"),)
-        yield (Styled(f"undo with: v2vlint undo {visible(quote(done.output))}" if in_place else f"written: {visible(done.output)}"),)
+        yield (Styled(f"undo with: v2vlint undo {output.shell_word(done.output)}" if in_place else f"written: {visible(done.output)}"),)
 
 
 def _changed(line: str) -> Row:

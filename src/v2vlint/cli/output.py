@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -96,6 +97,13 @@ def write(text: str, family: Family = "text") -> None:
     except BrokenPipeError:
         # Python flushes stdout once more when it exits, and would complain of the pipe again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def shell_word(text: str) -> str:
+    """``text`` for a command line that can be copied; what is invisible, or is not text, as bash's ``$'…'`` spells it."""
+    if visible(text) == text:
+        return shlex.quote(text)
+    return "$'" + visible(text.replace("\\", "\\\\").replace("'", "\\'")) + "'"
 
 
 def say(*lines: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from v2vlint.cli import options, output
-from v2vlint.model.errors import UsageError
+from v2vlint.model.errors import ImageError, UsageError
 
 if TYPE_CHECKING:
     from v2vlint.model.proof import Proof
@@ -49,7 +49,9 @@ def run(args: argparse.Namespace) -> int:
     settings = options.settings(args)
     request = options.request(args, settings, "prove")
     boots = [(guest, target) for guest in request.guests for target in settings.targets]
-    return exit_code([_one(args, guest, target, request.keys, len(boots) > 1) for guest, target in boots])
+    if len(boots) == 1:
+        return exit_code([_one(args, *boots[0], request.keys, several=False)])
+    return exit_code([_one_of_several(args, guest, target, request.keys) for guest, target in boots])
 
 
 def exit_code(outcomes: Iterable[bool | None]) -> int:
@@ -58,7 +60,16 @@ def exit_code(outcomes: Iterable[bool | None]) -> int:
     return DID_NOT if False in seen else COULD_NOT_TELL if None in seen else CAME_UP
 
 
-def _one(args: argparse.Namespace, guest: GuestRef, target: Target, secrets: Keys, several: bool) -> bool | None:
+def _one_of_several(args: argparse.Namespace, guest: GuestRef, target: Target, secrets: Keys) -> bool | None:
+    """Its outcome; None if it cannot be booted, which does not keep the others from it."""
+    try:
+        return _one(args, guest, target, secrets, several=True)
+    except ImageError as error:
+        output.say(f"v2vlint: {guest.name} on {target.name}: {error.message}", *([f"  hint: {error.hint}"] if error.hint else []))
+        return None
+
+
+def _one(args: argparse.Namespace, guest: GuestRef, target: Target, secrets: Keys, *, several: bool) -> bool | None:
     from v2vlint.proving import Wish
     from v2vlint.run.progress import ProgressLine
     from v2vlint.run.proofs import prove

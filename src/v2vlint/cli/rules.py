@@ -55,15 +55,21 @@ def _new(rule: str, folder: Path) -> int:
 
 
 def _write(rules: Sequence[LoadedRule], folder: Path) -> int:
-    from v2vlint.engine.pages import pages
+    from v2vlint.engine.pages import NOTE, pages
 
+    made = pages(rules)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        made = pages(rules)
+        # Pages that somebody has written are neither replaced nor removed.
+        ours = {path.name for path in folder.glob("*.md") if path.read_bytes().startswith(NOTE.encode())}
+        if foreign := sorted(name for name in made.keys() - ours if (folder / name).exists()):
+            raise UsageError(
+                f"{folder / foreign[0]} is there, and was not made by 'v2vlint rules --write'", hint="give a folder of its own"
+            )
         for name, text in made.items():
             (folder / name).write_text(text, "utf-8")
-        for stale in set(folder.glob("*.md")) - {folder / name for name in made}:
-            stale.unlink()
+        for stale in ours - made.keys():
+            (folder / stale).unlink()
     except OSError as error:
         raise UsageError(f"{folder}: {(error.strerror or 'cannot be written').lower()}") from error
     return exits.OK

@@ -12,7 +12,7 @@ from v2vlint.model.rewrite import unified
 from v2vlint.model.rule import Example, Hive, Link, RuleInfo
 
 MAX_SHOWN = 4000
-_NOTE = "<!-- made by 'v2vlint rules --write' from the rule itself: change the rule, not this page -->"
+NOTE = "<!-- made by 'v2vlint rules --write' from the rule itself: change the rule, not this page -->"
 
 
 def pages(rules: Sequence[LoadedRule]) -> dict[str, str]:
@@ -35,7 +35,7 @@ def page(rule: LoadedRule) -> str:
         ("since", info.since),
     ]
     table = ["| | |", "|---|---|", *(f"| {label} | {value} |" for label, value in facts)]
-    parts = [_NOTE, f"# {info.id}", title, "\n".join(table), body.strip("\n"), *_examples(type(rule.rule).examples)]
+    parts = [NOTE, f"# {info.id}", title, "\n".join(table), body.strip("\n"), *_examples(type(rule.rule).examples)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -45,7 +45,7 @@ def _profiles(info: RuleInfo) -> str:
 
 def index(rules: Sequence[LoadedRule]) -> str:
     """The index of all rules, by group."""
-    parts = [_NOTE, "# Rules"]
+    parts = [NOTE, "# Rules"]
     infos = sorted((rule.info() for rule in rules), key=lambda info: (info.group, info.id))
     for group, members in groupby(infos, key=lambda info: info.group):
         rows = [f"| [{i.id}]({i.id}.md) | {i.severity.label} | {'yes' if i.fixable else ''} | {_cell(i.title)} |" for i in members]

@@ -55,9 +55,10 @@ def _serve(request: orders.WorkerRequest, answer: orders.WorkerAnswer) -> None:
     _unlock(g, request)
     for root in request["roots"]:
         where = _mount(g, root)
+        folders = _absent_folders(g, root)
         for operation in root["operations"]:
             OPERATIONS[operation["op"]](g, where.place(operation))
-        _label(g, root, answer["notes"])
+        _label(g, root, folders, answer["notes"])
         where.close()
     clock.lap("edit")
     g.shutdown()
@@ -294,8 +295,17 @@ def _command(g: Any, op: orders.Commanding) -> None:
     g.sh(op["command"])
 
 
-def _label(g: Any, root: orders.RootOrders, notes: list[str]) -> None:
-    created = [str(op["path"]) for op in root["operations"] if op["op"] in ("create", "copy")]
+def _absent_folders(g: Any, root: orders.RootOrders) -> list[str]:
+    """The folders that have to be created for new files."""
+    if not root.get("selinux", ""):
+        return []
+    paths = [str(op["path"]).split("/") for op in root["operations"] if op["op"] in ("create", "copy")]
+    folders = {"/".join(path[:count]) for path in paths for count in range(2, len(path))}
+    return [folder for folder in sorted(folders) if not g.exists(folder)]
+
+
+def _label(g: Any, root: orders.RootOrders, folders: Sequence[str], notes: list[str]) -> None:
+    created = [*folders, *(str(op["path"]) for op in root["operations"] if op["op"] in ("create", "copy"))]
     specification = root.get("selinux", "")
     if not specification or not created:
         return

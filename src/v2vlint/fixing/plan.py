@@ -49,7 +49,9 @@ def plan(fixes: Iterable[Fix], at_least: Applicability) -> Plan:
         # Another fix makes the same edits already.
         elif all(edit in taken for edit in fix.edits):
             continue
-        elif any(_overlap(edit, other) for edit in fix.edits for other in taken if edit != other):
+        elif any(_overlap(edit, other) for edit in fix.edits for other in taken if edit != other) or any(
+            _share(fix, one) for one in chosen
+        ):
             held.append(HeldBack(fix, "overlaps another fix"))
         else:
             chosen.append(fix)
@@ -64,10 +66,24 @@ def _position(fix: Fix) -> tuple[str, int]:
     return "", -1
 
 
+def _share(fix: Fix, other: Fix) -> bool:
+    """Whether both make the same edit of a file and each makes others there: room that is made in a GRUB environment block is for one."""
+    mine, theirs = ([edit for edit in one.edits if isinstance(edit, ReplaceText)] for one in (fix, other))
+    paths = {edit.where.path for edit in mine if edit in theirs}
+    return any(
+        any(edit.where.path == path and edit not in theirs for edit in mine)
+        and any(edit.where.path == path and edit not in mine for edit in theirs)
+        for path in paths
+    )
+
+
 def _overlap(edit: Edit, other: Edit) -> bool:
     if isinstance(edit, ReplaceText) and isinstance(other, ReplaceText):
         a, b = edit.where, other.where
-        return a.path == b.path and a.start <= b.end and b.start <= a.end and not (a.end == b.start or b.end == a.start)
+        if a.path != b.path or a.start > b.end or b.start > a.end:
+            return False
+        # Two texts at one place would run into each other.
+        return (a.start, a.end) == (b.start, b.end) or not (a.end == b.start or b.end == a.start)
     if isinstance(edit, RegistrySet | RegistryDeleteKey) and isinstance(other, RegistrySet | RegistryDeleteKey):
         return _registry_overlap(edit, other)
     if isinstance(edit, WriteData) and isinstance(other, WriteData):

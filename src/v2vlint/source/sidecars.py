@@ -169,7 +169,7 @@ def _remembered(found: os.stat_result, generation: int) -> str:
     entry = _memory(found.st_dev, found.st_ino, generation)
     try:
         # An entry that others may write could lead to sidecars of theirs.
-        prefix = entry.read_text("utf-8") if _is_trusted(entry.parent) and _is_trusted(entry.parent.parent) else ""
+        prefix = os.fsdecode(entry.read_bytes()) if _is_trusted(entry.parent) and _is_trusted(entry.parent.parent) else ""
     except (OSError, ValueError):
         return ""
     return prefix if os.path.isabs(prefix) and os.path.lexists(f"{prefix}.v2vlint-journal") else ""  # noqa: PTH117
@@ -183,7 +183,7 @@ def remember(at: SidecarPlace) -> None:
         make_state("images")
         entry = _memory(at.dev, at.ino, at.generation)
         temporary = entry.with_name(f"{entry.name}.{os.getpid()}")
-        temporary.write_text(at.prefix, "utf-8")
+        temporary.write_bytes(os.fsencode(at.prefix))
         temporary.replace(entry)
 
 

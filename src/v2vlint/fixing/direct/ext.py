@@ -70,6 +70,7 @@ class ExtFiles:
         self._extents = bool(found["s_feature_incompat"] & _EXTENTS_FEATURE)
         self._handle = Handle(volume)
         self._now = time.time_ns()
+        self.folders: list[str] = []
 
     def size(self, path: str) -> int | None:
         """See :class:`Files`."""
@@ -313,6 +314,7 @@ class ExtFiles:
         self._stamp(inode, "atime", "ctime", "mtime", *(("crtime",) if self._has_nanoseconds(inode) else ()))
         self._write_inode(number, inode)
         self._touch(folder)
+        self.folders.append(path)
 
     def _attributes(self, number: int) -> Mapping[str, bytes]:
         """Extended attributes; ACLs are in their on-disk format."""

@@ -42,6 +42,7 @@ class FatFiles:
         self._volume, self._system, self._folder, self._number = volume, system, folder, number
         self._actions: list[FatAction] = []
         self._new: dict[str, bytes] = {}
+        self.folders: list[str] = []
 
     def size(self, path: str) -> int | None:
         """See :class:`Files`."""

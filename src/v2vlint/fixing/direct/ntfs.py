@@ -27,6 +27,7 @@ class NtfsFiles:
 
     def __init__(self, volume: WritableVolume) -> None:
         self._mounted = Mounted(volume)
+        self.folders: list[str] = []
         self._unnamed = ctypes.addressof(ctypes.c_uint16.in_dll(library(), "AT_UNNAMED"))
 
     def size(self, path: str) -> int | None:

@@ -23,8 +23,10 @@ class Mismatch(Exception):
 class Files(Protocol):
     """The files of one filesystem, for writing. Paths start at its top and contain no links.
 
-    Every method may raise Declined. No change is complete before :meth:`close`.
+    Every method may raise Declined. No change is complete before :meth:`close`. ``folders`` are those created for new files.
     """
+
+    folders: list[str]
 
     def size(self, path: str) -> int | None:
         """The size of a regular file; None when nothing exists at ``path``."""

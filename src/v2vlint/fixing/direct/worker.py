@@ -152,11 +152,12 @@ class _Places:
             files.close()
 
     def label(self) -> None:
-        """Give new files their SELinux labels."""
+        """Give new files and folders their SELinux labels."""
         specification = str(self.root["selinux"])
         created = [str(op["path"]) for op in self.root["operations"] if op["op"] in ("create", "copy")]
         # FAT has no extended attributes.
         created = [path for path in created if not isinstance(self.at(path)[0], FatFiles)]
+        created += [f"{point}{folder}" for point, files in self._files.items() for folder in files.folders]
         if not specification or not created:
             return
         with labels(self.guest.folder, self._contexts(specification)) as known:
