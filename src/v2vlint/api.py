@@ -12,7 +12,7 @@ from v2vlint.facts.boot.device_map import DeviceMap, DriveMapping
 from v2vlint.facts.boot.efi import Efi, EfiImage, firmware_arch
 from v2vlint.facts.boot.entry import BootEntry, BootMenu
 from v2vlint.facts.boot.firmware import Firmware
-from v2vlint.facts.boot.grub.default import GrubDefaults, GrubSetting
+from v2vlint.facts.boot.grub.default import GrubDefaults, GrubSetting, UntoldSetting
 from v2vlint.facts.boot.grub.install import GrubInstall
 from v2vlint.facts.boot.needs import BootNeeds, NeededMount, volume_of
 from v2vlint.facts.boot.path import BootPath, BootPaths, DriveFate, Means, ModuleFate, lacking

@@ -30,7 +30,7 @@ from v2vlint.samples.memory import memory_guest
         ("A=b c", "-"),
         ("a b", "-"),
         ("A = b", "-"),
-        ('A="b', '"b@1:3'),
+        ('A="b', "-"),
         ("#A=b", "-"),
     ],
 )
@@ -39,9 +39,10 @@ def test_shell_assignments(line: str, value: str) -> None:
 
 
 def test_the_last_assignment_counts_and_other_lines_are_malformed() -> None:
-    vars_ = shell_vars_from(GuestText("/x", "A=1\nif true; then\nA=2\nfi\n"))
+    vars_ = shell_vars_from(GuestText("/x", "A=1\nmodprobe x\nA=2\nif true; then\nB=2\nfi\n"))
     assert at(vars_.get("A")) == "2@3:3"
-    assert [at(place) for place in vars_.malformed] == ["2:1", "4:1"]
+    assert vars_.get("B") is None
+    assert [at(place) for place in vars_.malformed] == ["2:1", "4:1", "5:1"]
     assert [is_no("FALSE"), is_no("yes"), is_no("")] == [True, False, False]
 
 

@@ -19,6 +19,8 @@ from v2vlint.api import (
     Rule,
     Severity,
     Target,
+    Unknown,
+    UntoldSetting,
     kernel_fate,
     name_kind,
 )
@@ -75,7 +77,7 @@ class GrubDefaultRootDevice(Rule):
 
     def check(
         self, lines: CommandLines, defaults: GrubDefaults, bootloader: Bootloader, devices: Devices, blocks: BlockTable, target: Target
-    ) -> Iterator[Finding]:
+    ) -> Iterator[Finding | Unknown]:
         effect = "entries written by the next kernel update do not find their root filesystem"
         for arg in lines.sources:
             value = arg.value or ""
@@ -83,6 +85,9 @@ class GrubDefaultRootDevice(Rule):
             if arg.name in ("root", "real_root") and changes:
                 message = f"new boot entries will get {arg}, a name that changes"
                 yield self.finding(arg.where, message, effect, fix=_by_uuid(arg.name, value, lines, devices))
+        yield from (
+            self.unknown(one.where, f"the value of {one.name} cannot be told: {one.why}") for one in defaults.untold if _counts(one)
+        )
         switch = defaults.get("GRUB_DISABLE_LINUX_UUID")
         partuuid = defaults.value("GRUB_DISABLE_LINUX_PARTUUID") == "false"
         if switch and switch.value == "true" and not partuuid and _matters(bootloader):
@@ -90,6 +95,10 @@ class GrubDefaultRootDevice(Rule):
             fix = Fix("let grub-mkconfig use UUIDs", Applicability.SAFE, (edit,)) if edit else None
             message = "GRUB_DISABLE_LINUX_UUID=true makes grub-mkconfig write kernel names for the root device"
             yield self.finding(switch.where, message, effect, fix=fix)
+
+
+def _counts(one: UntoldSetting) -> bool:
+    return one.is_arguments or one.name in ("GRUB_DISABLE_LINUX_UUID", "GRUB_DISABLE_LINUX_PARTUUID")
 
 
 def _matters(bootloader: Bootloader) -> bool:

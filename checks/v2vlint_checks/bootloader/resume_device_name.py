@@ -17,11 +17,11 @@ from v2vlint.api import (
     Mover,
     NameFate,
     NameKind,
-    ReplaceText,
     ResumeConf,
     Rule,
     Severity,
     Target,
+    Unknown,
     Where,
     kernel_fate,
     name_kind,
@@ -92,7 +92,7 @@ class ResumeDeviceName(Rule):
         blocks: BlockTable,
         target: Target,
         names: DeviceNames,
-    ) -> Iterator[Finding]:
+    ) -> Iterator[Finding | Unknown]:
         values: dict[str, Where] = {}
         for entry in bootloader.defaults:
             if entry.resume and entry.resume.value:
@@ -102,10 +102,11 @@ class ResumeDeviceName(Rule):
                 handled = names.changes(value) and _in_sources(lines, value)
                 fix = _fix(value, lines.replace_value("resume", value, _uuid(devices, value)), devices)
                 yield self._found(where, value, Severity.INFO if handled else Severity.WARNING, fix)
+        if conf.untold:
+            yield self.unknown(*conf.untold)
         if conf.device and conf.names_device and _changes(conf.device.value, target, blocks):
             value = conf.device.value
-            edit = ReplaceText(conf.device.where, value, _uuid(devices, value))
-            yield self._found(conf.device.where, value, Severity.WARNING, _fix(value, (edit,), devices))
+            yield self._found(conf.device.where, value, Severity.WARNING, _fix(value, conf.replace(_uuid(devices, value)), devices))
 
     def _found(self, where: Where, value: str, severity: Severity, fix: Fix | None) -> Finding:
         effect = "virt-v2v renames it" if severity is Severity.INFO else "the initramfs waits for it, 30 s or longer, before it goes on"

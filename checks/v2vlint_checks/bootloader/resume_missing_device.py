@@ -14,7 +14,6 @@ from v2vlint.api import (
     Finding,
     Fix,
     NotApplicable,
-    ReplaceText,
     ResumeConf,
     Rule,
     Severity,
@@ -62,6 +61,9 @@ class ResumeMissingDevice(Rule):
             fixed={_CONF: "RESUME=none\n"},
         ),
         Example({_CONF: "RESUME=UUID=dead\n"}, given=(BlockTable(_BLOCKS.devices, complete=False),), title="not told for sure"),
+        Example({_CONF: 'RESUME="UUID="0F3C-77\n'}, given=(_BLOCKS,), title="quoted in part"),
+        Example({_CONF: "RESUME=UUID=dead\nunset RESUME\n"}, given=(_BLOCKS,), title="not set in the end"),
+        Example({_CONF: "[ -e /dev/sda2 ] && RESUME=UUID=dead\n"}, given=(_BLOCKS,), unknown=True, title="under a condition"),
         Example({_CONF: "RESUME=UUID=$(blkid -s UUID -o value /dev/sda2)\n"}, given=(_BLOCKS,), unknown=True, title="the shell knows"),
         Example({_CONF: "RESUME=UUID=0F3C-77\n", _CFG: _ENTRY.format("noresume resume=UUID=dead")}, given=(_BLOCKS,)),
     )
@@ -77,10 +79,10 @@ class ResumeMissingDevice(Rule):
                 values.setdefault(entry.resume.value, entry.resume.where)
         for value, where in values.items():
             yield self._missing(where, value, lines.replace_arg("resume", value, "noresume"))
-        if conf.device and conf.is_computed:
-            yield self.unknown(conf.device.where, f"the shell computes RESUME={conf.device.value}")
+        if conf.untold:
+            yield self.unknown(*conf.untold)
         if conf.device and conf.names_device and devices.present(conf.device.value) is False:
-            yield self._missing(conf.device.where, conf.device.value, (ReplaceText(conf.device.where, conf.device.value, "none"),))
+            yield self._missing(conf.device.where, conf.device.value, conf.replace("none"))
 
     def _missing(self, where: Where, value: str, edits: tuple[Edit, ...]) -> Finding:
         message = f"the guest looks for a hibernation image on {value}, which is on none of the disks"

@@ -99,7 +99,7 @@ def test_the_last_assignment_wins_with_its_parts() -> None:
     files = {
         "/etc/default/grub": (
             "# GRUB_DEFAULT=9\nGRUB_DEFAULT=saved\nGRUB_DISTRIBUTOR=`lsb_release -i -s 2> /dev/null || echo Debian`\n"
-            'export GRUB_CMDLINE_LINUX="a=1 \\\n b=\\"x y\\""\nif true; then\nGRUB_CMDLINE_LINUX+=" c$NOTHING"\nfi\n'
+            'export GRUB_CMDLINE_LINUX="a=1 \\\n b=\\"x y\\""\nGRUB_CMDLINE_LINUX+=" c$NOTHING"\n'
         ),
         "/etc/default/grub.d/50-cloud.cfg": 'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX console=ttyS0"\nGRUB_DEFAULT=0\n',
         "/etc/default/grub.d/readme": "GRUB_DEFAULT=5\n",
@@ -114,7 +114,17 @@ def test_the_last_assignment_wins_with_its_parts() -> None:
     assert setting is not None
     assert (setting.value_at, str(setting.where)) == (None, "/etc/default/grub.d/50-cloud.cfg:1:20")
     assert (found.get("NOTHING"), found.value("NOTHING"), found.value("boot")) == (None, "", "/dev/sda")
-    assert [span.line for span in found.malformed] == [6, 8]
+    assert [(one.name, one.is_arguments) for one in found.untold] == [("GRUB_DISTRIBUTOR", False)]
+
+
+def test_settings_under_a_condition_cannot_be_told() -> None:
+    text = 'GRUB_CMDLINE_LINUX="quiet"\nif [ -e /x ]; then GRUB_CMDLINE_LINUX="root=/dev/sda1"; fi\nGRUB_TIMEOUT=5\n'
+    found = store({"/etc/default/grub": text}).get(GrubDefaults)
+    assert [(one.name, one.is_arguments) for one in found.untold] == [("GRUB_CMDLINE_LINUX", True)]
+    assert (found.get("GRUB_CMDLINE_LINUX"), found.value("GRUB_TIMEOUT")) == (None, "5")
+    bash = {"/etc/default/grub": "GRUB_CMDLINE_LINUX+=quiet\n"}
+    assert store(bash).get(GrubDefaults).value("GRUB_CMDLINE_LINUX") == "quiet"
+    assert store({**bash, "/bin/dash": "", "/bin/sh": Link("dash")}).get(GrubDefaults).untold
 
 
 def test_a_linked_sysconfig_is_read_once() -> None:

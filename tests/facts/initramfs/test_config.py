@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from tests.facts.guests import HOSTILE, Files, at, edited, fact
@@ -9,6 +11,7 @@ from v2vlint.facts.initramfs.config import InitramfsConfig
 from v2vlint.facts.initramfs.generator import GeneratorConfig
 from v2vlint.facts.syntax.conf_vars import conf_vars
 from v2vlint.guest.text import GuestText
+from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.fix import ReplaceText, WriteFile
 
 TOOLS: Files = {"/usr/sbin/mkinitramfs": ""}
@@ -32,7 +35,7 @@ def test_assignments() -> None:
     assert [(var.name, var.adds, [word.value for word in var.words]) for var in found.vars] == [
         ("A", False, ["1"]),
         ("B", False, ["x", "y"]),
-        ("C", False, ["a", "b", "c", "d"]),
+        ("C", False, ["a", "b c", "d"]),
         ("B", True, ["z"]),
         ("A", False, []),
         ("C", False, ["q"]),
@@ -192,5 +195,13 @@ def test_dracut_s_own_mkinitrd_is_no_generator() -> None:
 @pytest.mark.parametrize("content", [*HOSTILE, 'X="' + "\\" * 9999, "X=(" * 999])
 def test_any_bytes_are_a_configuration(content: str) -> None:
     paths = (CONF, NAMES, "/etc/dracut.conf", "/etc/mkinitcpio.conf", "/etc/booster.yaml", "/etc/sysconfig/kernel")
-    config = fact(InitramfsConfig, {**dict.fromkeys(paths, content), "/usr/lib/dracut/dracut-version.sh": content, **TOOLS})
-    assert config.installed[0].name == "initramfs-tools"
+    with contextlib.suppress(FactUnavailable):  # a syntax error in the settings of an installed one
+        config = fact(InitramfsConfig, {**dict.fromkeys(paths, content), "/usr/lib/dracut/dracut-version.sh": content, **TOOLS})
+        assert config.installed[0].name == "initramfs-tools"
+
+
+def test_settings_that_cannot_be_told_are_unknown_where_they_are_read() -> None:
+    unclear = {CONF: "[ -e /x ] && MODULES=dep\n"}
+    assert fact(InitramfsConfig, unclear).of("initramfs-tools") == GeneratorConfig("initramfs-tools")
+    with pytest.raises(FactUnavailable, match="MODULES"):
+        fact(InitramfsConfig, {**unclear, **TOOLS})

@@ -10,6 +10,7 @@ import pytest
 
 from v2vlint.facts.initramfs.initramfs_tools import sourced
 from v2vlint.facts.initramfs.resume_conf import parse_resume_conf
+from v2vlint.model.rule import Link
 from v2vlint.samples.memory import memory_guest
 
 PROGRAM = Path("/usr/sbin/mkinitramfs")
@@ -42,3 +43,43 @@ def test_the_same_files_in_the_same_order(tmp_path: Path) -> None:
         device = parse_resume_conf(guest).device
         assert device is not None
         assert device.value == resume
+
+
+@pytest.mark.parametrize(
+    ("text", "device", "editable"),
+    [
+        ("RESUME=UUID=0a3f resume_offset=34816\n", "UUID=0a3f", True),
+        ('RESUME="UUID="0a3f\n', "UUID=0a3f", False),
+        ("RESUME=UUID=\\\n0a3f\n", "UUID=0a3f", False),
+        ("RESUME=UUID=1\nunset RESUME\n", None, False),
+        ("SWAP=/dev/sda2\nRESUME=${SWAP:-none}\n", "/dev/sda2", True),
+        ("RESUME=${SWAP:-none}\n", "none", True),
+        ("RESUME=/dev/sda2\r\n", "/dev/sda2\r", True),
+        ("true && RESUME=none\n", "none", True),
+        ("export RESUME=none # off\n", "none", True),
+    ],
+)
+def test_the_value_that_the_shell_has(text: str, device: str | None, editable: bool) -> None:
+    conf = parse_resume_conf(memory_guest({"/etc/initramfs-tools/conf.d/resume": text}))
+    assert conf.untold is None
+    assert (conf.device.value if conf.device else None) == device
+    assert bool(conf.replace("x")) == editable
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["RESUME=$(swap)\n", "[ -e /x ] && RESUME=none\n", "RESUME=a\n. /missing\n", "RESUME='a\n", "if :; then RESUME=a; fi\n", "RESUME=a\nf"],
+)
+def test_a_value_that_cannot_be_told_is_unknown(text: str) -> None:
+    text = text.replace("\nf", "\nf() { RESUME=b; }\nf\n")
+    conf = parse_resume_conf(memory_guest({"/etc/initramfs-tools/conf.d/resume": text}))
+    assert conf.untold
+    assert not conf.names_device
+
+
+def test_plus_and_equals_depend_on_the_guest_s_shell() -> None:
+    files = {"/etc/initramfs-tools/conf.d/resume": "RESUME=UUID=\nRESUME+=0a3f\n"}
+    device = parse_resume_conf(memory_guest(files)).device
+    assert device is not None
+    assert device.value == "UUID=0a3f"
+    assert parse_resume_conf(memory_guest({**files, "/bin/dash": "", "/bin/sh": Link("dash")})).untold

@@ -12,7 +12,7 @@ RH, SUSE = "/etc/sysconfig/network-scripts", "/etc/sysconfig/network"
 STATIC = (
     "# Intel card\nTYPE=\"Ethernet\"\nBOOTPROTO=none\nDEVICE='ens192'   # the name\nHWADDR=00:50:56:9A:BC:01\nONBOOT=yes\n"
     "IPADDR=192.0.2.5\nNETMASK=255.255.255.0\nIPADDR1=192.0.2.6\nPREFIX1=25\nGATEWAY=192.0.2.1\nDNS1=192.0.2.53\n"
-    "USERCTL=no\nif [ x ]; then\n"
+    "USERCTL=no\nsomething odd\n"
 )
 
 
@@ -34,10 +34,33 @@ def test_edits_leave_the_rest_alone(end: str) -> None:
     lan = fact(Ifcfg, files).files[0].interface
     after = (
         "# Intel card\nTYPE=\"Ethernet\"\nBOOTPROTO=dhcp\nDEVICE='ens192'   # the name\nHWADDR=00:50:56:9A:BC:01\nONBOOT=yes\n"
-        "USERCTL=no\nif [ x ]; then\n"
+        "USERCTL=no\nsomething odd\n"
     )
     assert edited(files, lan.edits.to_dhcp, path) == after.replace("\n", end)
     assert edited(files, lan.edits.drop_mac, path) == STATIC.replace("HWADDR=00:50:56:9A:BC:01\n", "").replace("\n", end)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "DEVICE=ens192 ONBOOT=yes\nBOOTPROTO=none\nIPADDR=192.0.2.5\n",
+        "DEVICE=ens192\nBOOTPROTO=none; IPADDR=192.0.2.5\n",
+        "DEVICE=ens192\nBOOTPROTO=none\nIPADDR=192.0.2.5\n[ -e /x ] && IPADDR=192.0.2.6\n",
+        "DEVICE=ens192\nBOOTPROTO=none\nIPADDR=192.0.2.5\n. ./more\n",
+        "DEVICE=ens192\nBOOTPROTO=none\nIPADDR=192.0.2.5\nif true; then\n",
+    ],
+)
+def test_a_file_that_is_more_than_lines_of_assignments_is_not_edited(text: str) -> None:
+    lan = fact(Ifcfg, {f"{RH}/ifcfg-ens192": text}).files[0].interface
+    assert not lan.edits.to_dhcp
+    assert not lan.edits.drop_mac
+
+
+def test_values_are_those_after_the_whole_file() -> None:
+    text = 'DEVICE=ens192\nIPADDR=192.0.2.5\nNET=192.0.2\nIPADDR="$NET".6\nGATEWAY=192.0.2.1\nunset GATEWAY\n'
+    lan = fact(Ifcfg, {f"{RH}/ifcfg-ens192": text}).files[0].interface
+    assert [str(address) for address in lan.addresses] == ["192.0.2.6"]
+    assert not lan.gateways
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from v2vlint.facts.boot.cmdline import KernelArg, KernelCmdline, split_args
 from v2vlint.facts.boot.grub.default import GrubDefaults
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.located import Located, literal
-from v2vlint.facts.syntax.shell import Assignment, assignments
+from v2vlint.facts.syntax.shell_source import sh_is_bash, sourced_values
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
 from v2vlint.model.dataclass import dataclass
@@ -128,7 +128,6 @@ def _commented(text: GuestText | None) -> list[KernelArg]:
 
 
 def _values(fs: GuestFS, path: str, *names: str) -> list[Located]:
-    """The values of settings in a file that a shell sources; the last assignment of each counts."""
-    text = fs.text(path)
-    found = {one.name: one.value({}) for one in assignments(text) if isinstance(one, Assignment)} if text else {}
-    return [found[name] for name in names if name in found]
+    """The values of settings in a file that a shell sources; none for one that cannot be told."""
+    run = sourced_values([fs.text(path)], bash=sh_is_bash(fs), fs=fs)
+    return [run.get(name).text for name in names if run.get(name).last is not None]

@@ -11,6 +11,7 @@ from v2vlint.guest.text import GuestText
 from v2vlint.model.place import Token, WholeFile
 
 MAIN, FOLDER = "/etc/mkinitcpio.conf", "/etc/mkinitcpio.conf.d"
+PROGRAMS = ("/usr/bin/mkinitcpio", "/usr/sbin/mkinitcpio")
 BOOSTER = "/etc/booster.yaml"
 _UNIVERSAL = re.compile(r"^universal:[ \t]*(\S+)", re.MULTILINE)
 _MODULES = re.compile(r"^modules(?P<force>_force_load)?:[ \t]*(?P<value>[^\n#]*?)[ \t]*(?:#[^\n]*)?$", re.MULTILINE)
@@ -20,11 +21,11 @@ _NAME = re.compile(r"[\w./*-]+")
 def mkinitcpio(fs: GuestFS) -> GeneratorConfig:
     """mkinitcpio's configuration: the hook ``autodetect`` limits all later hooks to the building machine."""
     paths = [MAIN, *(f"{FOLDER}/{name}" for name in fs.listdir(FOLDER) if name.endswith(".conf"))]
-    settings = conf_vars(fs.text(path) for path in paths)
+    settings = conf_vars((fs.text(path) for path in paths), fs=fs)
     names = settings.words("MODULES")
     return GeneratorConfig(
         "mkinitcpio",
-        installed=any(fs.exists(f"/usr/{folder}/mkinitcpio") for folder in ("bin", "sbin")),
+        installed=any(fs.exists(path) for path in PROGRAMS),
         host_only=_autodetect(settings),
         added=names,
         # These are loaded as well, before any hook runs (mkinitcpio.conf(5)).

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from v2vlint.facts.initramfs.arch import PROGRAMS as ARCH_PROGRAMS
 from v2vlint.facts.initramfs.arch import booster, mkinitcpio
+from v2vlint.facts.initramfs.dracut import PROGRAMS as DRACUT_PROGRAMS
 from v2vlint.facts.initramfs.dracut import dracut
 from v2vlint.facts.initramfs.generator import GeneratorConfig, HostOnly
+from v2vlint.facts.initramfs.initramfs_tools import PROGRAMS as DEBIAN_PROGRAMS
 from v2vlint.facts.initramfs.initramfs_tools import initramfs_tools
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.conf_vars import conf_vars
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.errors import FactUnavailable
 
 SUSE = "/etc/sysconfig/kernel"
 _OTHERS = {
@@ -46,10 +52,20 @@ class InitramfsConfig:
 @provides
 def parse_initramfs_config(fs: GuestFS) -> InitramfsConfig:
     """Read the configuration of all generators. Missing files count as empty."""
-    found = [initramfs_tools(fs), dracut(fs), mkinitcpio(fs), booster(fs), _mkinitrd(fs)]
+    found = [_told(fs, *one) for one in _READ] + [booster(fs)]
     found += [GeneratorConfig(name, any(fs.exists(path) for path in paths)) for name, paths in _OTHERS.items()]
     # A stable sort: of several installed ones, the order above decides.
     return InitramfsConfig(tuple(sorted(found, key=lambda generator: not generator.installed)))
+
+
+def _told(fs: GuestFS, name: str, read: Callable[[GuestFS], GeneratorConfig], programs: tuple[str, ...]) -> GeneratorConfig:
+    """The configuration of a generator. One that is not installed may be beyond understanding."""
+    try:
+        return read(fs)
+    except FactUnavailable:
+        if any(fs.exists(path) for path in programs):
+            raise
+        return GeneratorConfig(name)
 
 
 def _mkinitrd(fs: GuestFS) -> GeneratorConfig:
@@ -67,6 +83,14 @@ def _mkinitrd(fs: GuestFS) -> GeneratorConfig:
         insertion=listed.insertion() if suse and listed else None,
         files=settings.files,
     )
+
+
+_READ: tuple[tuple[str, Callable[[GuestFS], GeneratorConfig], tuple[str, ...]], ...] = (
+    ("initramfs-tools", initramfs_tools, DEBIAN_PROGRAMS),
+    ("dracut", dracut, DRACUT_PROGRAMS),
+    ("mkinitcpio", mkinitcpio, ARCH_PROGRAMS),
+    ("mkinitrd", _mkinitrd, ("/sbin/mkinitrd",)),
+)
 
 
 def _is_dracut(fs: GuestFS) -> bool:

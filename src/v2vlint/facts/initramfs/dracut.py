@@ -14,7 +14,7 @@ from v2vlint.model.place import Token
 MAIN = "/etc/dracut.conf"
 DROP_IN = "/etc/dracut.conf.d/90-v2vlint.conf"
 FOLDERS = ("/etc/dracut.conf.d", "/usr/lib/dracut/dracut.conf.d")
-_PROGRAMS = ("/usr/bin/dracut", "/sbin/dracut", "/usr/sbin/dracut")
+PROGRAMS = ("/usr/bin/dracut", "/sbin/dracut", "/usr/sbin/dracut")
 _VERSION = re.compile(r"DRACUT_VERSION=['\"]?(\d+)")
 _SINCE_108 = frozenset({"virtio", "virtio_ring", "virtio_blk", "virtio_scsi", "virtio_pci", "nvme", "vmd", "hv_vmbus", "pci_hyperv"})
 _EVER = frozenset({"sd_mod", "sr_mod", "ata_piix"})
@@ -23,13 +23,13 @@ _EVER = frozenset({"sd_mod", "sr_mod", "ata_piix"})
 def dracut(fs: GuestFS) -> GeneratorConfig:
     """dracut's configuration. By default it builds for any machine; distributions set ``hostonly`` in a drop-in."""
     paths = [*(path for path in (MAIN,) if fs.is_file(path)), *layered(fs, FOLDERS, ".conf")]
-    settings = conf_vars(fs.text(path) for path in paths)
+    settings = conf_vars((fs.text(path) for path in paths), fs=fs)
     mode = settings.last("hostonly_mode")
     # sloppy is the default of hostonly_mode (dracut.conf(5)).
     sloppy = mode is None or mode.value != "strict"
     return GeneratorConfig(
         "dracut",
-        installed=any(fs.exists(path) for path in _PROGRAMS),
+        installed=any(fs.exists(path) for path in PROGRAMS),
         host_only=_host_only(settings),
         always=_EVER | (_SINCE_108 if sloppy and version(fs) >= 108 else frozenset()),
         added=(*settings.words("add_drivers"), *settings.words("drivers")),

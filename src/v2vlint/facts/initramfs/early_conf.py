@@ -13,8 +13,9 @@ from v2vlint.facts.boot.cmdline import KernelArg, plain_args
 from v2vlint.facts.initramfs.content import Initramfs
 from v2vlint.facts.storage.lvm_conf import LvmConf, lvm_conf_from
 from v2vlint.facts.storage.lvm_devices import LvmDevice, lvm_devices_from
+from v2vlint.facts.syntax.shell_source import sourced_values
 from v2vlint.guest.mdadm_conf import MdadmConf, mdadm_conf_from
-from v2vlint.guest.text import GuestText, split_lines
+from v2vlint.guest.text import GuestText
 
 _MDADM = ("etc/mdadm/mdadm.conf", "etc/mdadm.conf")
 _MDADM_FOLDERS = ("etc/mdadm/mdadm.conf.d", "etc/mdadm.conf.d")
@@ -22,6 +23,7 @@ _LVM = ("etc/lvm/lvm.conf", "etc/lvm/lvmlocal.conf")
 _LVM_DEVICES = "etc/lvm/devices/system.devices"
 _CMDLINE = ("etc/cmdline", "etc/cmdline.d")
 _SCRIPT_CONF = "conf"
+_SCRIPT_MAIN = ("conf/arch.conf", "conf/initramfs.conf")
 
 
 def early_mdadm(image: Initramfs) -> MdadmConf:
@@ -47,12 +49,22 @@ def embedded_args(image: Initramfs) -> tuple[KernelArg, ...]:
 
 
 def embedded_root(image: Initramfs) -> str:
-    """The root that ``image`` names itself: dracut's ``root=`` or ``ROOT`` in initramfs-tools' settings. Empty when it names none."""
+    """The root that ``image`` names itself: dracut's ``root=`` or ``ROOT`` in initramfs-tools' settings. Empty when it names none.
+
+    FactUnavailable when its settings cannot be told.
+    """
     args = [arg.value for arg in embedded_args(image) if arg.name == "root" and arg.value]
-    settings = (line.strip().partition("=") for text in image.under(_SCRIPT_CONF).values() for line in split_lines(text))
-    words = [value.strip("\"'") for name, equals, value in settings if name.removeprefix("export ").strip() == "ROOT" and equals and value]
     # root=block:DEVICE is a form of dracut's own.
-    return next(reversed(args or words), "").removeprefix("block:")
+    return (args[-1] if args else _script_root(image)).removeprefix("block:")
+
+
+def _script_root(image: Initramfs) -> str:
+    """``ROOT`` after initramfs-tools' init has sourced its settings: initramfs.conf, conf.d, at last param.conf."""
+    found = image.under(_SCRIPT_CONF)
+    last = f"{_SCRIPT_CONF}/param.conf"
+    paths = [*(path for path in _SCRIPT_MAIN if path in found), *(path for path in found if path not in (*_SCRIPT_MAIN, last))]
+    texts = [_text(image, path, found[path]) for path in (*paths, *((last,) if last in found else ()))]
+    return sourced_values(texts, bash=False).known("ROOT").text.text
 
 
 def _texts(image: Initramfs, paths: tuple[str, ...]) -> Iterator[GuestText]:

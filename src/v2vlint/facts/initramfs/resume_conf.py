@@ -5,32 +5,42 @@ A ``resume=`` on the kernel command line takes precedence. ``none`` disables res
 
 from __future__ import annotations
 
-from v2vlint.facts.initramfs.initramfs_tools import sourced
+from v2vlint.facts.initramfs.initramfs_tools import sourced_settings
 from v2vlint.facts.registry import provides
-from v2vlint.facts.syntax.conf_vars import conf_vars
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
-from v2vlint.model.place import Token
+from v2vlint.model.errors import FactUnavailable
+from v2vlint.model.fix import ReplaceText
+from v2vlint.model.place import Token, Where
 
 
 @dataclass(frozen=True, slots=True)
 class ResumeConf:
-    """The effective value of ``RESUME``, from the last file in order; None when nothing sets it."""
+    """The effective value of ``RESUME``; None when nothing sets it.
+
+    ``at`` is the value as one editable token, None when it is composed of pieces. ``untold`` says where and why the value is not known.
+    """
 
     device: Token | None = None
+    at: Token | None = None
+    untold: tuple[Where, str] | None = None
 
     @property
     def names_device(self) -> bool:
         """Whether it names a device rather than being ``none``, ``auto`` or empty."""
-        return self.device is not None and self.device.value not in ("", "none", "auto") and not self.is_computed
+        return self.device is not None and self.device.value not in ("", "none", "auto")
 
-    @property
-    def is_computed(self) -> bool:
-        """Whether the shell fills in its value, as in ``UUID=$(blkid …)``."""
-        return self.device is not None and not {"$", "`"}.isdisjoint(self.device.value)
+    def replace(self, value: str) -> tuple[ReplaceText, ...]:
+        """The edit that gives it another value; none when it cannot be edited."""
+        return (ReplaceText(self.at.where, self.at.value, value),) if self.at else ()
 
 
 @provides
 def parse_resume_conf(fs: GuestFS) -> ResumeConf:
-    """The last of the files that mkinitramfs sources decides."""
-    return ResumeConf(conf_vars(fs.text(path) for path in sourced(fs)).last("RESUME"))
+    """What mkinitramfs has after sourcing its files."""
+    settings = sourced_settings(fs)
+    try:
+        device = settings.last("RESUME")
+    except FactUnavailable as reason:
+        return ResumeConf(untold=(reason.where, reason.reason))
+    return ResumeConf(device, settings.literal("RESUME"))

@@ -36,5 +36,5 @@ def parse_compile_flags(fs: GuestFS) -> CompileFlags:
     for folder in MAIN:
         paths += [f"{folder}/{name}" for name in fs.listdir(folder)[:MAX_FILES] if fs.is_file(f"{folder}/{name}")]
     settings = conf_vars(fs.text(path) for path in paths)
-    words = (word for var in settings.vars if var.name in _FLAGS for word in var.words)
+    words = dict.fromkeys(word for var in settings.vars if var.name in _FLAGS for word in var.words)
     return CompileFlags(tuple(word for word in words if _MARCH.fullmatch(word.value)))

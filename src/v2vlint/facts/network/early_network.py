@@ -10,9 +10,8 @@ from collections.abc import Iterator
 
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.cmdline import KernelArg
-from v2vlint.facts.initramfs.initramfs_tools import sourced
+from v2vlint.facts.initramfs.initramfs_tools import sourced_settings
 from v2vlint.facts.registry import provides
-from v2vlint.facts.syntax.shell_vars import shell_vars_from
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Where
@@ -90,11 +89,11 @@ def _ip_name(value: str) -> tuple[str, ...]:
 
 
 def _settings(fs: GuestFS) -> Iterator[EarlyCard]:
-    for path in sourced(fs)[:MAX_NAMES]:
-        text = fs.text(path)
-        if text is None:
+    settings = sourced_settings(fs)
+    for key in ("IP", "DEVICE"):
+        value = settings.last(key)
+        if value is None:
             continue
-        for var in shell_vars_from(text).vars:
-            found = _ip_name(var.value.value) if var.key == "IP" else (var.value.value,) if var.key == "DEVICE" else ()
-            names = (name for name in found if _NAME.fullmatch(name))
-            yield from (EarlyCard(f"{var.key}={var.value}", var.where, name, in_initramfs=True) for name in names)
+        found = _ip_name(value.value) if key == "IP" else (value.value,)
+        names = (name for name in found if _NAME.fullmatch(name))
+        yield from (EarlyCard(f"{key}={value}", value.where, name, in_initramfs=True) for name in names)

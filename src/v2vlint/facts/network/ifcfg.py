@@ -247,20 +247,20 @@ def _suse_routes(fs: GuestFS, name: str) -> Iterator[Token]:
 
 def _match_any(text: GuestText, vars_: ShellVars, manager: Manager) -> tuple[ReplaceText, ...]:
     """With ``TYPE=`` but no ``DEVICE=``, NetworkManager applies the file to any card; the network scripts use the file name."""
-    if manager is not Manager.NETWORK_SCRIPTS or not vars_.get("TYPE"):
+    if manager is not Manager.NETWORK_SCRIPTS or not vars_.get("TYPE") or not vars_.editable:
         return ()
     return delete_all(text, (var.where for var in vars_.vars if var.key == "DEVICE"))
 
 
 def _drop_mac(text: GuestText, vars_: ShellVars) -> tuple[ReplaceText, ...]:
-    if not vars_.get("DEVICE"):
+    if not vars_.get("DEVICE") or not vars_.editable:
         return ()
     return delete_all(text, (var.where for var in vars_.vars if var.key == "HWADDR"))
 
 
 def _to_dhcp(text: GuestText, vars_: ShellVars, addresses: tuple[Address, ...]) -> tuple[ReplaceText, ...]:
     proto = next((var for var in reversed(vars_.vars) if var.key == "BOOTPROTO"), None)
-    if not addresses or proto is None:
+    if not addresses or proto is None or not vars_.editable:
         return ()
     deleted = delete_all(text, (var.where for var in vars_.vars if _STATIC_KEYS.fullmatch(var.key)))
     return (replace_token(proto.value, "dhcp"), *deleted)

@@ -16,6 +16,7 @@ from v2vlint.facts.registry import FactStore, provides
 from v2vlint.facts.storage.fstab import Fstab, FstabEntry
 from v2vlint.facts.storage.script_checks import ScriptChecks, arguments, script_checks
 from v2vlint.facts.syntax.conf_vars import conf_vars
+from v2vlint.facts.syntax.shell_source import sh_is_bash
 from v2vlint.facts.systemd.mount_graph import MountGraph
 from v2vlint.facts.systemd.mount_units import LOCAL, MountUnit, MountUnits, device_of
 from v2vlint.facts.systemd.unit_files import unit_name
@@ -127,7 +128,7 @@ def _devices(unit: MountUnit) -> tuple[str, ...]:
 
 def _critical(fs: GuestFS) -> tuple[str, ...]:
     """``critical_mounts`` in localmount's settings."""
-    words = conf_vars((fs.text("/etc/conf.d/localmount"),)).words("critical_mounts")
+    words = conf_vars((fs.text("/etc/conf.d/localmount"),), bash=sh_is_bash(fs), fs=fs).words("critical_mounts")
     return tuple(word.value.rstrip("/") or "/" for word in words)
 
 

@@ -15,6 +15,7 @@ from v2vlint.facts.boot.bootloader import default_entries
 from v2vlint.facts.registry import FactStore
 from v2vlint.facts.storage.fstab import FstabEntry
 from v2vlint.facts.syntax.conf_vars import conf_vars
+from v2vlint.facts.syntax.shell_source import sh_is_bash
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
 
@@ -64,6 +65,6 @@ def arguments(store: FactStore) -> frozenset[str]:
 
 def _types(fs: GuestFS) -> frozenset[str]:
     """``FSCKTYPES`` of rcS(5): a list of types, or ``none``. A list of excluded types is ignored."""
-    found = conf_vars((fs.text("/etc/default/rcS"),)).last("FSCKTYPES")
+    found = conf_vars((fs.text("/etc/default/rcS"),), bash=sh_is_bash(fs), fs=fs).last("FSCKTYPES")
     words = re.split(r"[,\s]+", found.value.strip()) if found and found.value.strip() else []
     return frozenset(words) if not any((word.startswith("no") and word != "none") or "=" in word for word in words) else frozenset()

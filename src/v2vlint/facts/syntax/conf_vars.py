@@ -9,14 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from v2vlint.facts.syntax.shell import Assignment, assignments
+from v2vlint.facts.syntax.located import Located
+from v2vlint.facts.syntax.shell import Assignment
+from v2vlint.facts.syntax.shell_run import Made, ShellRun, ShellValue
+from v2vlint.facts.syntax.shell_source import sourced_values
+from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.fix import Edit, ReplaceText, WriteFile
 from v2vlint.model.place import Span, Token
 
 MAX_VARS = 5000
-_WORD = re.compile(r"#[^\n]*|[^\s\"'#\\]+")
+_WORD = re.compile(r"\S+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +44,10 @@ class Insertion:
 
 @dataclass(frozen=True, slots=True)
 class ConfVar:
-    """One assignment. ``words`` are the blank-separated words of the value; ``value`` is its text, between the quotes or brackets if
-    a single pair encloses it.
+    """One assignment. ``words`` are the blank-separated words that it gives the variable, or the items of its array.
+
+    ``value`` is the text between its quotes or brackets as it is written, ``at`` the value as one editable token, None when it is composed
+    of several pieces. ``why`` is set where the value cannot be told.
     """
 
     name: str
@@ -49,6 +55,8 @@ class ConfVar:
     value: Token
     words: tuple[Token, ...]
     where: Span
+    at: Token | None = None
+    why: str = ""
 
     def insertion(self) -> Insertion:
         """Where words are added to the value. Behind one that nothing encloses they need quotes of their own: ``A=b" c d"``."""
@@ -60,35 +68,54 @@ class ConfVar:
 
 @dataclass(frozen=True, slots=True)
 class ConfVars:
-    """The assignments of several files, in reading order."""
+    """The assignments of several files, in reading order, and what the variables hold at the end."""
 
     vars: tuple[ConfVar, ...] = ()
     files: tuple[str, ...] = ()
+    run: ShellRun | None = None
 
     def last(self, name: str) -> Token | None:
-        """The final value of ``name``; None when it is never set."""
-        return next((var.value for var in reversed(self.vars) if var.name == name), None)
+        """The final value of ``name``; None when it is not set. FactUnavailable when it cannot be told."""
+        value = self.run.known(name) if self.run else ShellValue()
+        return Token(value.text.text, _place(value.text, value.last)) if value.last else None
+
+    def literal(self, name: str) -> Token | None:
+        """The final value as one editable token; None when it is composed of several pieces, not set or not to be told."""
+        value = self.run.get(name) if self.run else ShellValue()
+        return value.text.token if value.last and not value.why else None
 
     def words(self, name: str) -> tuple[Token, ...]:
-        """All words of ``name``: ``=`` resets it, ``+=`` appends."""
-        found: tuple[Token, ...] = ()
-        for var in self.vars:
-            if var.name == name:
-                found = (*found, *var.words) if var.adds else var.words
-        return found
+        """All words of ``name``, or the items of the array. FactUnavailable when they cannot be told."""
+        value = self.run.known(name) if self.run else ShellValue()
+        return _words(value) if value.last else ()
 
     def assignment(self, name: str) -> ConfVar | None:
-        """The last plain assignment of ``name``, to which words can be added."""
-        return next((var for var in reversed(self.vars) if var.name == name and not var.adds), None)
+        """The last plain assignment of ``name``, to which words can be added; None where its value cannot be told."""
+        value = self.run.get(name) if self.run else ShellValue()
+        found = next((var for var in reversed(self.vars) if var.name == name and not var.adds), None)
+        return found if found and not value.why else None
 
 
-def conf_vars(texts: Iterable[GuestText | None]) -> ConfVars:
-    """Parse files in the order given. Missing files and anything that is not an assignment are ignored."""
+def conf_vars(texts: Iterable[GuestText | None], *, bash: bool = True, fs: GuestFS | None = None) -> ConfVars:
+    """Source files in the order given; missing ones are skipped. ``bash``: the shell that reads them."""
     there = [text for text in texts if text is not None]
-    found = [_var(text, one) for text in there for one in assignments(text) if isinstance(one, Assignment)]
-    return ConfVars(tuple(found[:MAX_VARS]), tuple(text.path for text in there))
+    run = sourced_values(there, bash=bash, fs=fs)
+    return ConfVars(tuple(map(_var, run.made[:MAX_VARS])), tuple(text.path for text in there), run)
 
 
-def _var(text: GuestText, one: Assignment) -> ConfVar:
-    words = (word for word in _WORD.finditer(text.content, one.inner.where.start, one.inner.where.end) if not word[0].startswith("#"))
-    return ConfVar(one.name, one.adds, one.inner, tuple(text.group(word) for word in words), one.where)
+def _var(made: Made) -> ConfVar:
+    one, value = made.assignment, made.value
+    words = () if value.why else _words(made.own)
+    return ConfVar(one.name, one.adds, one.inner, words, one.where, made.own.text.token, value.why)
+
+
+def _words(value: ShellValue) -> tuple[Token, ...]:
+    texts = (value.text,) if value.items is None else ()
+    found = [text.part(*match.span()) for text in texts for match in _WORD.finditer(text.text)]
+    return tuple(Token(word.text, _place(word, value.last)) for word in (*found, *(value.items or ())))
+
+
+def _place(text: Located, last: Assignment | None) -> Span:
+    if text.runs:
+        return text.where
+    return last.inner.where if last else Span("", 0, 0, 1)

@@ -1,4 +1,4 @@
-r"""Assignments in files that a shell sources (/etc/default/*, initramfs-tools, dracut, ifcfg-*): read like sh(1), never run::
+r"""The words of files that a shell sources (/etc/default/*, initramfs-tools, dracut, ifcfg-*), split like sh(1) does and never run::
 
 RESUME=UUID=0a3f resume_offset=34816      two assignments
 LANG=C update-grub                        none: the environment of one command
@@ -6,13 +6,14 @@ export A="x y"; B='z' # comment
 HOOKS=(base udev
        autodetect)                        a bash array
 
-Conditions are not evaluated: an assignment under ``if`` or after ``&&`` counts.
+What the words do is told by ``shell_run``.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import field
 
 from v2vlint.facts.syntax.located import Located, join, literal
@@ -22,86 +23,108 @@ from v2vlint.model.place import Span, Token
 
 MAX_WORDS = 20_000
 MAX_OPEN = 16
-_BLANK = re.compile(r"(?:[^\S\n\r]|\r(?!\n)|\\\r?\n)+")
-_END = re.compile(r"\r?\n|[;&|()<>]+")
-_ASSIGN = re.compile(r"([A-Za-z_]\w*)(\+?)=")
-_NAME = re.compile(r"\$(?:\{(\w+)(?::?[-=]([^{}$`\"'\\\n]*))?\}|([A-Za-z_]\w*))")
-_PLAIN = re.compile(r"[^\s;&|()<>\"'`$\\]+")
+MAX_DOCUMENTS = 64
+_BLANK = re.compile(r"(?:[ \t]|\\\n)+")
+_BLANK_CRLF = re.compile(r"(?:[ \t]|\r(?!\n)|\\\r?\n)+")
+_END = re.compile(r"\n|;;|&&|\|\||\(\(|[;&|()<>]")
+_END_CRLF = re.compile(r"\r?\n|;;|&&|\|\||\(\(|[;&|()<>]")
+_REDIRECT = re.compile(r"&>>?|<<<|<<-?|>>|<&|>&|<>|>\||[<>]")
+_ASSIGN = re.compile(r"([A-Za-z_]\w*)(\+?)=", re.ASCII)
+_NAME = re.compile(r"\$(?:\{([A-Za-z_]\w*)(?:(:?[-=+])([^{}$`\"'\\\n~]*))?\}|([A-Za-z_]\w*))", re.ASCII)
+_SPACE = re.compile(r"(?:[ \t\r\n]|\\\n|(?<=\s)#[^\n]*)+")
+_SPECIAL = re.compile(r"\$(?:[0-9@*#?$!-]|\{(?:\d+|[@*#?$!-])\})")
+_PLAIN = re.compile(r"[^\s;&|()<>\"'`$\\~]+")
 _QUOTED = re.compile(r"[^\"`$\\]+")
 _ENCLOSED = re.compile(r"'[^']*'|\"(?:[^\"\\]|\\.)*+\"|\(.*\)", re.DOTALL)
 _ESCAPED = frozenset('$"`\\')
-_DECLARE = frozenset({"export", "readonly", "declare", "typeset", "local"})
-_KEYWORDS = frozenset({"if", "then", "else", "elif", "do", "while", "until", "{", "!", "time"})
 
 
 @dataclass(frozen=True, slots=True)
 class Expansion:
-    """A variable (``name`` empty: a command, arithmetic or anything else not evaluated), and the text used while it is unset."""
+    """A variable (``name`` empty: a command, arithmetic or anything else not evaluated).
+
+    ``operator`` is that of ``${name:-otherwise}``: ``-``, ``=`` or ``+``, with a colon if an empty value counts as none.
+    """
 
     name: str
+    operator: str = ":-"
     otherwise: Located = field(default_factory=Located)
+
+
+Parts = tuple[Located | Expansion, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word; ``items`` are those of an array (``NAME=(a b)``), ``ansi`` says that bash and other shells read it differently."""
+
+    parts: Parts
+    start: int
+    end: int
+    items: tuple[Parts, ...] | None = None
+    ansi: bool = False
+
+    @property
+    def text(self) -> str | None:
+        """The word without its quotes; None when something in it is expanded."""
+        return "".join(part.text for part in self.parts if isinstance(part, Located)) if _is_literal(self.parts) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """One assignment. ``inner`` is the text inside the quotes or brackets if there is a single pair, else the value as written.
+    """One assignment. ``inner`` is the text inside the quotes or brackets if there is a single pair, else as written.
 
     ``where`` spans from the name to the end of the value, ``written`` is the value with its quotes. ``adds`` is bash's ``+=``.
     """
 
     name: str
     adds: bool
-    parts: tuple[Located | Expansion, ...]
+    parts: Parts
+    items: tuple[Parts, ...] | None
     inner: Token
     written: Span
     where: Span
-
-    def value(self, values: Mapping[str, Located]) -> Located:
-        """The text after expansion; a variable missing from ``values`` is empty."""
-        return join(part if isinstance(part, Located) else values.get(part.name) or part.otherwise for part in self.parts)
+    ansi: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class _Word:
-    parts: tuple[Located | Expansion, ...]
-    start: int
-    end: int
+class Statement:
+    """Words between two operators. ``after`` is the operator that ends them (empty: the end of the file).
+
+    ``broken``: a quote or bracket in it is never closed, so that the shell stops with a syntax error. ``redirected``: from or to a file
+    that may not be there.
+    """
+
+    words: tuple[Word, ...]
+    after: str
+    where: Span
+    broken: bool = False
+    redirected: bool = False
 
 
-def assignments(text: GuestText) -> Iterator[Assignment | Span]:
-    """The assignments of ``text`` in order, and for each line with a command or a syntax error one span."""
-    reader, line = _Reader(text), 0
-    for statement in reader.statements():
-        found = tuple(_assigned(text, statement)) if statement else ()
-        if statement and not found:
-            place = text.span(statement[0].start, statement[-1].end)
-            if place.line != line:
-                yield place
-            line = place.line
-        yield from found
+def statements(text: GuestText, *, crlf: bool = False) -> Iterator[Statement]:
+    """The statements of ``text``. A carriage return is a character like any other, with ``crlf`` part of the line's end."""
+    return _Reader(text, crlf).statements()
 
 
-def _assigned(text: GuestText, words: list[_Word]) -> Iterator[Assignment]:
-    while words and text.content[words[0].start : words[0].end] in _KEYWORDS:
-        words = words[1:]
-    if words and text.content[words[0].start : words[0].end] in _DECLARE:
-        words = [word for word in words[1:] if not text.content.startswith("-", word.start)]
-    matches = [_ASSIGN.match(text.content, word.start, word.end) for word in words]
-    for word, match in zip(words, matches, strict=True):
-        # Assignments in front of a command hold for that command only.
-        if match and all(matches):
-            yield _assignment(text, word, match)
-
-
-def _assignment(text: GuestText, word: _Word, match: re.Match[str]) -> Assignment:
+def assignment(text: GuestText, word: Word) -> Assignment | None:
+    """``word`` as ``NAME=value``; None when it is something else."""
+    match = _ASSIGN.match(text.content, word.start, word.end)
+    if match is None or (not word.parts and word.items is None):
+        return None
     begin, end = match.end(), word.end
-    enclosed = _ENCLOSED.fullmatch(text.content, begin, end)
+    enclosed = _ENCLOSED.fullmatch(text.content, begin, end) is not None
     inner = text.token(begin + 1, end - 1) if enclosed else text.token(begin, end)
     parts = _without(word.parts, begin - word.start)
-    return Assignment(match[1], bool(match[2]), parts, inner, text.span(begin, end), text.span(word.start, end))
+    where = text.span(word.start, end)
+    return Assignment(match[1], bool(match[2]), parts, word.items, inner, text.span(begin, end), where, word.ansi)
 
 
-def _without(parts: tuple[Located | Expansion, ...], size: int) -> tuple[Located | Expansion, ...]:
+def _is_literal(parts: Parts) -> bool:
+    return all(isinstance(part, Located) for part in parts)
+
+
+def _without(parts: Parts, size: int) -> Parts:
     """The parts of a word after ``NAME=``, which is literal."""
     first = parts[0]
     assert isinstance(first, Located), "a name is literal"
@@ -112,46 +135,108 @@ def _without(parts: tuple[Located | Expansion, ...], size: int) -> tuple[Located
 class _Reader:
     """Splits a file into statements of words. Anything opened but never closed ends with its line, for the first few such cases."""
 
-    def __init__(self, text: GuestText) -> None:
+    def __init__(self, text: GuestText, crlf: bool) -> None:
         self.text, self.content = text, text.content
+        self.blank, self.end = (_BLANK_CRLF, _END_CRLF) if crlf else (_BLANK, _END)
         self.at = self.words = self.broken = 0
+        self.ansi = self.redirected = False
+        self.documents: list[tuple[str, bool]] = []
 
-    def statements(self) -> Iterator[list[_Word]]:
-        """The words up to each separator."""
-        found: list[_Word] = []
+    def statements(self) -> Iterator[Statement]:
+        """The words up to each operator."""
+        found: list[Word] = []
+        start = broken = 0
         while self.at < len(self.content) and self.words < MAX_WORDS:
-            if blank := _BLANK.match(self.content, self.at):
+            if blank := self.blank.match(self.content, self.at):
                 self.at = blank.end()
             elif self.content[self.at] == "#":
                 self.at = self._line_end()
-            elif end := _END.match(self.content, self.at):
+            elif redirect := _REDIRECT.match(self.content, self.at):
+                self._redirect(redirect, found)
+            elif end := self.end.match(self.content, self.at):
+                yield Statement(tuple(found), end[0].strip("\r"), self._span(found, start), self.broken > broken, self.redirected)
                 self.at = end.end()
-                yield found
-                found = []
+                self._here_documents(end[0])
+                found, start, broken, self.redirected = [], self.at, self.broken, False
             else:
                 found.append(self._word())
                 self.words += 1
-        yield found
+        broken_off = self.broken > broken or self.words >= MAX_WORDS
+        yield Statement(tuple(found), "", self._span(found, start), broken_off, self.redirected)
+
+    def _span(self, words: list[Word], start: int) -> Span:
+        return self.text.span(words[0].start, words[-1].end) if words else self.text.span(start, self.at)
+
+    def _redirect(self, match: re.Match[str], words: list[Word]) -> None:
+        """Skip a redirection with its descriptor and target; the text of a here-document follows its line."""
+        if words and words[-1].end == match.start() and self.content[words[-1].start : words[-1].end].isdigit():
+            words.pop()
+        self.at = match.end()
+        if blank := self.blank.match(self.content, self.at):
+            self.at = blank.end()
+        if self.at >= len(self.content) or self.content[self.at] == "#" or self.end.match(self.content, self.at):
+            self.broken += 1
+            return
+        target = self._word()
+        self.redirected |= not words or (match[0] not in (">&", "<&", "<<", "<<-") and target.text != "/dev/null")
+        if match[0] in ("<<", "<<-") and len(self.documents) < MAX_DOCUMENTS:
+            self.documents.append((target.text or self.content[target.start : target.end], match[0] == "<<-"))
+
+    def _here_documents(self, operator: str) -> None:
+        if not operator.endswith("\n"):
+            return
+        for word, tabs in self.documents:
+            indent = r"\t*" if tabs else ""
+            end = re.compile(rf"^{indent}{re.escape(word)}$\n?", re.MULTILINE).search(self.content, self.at)
+            self.broken += end is None
+            self.at = end.end() if end else len(self.content)
+        self.documents.clear()
 
     def _line_end(self) -> int:
         end = self.content.find("\n", self.at)
         return len(self.content) if end < 0 else end - (self.content[end - 1 : end] == "\r")
 
-    def _word(self) -> _Word:
-        start = self.at
+    def _word(self) -> Word:
+        start, self.ansi = self.at, False
         parts: list[Located | Expansion] = []
-        while self.at < len(self.content) and not (_BLANK.match(self.content, self.at) or _END.match(self.content, self.at)):
-            parts.extend(self._piece())
+        items: tuple[Parts, ...] | None = None
+        while self.at < len(self.content) and not self._is_over():
+            if self.content.startswith("\\\n", self.at):
+                self.at += 2  # a continued line: the word goes on
+                continue
+            parts.extend(self._piece(start))
             if self.content[self.at : self.at + 1] == "(" and _ASSIGN.fullmatch(self.content, start, self.at):
-                self._list()
-        return _Word(_merged(parts), start, self.at)
+                items = self._list()
+        return Word(_merged(parts), start, self.at, items, self.ansi)
 
-    def _list(self) -> None:
-        """Skip a bash array; its words are not separated here."""
+    def _is_over(self) -> bool:
+        char = self.content[self.at]
+        return char in " \t" or self.end.match(self.content, self.at) is not None or (char == "\r" and self.end is _END_CRLF)
+
+    def _list(self) -> tuple[Parts, ...]:
+        """The words of a bash array."""
         end = self._closing(self.at + 1, ")")
-        self.at = self._line_end() if end < 0 else end + 1
+        if end < 0:
+            self.at = self._broken()
+            return ()
+        self.at += 1
+        found: list[Parts] = []
+        while self.at < end and self.words < MAX_WORDS:
+            if space := _SPACE.match(self.content, self.at):
+                self.at = space.end()
+            elif self._is_over():
+                self.broken += 1
+                break
+            else:
+                ansi = self.ansi or self.content[self.at] == "["  # an index
+                found.append(self._word().parts)
+                self.ansi |= ansi
+                self.words += 1
+        self.broken += self.at > end
+        self.at = max(self.at, end + 1)
+        return tuple(found)
 
-    def _piece(self) -> list[Located | Expansion]:
+    def _piece(self, word: int) -> list[Located | Expansion]:
         char, start = self.content[self.at], self.at
         if char == "'":
             return [self._until("'")]
@@ -159,9 +244,14 @@ class _Reader:
             return self._double()
         if char == "\\":
             self.at = min(start + 2, len(self.content))
+            self.ansi |= self.at == start + 1  # the last character of the file
             return [literal(self.text, start + 1, self.at)]
         if char in "$`":
-            return [self._expansion()]
+            return [self._expansion(quoted=False)]
+        if char == "~":
+            self.at = start + 1
+            # The home of whoever runs the shell: at the beginning of a word or value, and after a colon.
+            return [Expansion("")] if start == word or self.content[start - 1] in "=:\n" else [literal(self.text, start, self.at)]
         plain = _PLAIN.match(self.content, start)
         self.at = plain.end() if plain else start + 1
         return [literal(self.text, start, self.at)]
@@ -181,7 +271,7 @@ class _Reader:
         while self.at < len(self.content) and self.content[self.at] != '"':
             here = self.at
             if self.content[here] in "$`":
-                parts.append(self._expansion())
+                parts.append(self._expansion(quoted=True))
             elif self.content[here] == "\\":
                 self.at = min(here + 2, len(self.content))
                 escaped = self.content[here + 1 : self.at]
@@ -199,15 +289,21 @@ class _Reader:
         self.at += 1
         return parts
 
-    def _expansion(self) -> Located | Expansion:
+    def _expansion(self, *, quoted: bool) -> Located | Expansion:
         start = self.at
         if match := _NAME.match(self.content, start):
             self.at = match.end()
-            return Expansion(match[1] or match[3], literal(self.text, *match.span(2)) if match[2] else Located())
+            otherwise = literal(self.text, *match.span(3)) if match[3] else Located()
+            return Expansion(match[1] or match[4], match[2] or ":-", otherwise)
+        if match := _SPECIAL.match(self.content, start):
+            self.at = match.end()
+            return Expansion("")
         pairs = {"`": "`", "$(": ")", "${": "}"}
         opening = "`" if self.content[start] == "`" else self.content[start : start + 2]
         if opening not in pairs:
             self.at = start + 1
+            self.broken += opening == "$["
+            self.ansi |= opening == "$\\" or (not quoted and opening in ("$'", '$"'))
             return literal(self.text, start, start + 1)
         end = self._closing(start + len(opening), pairs[opening])
         if end < 0:
@@ -221,7 +317,7 @@ class _Reader:
         opening, depth = {")": "(", "}": "{"}.get(close, ""), 1
         if self.broken > MAX_OPEN:  # each search goes to the end of the file: quadratic for a file of open brackets
             return -1
-        signs = re.compile(rf"\\.|'[^']*'|\"(?:[^\"\\]|\\.)*\"|[{re.escape(opening + close)}]", re.DOTALL)
+        signs = re.compile(rf"\\.|(?<=[ \t\n(])#[^\n]*|'[^']*'|\"(?:[^\"\\]|\\.)*\"|[{re.escape(opening + close)}]", re.DOTALL)
         for match in signs.finditer(self.content, start):
             depth += (match[0] == opening) - (match[0] == close)
             if depth == 0:
@@ -235,13 +331,10 @@ class _Reader:
         return self._line_end() if self.broken <= MAX_OPEN else len(self.content)
 
 
-def _merged(parts: list[Located | Expansion]) -> tuple[Located | Expansion, ...]:
+def _merged(parts: list[Located | Expansion]) -> Parts:
     """Join adjacent pieces of text."""
     found: list[Located | Expansion] = []
-    for part in parts:
-        last = found[-1] if found else None
-        if isinstance(part, Located) and isinstance(last, Located):
-            found[-1] = last + part
-        else:
-            found.append(part)
+    for is_text, group in itertools.groupby(parts, lambda part: isinstance(part, Located)):
+        pieces = list(group)
+        found += [join(piece for piece in pieces if isinstance(piece, Located))] if is_text else pieces
     return tuple(found)

@@ -1,4 +1,4 @@
-"""Files of shell assignments (ifcfg-*, /etc/sysconfig/*, /etc/default/*, /etc/conf.d/*): parsed, never evaluated::
+"""Files of shell assignments (ifcfg-*, /etc/sysconfig/*, /etc/default/*, /etc/conf.d/*): parsed, never run::
 
 ONBOOT=yes
 IPADDR="192.0.2.5"   # a comment
@@ -6,20 +6,22 @@ IPADDR="192.0.2.5"   # a comment
 
 from __future__ import annotations
 
-import itertools
 import re
 
-from v2vlint.facts.syntax.shell import assignments
+from v2vlint.facts.syntax.edit_lines import whole_lines
+from v2vlint.facts.syntax.shell_run import Made, ShellRun
+from v2vlint.facts.syntax.shell_source import sourced_values
 from v2vlint.guest.text import GuestText
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span, Token
 
 MAX_VARS = 5000
+_REST = re.compile(r"[ \t]*(?:#[^\n]*)?\r?\n?")
 
 
 @dataclass(frozen=True, slots=True)
 class ShellVar:
-    """One assignment; ``value`` is the text between the quotes, ``where`` the assignment without a trailing comment."""
+    """One assignment; ``value`` is what the variable holds then, ``where`` the assignment without a trailing comment."""
 
     key: str
     value: Token
@@ -28,15 +30,20 @@ class ShellVar:
 
 @dataclass(frozen=True, slots=True)
 class ShellVars:
-    """The assignments of a file in order. ``malformed`` holds all other lines."""
+    """The assignments of a file in order. ``malformed`` holds all other lines, and those whose value cannot be told.
+
+    ``editable``: each assignment has lines of its own and is understood, so that one may be changed or deleted without the others.
+    """
 
     path: str
     vars: tuple[ShellVar, ...] = ()
     malformed: tuple[Span, ...] = ()
+    final: tuple[ShellVar, ...] = ()
+    editable: bool = True
 
     def get(self, key: str) -> Token | None:
-        """The final value; None when unset or empty."""
-        found = next((var.value for var in reversed(self.vars) if var.key == key), None)
+        """The final value; None when unset, empty or not to be told."""
+        found = next((var.value for var in self.final if var.key == key), None)
         return found if found is not None and found.value else None
 
     def text(self, key: str) -> str:
@@ -45,20 +52,38 @@ class ShellVars:
         return found.value if found else ""
 
     def matching(self, pattern: re.Pattern[str]) -> tuple[ShellVar, ...]:
-        """The assignments with a non-empty value whose whole key matches ``pattern``."""
-        return tuple(var for var in self.vars if var.value.value and pattern.fullmatch(var.key))
+        """The final assignments with a non-empty value whose whole key matches ``pattern``."""
+        return tuple(var for var in self.final if var.value.value and pattern.fullmatch(var.key))
 
 
 def shell_vars_from(text: GuestText) -> ShellVars:
-    """Parse the assignments of ``text``; other lines are malformed."""
-    found: list[ShellVar] = []
-    malformed: list[Span] = []
-    for one in itertools.islice(assignments(text), MAX_VARS):
-        if isinstance(one, Span):
-            malformed.append(one)
-        else:
-            found.append(ShellVar(one.name, one.inner, one.where))
-    return ShellVars(text.path, tuple(found), tuple(malformed))
+    """Parse the assignments of ``text``; other lines are malformed. Lines may end with a carriage return."""
+    run = sourced_values([text], crlf=True)
+    made = run.made[:MAX_VARS]
+    found = tuple(_var(one) for one in made if not one.value.why)
+    unread = (*run.commands, *(one.assignment.where for one in made if one.value.why))
+    editable = run.complete and all(not one.value.why for one in made) and _has_own_lines(text, made)
+    return ShellVars(text.path, found, unread, tuple(var for var in found if _is_final(run, var)), editable)
+
+
+def _var(made: Made) -> ShellVar:
+    value = made.value.text
+    place = value.where if value.runs else made.assignment.inner.where
+    return ShellVar(made.assignment.name, value.token or Token(value.text, place), made.assignment.where)
+
+
+def _is_final(run: ShellRun, var: ShellVar) -> bool:
+    value = run.get(var.key)
+    return not value.why and value.last is not None and value.last.where == var.where
+
+
+def _has_own_lines(text: GuestText, made: list[Made]) -> bool:
+    for one in made:
+        where = one.assignment.where
+        lines = whole_lines(text, where)
+        if text.content[lines.start : where.start].strip() or not _REST.fullmatch(text.content, where.end, lines.end):
+            return False
+    return True
 
 
 def is_no(value: str) -> bool:

@@ -9,13 +9,12 @@ Also SUSE's ``/etc/sysconfig/bootloader`` and Red Hat's legacy ``/etc/sysconfig/
 
 from __future__ import annotations
 
-import itertools
 import re
 
 from v2vlint.facts.boot.cmdline import KernelArg, split_args
 from v2vlint.facts.registry import provides
-from v2vlint.facts.syntax.located import Located
-from v2vlint.facts.syntax.shell import assignments
+from v2vlint.facts.syntax.shell_run import ShellValue
+from v2vlint.facts.syntax.shell_source import sh_is_bash, sourced_values
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
 from v2vlint.model.dataclass import dataclass
@@ -50,12 +49,23 @@ class GrubSetting:
 
 
 @dataclass(frozen=True, slots=True)
+class UntoldSetting:
+    """A variable whose value is not known. ``is_arguments``: it holds kernel arguments."""
+
+    name: str
+    where: Where
+    why: str
+    is_arguments: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class GrubDefaults:
     """The effective settings, in order of their last assignment; ``files`` are the existing files, ``malformed`` the lines that are not
-    assignments.
+    assignments. ``untold`` are the settings whose value cannot be told: a condition or a command decides.
     """
 
     settings: tuple[GrubSetting, ...] = ()
+    untold: tuple[UntoldSetting, ...] = ()
     files: tuple[str, ...] = ()
     malformed: tuple[Span, ...] = ()
     where: WholeFile = WholeFile(PATH)
@@ -84,27 +94,23 @@ def parse_grub_defaults(fs: GuestFS) -> GrubDefaults:
     if fs.readlink(RED_HAT) is None:
         paths.append(RED_HAT)
     texts = [text for path in paths if (text := fs.text(path)) is not None]
-    return grub_defaults_from(texts)
+    return grub_defaults_from(texts, bash=sh_is_bash(fs), fs=fs)
 
 
-def grub_defaults_from(texts: list[GuestText]) -> GrubDefaults:
-    """The settings after reading ``texts`` in order."""
-    values: dict[str, Located] = {}
-    places: dict[str, Span] = {}
-    malformed: list[Span] = []
-    found = (one for text in texts for one in itertools.islice(assignments(text), MAX_ASSIGNMENTS))
-    for one in found:
-        if isinstance(one, Span):
-            malformed.append(one)
-            continue
-        value = one.value(values)
-        before = values.pop(one.name, Located())
-        values[one.name] = before + value if one.adds else value
-        places[one.name] = one.written
-    settings = tuple(_setting(name, value, places[name]) for name, value in values.items())
-    return GrubDefaults(settings, tuple(text.path for text in texts), tuple(malformed))
+def grub_defaults_from(texts: list[GuestText], *, bash: bool = True, fs: GuestFS | None = None) -> GrubDefaults:
+    """The settings after reading ``texts`` in order; ``bash`` says whether /bin/sh is bash."""
+    run = sourced_values(texts, bash=bash, fs=fs)
+    found = list(run.values.items())[-MAX_ASSIGNMENTS:]
+    settings = tuple(_setting(name, value) for name, value in found if value.last is not None and not value.why)
+    untold = tuple(_untold(name, value) for name, value in found if value.why)
+    return GrubDefaults(settings, untold, tuple(text.path for text in texts), tuple(run.commands))
 
 
-def _setting(name: str, value: Located, where: Span) -> GrubSetting:
-    args = split_args(value) if _KERNEL.fullmatch(name) else ()
-    return GrubSetting(name, value.text, where, value.token, args)
+def _setting(name: str, value: ShellValue) -> GrubSetting:
+    assert value.last is not None, "it is set"
+    args = split_args(value.text) if _KERNEL.fullmatch(name) else ()
+    return GrubSetting(name, value.text.text, value.last.written, value.text.token, args)
+
+
+def _untold(name: str, value: ShellValue) -> UntoldSetting:
+    return UntoldSetting(name, value.where or WholeFile(PATH), value.why, _KERNEL.fullmatch(name) is not None)

@@ -1,0 +1,291 @@
+"""Files as a shell sources them: which assignments are made for certain, which perhaps; commands are never run."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+
+from v2vlint.facts.syntax.shell import Assignment, Expansion, Statement, Word, assignment, statements
+from v2vlint.facts.syntax.shell_run import ShellRun
+from v2vlint.guest.fs import GuestFS
+from v2vlint.guest.text import GuestText
+from v2vlint.model.place import Span
+
+MAX_DEPTH = 8
+_DECLARE = frozenset({"export", "readonly"})
+_DECLARE_BASH = frozenset({"declare", "typeset", "local"})
+_OPENS = {"if": "if", "while": "loop", "until": "loop", "for": "for", "select": "for", "case": "case", "{": "group"}
+_CLOSES = {"fi": ("if",), "done": ("loop", "for"), "esac": ("case",), "}": ("group", "function")}
+_WITHIN = frozenset({"then", "else", "elif", "do"})
+_SPECIAL = frozenset({":", ".", "eval", "exec", "exit", "return", "set", "shift", "times", "trap", "unset", "break", "continue"})
+_JOINS = ("&&", "||", "|")
+_READS = frozenset({"read", "getopts", "mapfile", "readarray"})
+_LOSES = frozenset({"eval", "let", "alias", "shopt", "enable"})
+_HARMLESS_SET = frozenset({"-a", "+a", "-e", "+e", "-x", "+x", "--", "allexport"})
+
+
+def source(shell: ShellRun, text: GuestText, *, crlf: bool = False) -> None:
+    """Read ``text`` as the next file."""
+    if shell.depth >= MAX_DEPTH:
+        shell.lose(text.span(0, 0), "files that source each other")
+        return
+    shell.depth += 1
+    _File(shell, text).run(statements(text, crlf=crlf))
+    shell.depth -= 1
+
+
+class _File:
+    """One file as it is sourced: lists, compound commands and functions."""
+
+    def __init__(self, shell: ShellRun, text: GuestText) -> None:
+        self.shell, self.text = shell, text
+        self.open: list[str] = []
+        self.header = ""
+        self.over = False
+
+    def run(self, found: Iterable[Statement]) -> None:
+        """Read the statements; lists joined by ``&&``, ``||`` and ``|`` are judged together."""
+        chain: list[Statement] = []
+        before = ""
+        for statement in found:
+            broken = statement.broken or _is_cut(statement, before) or (not self.shell.bash and any(word.items for word in statement.words))
+            broken |= statement.after == ";;" and "case" not in self.open
+            before = before if before in _JOINS and not statement.words else statement.after
+            if broken:
+                self.shell.end(statement.where, "a syntax error ends the file")
+                return
+            if not statement.words and statement.after == "\n" and chain:
+                continue  # the line goes on after && and ||
+            chain.append(statement)
+            if statement.after not in ("&&", "||", "|"):
+                self._list(chain)
+                chain = []
+            if self.over:
+                return
+        self._list(chain)
+        if self.open and not self.over:
+            self.shell.end(self.text.span(0, 0), "a syntax error ends the file")
+
+    def _list(self, chain: list[Statement]) -> None:
+        background = bool(chain) and chain[-1].after == "&"
+        status: bool | None = True
+        before = ""
+        for statement in chain:
+            piped = background or "|" in (before, statement.after)
+            reached = status if before == "&&" else None if status is None else not status if before == "||" else True
+            if reached is not False:
+                status = self._statement(statement, piped=piped, maybe="" if reached else "it depends on a command")
+                status = None if reached is None else status
+            before = statement.after
+
+    def _statement(self, statement: Statement, *, piped: bool, maybe: str) -> bool | None:
+        """What a statement does; its status if that can be told."""
+        if statement.redirected:
+            self.shell.end(statement.where, "a redirection that fails ends some shells")
+        words = self._structure(list(statement.words), statement)
+        inside = "function" in self.open or "(" in self.open
+        self._brackets(statement, words)
+        if not words or self.over or inside or piped:
+            return None
+        maybe = maybe or ("it depends on a condition" if self.open else "")
+        return self._simple(words, statement.where, maybe)
+
+    def _structure(self, words: list[Word], statement: Statement) -> list[Word]:
+        """Enter and leave compound commands; the words that remain are a simple command."""
+        while words and (text := self._raw(words[0])):
+            if text in _OPENS or (text == "function" and self.shell.bash):
+                self._enter(text, words, statement)
+                words = words[1:] if text in ("if", "while", "until", "{") else []
+            elif text in _CLOSES:
+                if not self.open or self.open.pop() not in _CLOSES[text]:
+                    self.shell.end(statement.where, "a syntax error ends the file")
+                words = []
+            elif text in _WITHIN or text == "!":
+                words = words[1:]
+                if text == "!" and words:
+                    return self._inverted(words, statement)
+            else:
+                break
+        return words
+
+    def _inverted(self, words: list[Word], statement: Statement) -> list[Word]:
+        self._simple(words, statement.where, "it depends on a command")
+        return []
+
+    def _enter(self, text: str, words: list[Word], statement: Statement) -> None:
+        if text == "{" and self.header:
+            self.open.append("function")
+            self.header = ""
+        elif text == "function":
+            name = self._raw(words[1]) if len(words) > 1 else ""
+            self.shell.define(name)
+            self.header = name
+            if len(words) > 2 and self._raw(words[2]) == "{":
+                self.open.append("function")
+                self.header = ""
+        else:
+            self.open.append(_OPENS[text])
+            if _OPENS[text] == "for" and statement.after not in (";", "\n"):
+                self.shell.end(statement.where, "a syntax error ends the file")
+            elif _OPENS[text] == "for" and len(words) > 1:
+                self.shell.spoil(self._raw(words[1]), statement.where, "a loop sets it")
+
+    def _brackets(self, statement: Statement, words: list[Word]) -> None:
+        if statement.after == "((":
+            self.shell.lose(statement.where, "arithmetic may set variables")
+            self.open += ["(", "("]
+        elif statement.after == "(":
+            if len(words) > 1 or (words and not _is_function(words[0])):
+                self.shell.end(statement.where, "a syntax error ends the file")
+            elif words:
+                self.header = self._raw(words[0])
+                self.shell.define(self.header)
+                words.clear()
+            self.open.append("(")
+        elif statement.after == ")" and self.open and self.open[-1] == "(":
+            self.open.pop()
+        elif statement.after == ")" and "case" not in self.open:
+            self.shell.end(statement.where, "a syntax error ends the file")
+
+    def _raw(self, word: Word) -> str:
+        return self.text.content[word.start : word.end]
+
+    def _simple(self, words: list[Word], where: Span, maybe: str) -> bool | None:
+        found = list(itertools.takewhile(bool, (assignment(self.text, word) for word in words)))
+        ahead = [one for one in found if one is not None]
+        if len(ahead) < len(words):
+            return self._with_command(ahead, words[len(ahead)], words[len(ahead) + 1 :], where, maybe)
+        for one in ahead:
+            self.shell.assign(one, maybe=maybe)
+        return True if all(Expansion("") not in one.parts for one in ahead) else None
+
+    def _with_command(self, ahead: list[Assignment], command: Word, args: list[Word], where: Span, maybe: str) -> bool | None:
+        """A command with the assignments in front of it, which hold for that command only."""
+        name, raw = command.text, self._raw(command)
+        if "[" in raw and "]" not in raw and name not in ("[", "[["):
+            self.shell.end(where, "a bracket is not closed")
+        if any(self.shell.protects(one.name) for one in ahead):
+            self.shell.end(where, "a read-only variable is set")
+        if name is None or self.shell.defines(name) or "\\\n" in raw:
+            self._note(where)
+            self.shell.lose(where, "a command that is not known may set variables")
+            return None
+        for one in ahead if name in _SPECIAL or name in _DECLARE else ():
+            self.shell.spoil(one.name, where, f"some shells keep it when it stands before {name}")
+        return self._command(name, args, where, maybe)
+
+    def _note(self, where: Span) -> None:
+        if not self.shell.commands or (self.shell.commands[-1].path, self.shell.commands[-1].line) != (where.path, where.line):
+            self.shell.commands.append(where)
+
+    def _command(self, name: str, args: list[Word], where: Span, maybe: str) -> bool | None:
+        if name in _DECLARE | _DECLARE_BASH:
+            self._declare(name, args, where, maybe)
+            return None
+        self._note(where)
+        if name in (":", "true", "false"):
+            return name != "false"
+        if name in ("command", "builtin") and args and args[0].text:
+            return self._command(args[0].text, args[1:], where, maybe)
+        if name == "unset":
+            return self._unset(args, where, maybe)
+        if name in (".", "source"):
+            self._source(name, args, where, maybe)
+        elif name in ("return", "exit", "exec"):
+            self._end(name, where, maybe)
+        else:
+            self._other(name, args, where)
+        return None
+
+    def _unset(self, args: list[Word], where: Span, maybe: str) -> bool:
+        for word in args if all(word.text != "-f" for word in args) else ():
+            if word.text and not _is_flag(word):
+                self.shell.unset(word.text, where, maybe=maybe)
+        return True
+
+    def _other(self, name: str, args: list[Word], where: Span) -> None:
+        """Commands that set variables in ways of their own."""
+        if name in _READS or (name == "printf" and any(arg.text == "-v" for arg in args)):
+            for word in args:
+                self.shell.spoil(word.text or "", where, f"{name} sets it")
+        elif name in _LOSES or "=" in name:  # NAME[1]=value and the like
+            self.shell.lose(where, f"{name} may set variables")
+        elif name == "set" and any(arg.text not in _HARMLESS_SET for arg in args):
+            self.shell.end(where, "set changes how the rest is read")
+
+    def _declare(self, name: str, args: list[Word], where: Span, maybe: str) -> None:
+        flags = {flag for word in args if _is_flag(word) for flag in word.text or ""}
+        found = [(word, assignment(self.text, word)) for word in args if not _is_flag(word)]
+        if name == "local" or not all(one or _is_name(word.text) for word, one in found):
+            self.shell.end(where, f"{name} fails")
+        for word, one in found:
+            bare = one.name if one else word.text or ""
+            if one is not None:
+                self.shell.assign(one, maybe=maybe)
+            if why := self._not_declared(name, flags, one):
+                self.shell.spoil(bare, where, why)
+            if name == "readonly" or "r" in flags:
+                self.shell.protect(bare)
+
+    def _not_declared(self, name: str, flags: set[str], one: Assignment | None) -> str:
+        if name in _DECLARE_BASH and (not self.shell.bash or flags - set("-xrg")):
+            return f"{name} is not read" if self.shell.bash else f"{name} is no command of sh"
+        split = one is not None and not self.shell.bash and any(isinstance(part, Expansion) for part in one.parts)
+        return "the shell may split it into words" if split else ""
+
+    def _source(self, name: str, args: list[Word], where: Span, maybe: str) -> None:
+        path = args[0].text if args else None
+        if not path or not path.startswith("/") or not self.shell.follows or (name == "source" and not self.shell.bash):
+            # dash ends with the first file that it does not find.
+            (self.shell.lose if self.shell.bash else self.shell.end)(where, "a file that is not followed may set variables")
+            return
+        text = self.shell.open(path)
+        if text is None:
+            self.shell.end(where, f"{path}, which it sources, is missing")
+        elif maybe:
+            self.shell.lose(where, f"{path} is sourced under a condition")
+        else:
+            source(self.shell, text)
+
+    def _end(self, name: str, where: Span, maybe: str) -> None:
+        if maybe:
+            self.shell.maybe_end(f"{name} may end the file before it")
+        elif name == "return":
+            self.over = True
+        else:
+            self.shell.end(where, f"{name} ends the shell")
+            self.over = True
+
+
+def _is_cut(statement: Statement, before: str) -> bool:
+    """Whether an operator lacks the command before or after it."""
+    if statement.words:
+        return False
+    return statement.after != "\n" if before in _JOINS else statement.after in (";", "&", *_JOINS) and before != ")"
+
+
+def _is_flag(word: Word) -> bool:
+    return (word.text or "").startswith("-")
+
+
+def _is_function(word: Word) -> bool:
+    return word.text is not None and "=" not in word.text
+
+
+def _is_name(text: str | None) -> bool:
+    return text is not None and text.isascii() and text.isidentifier()
+
+
+def sourced_values(texts: Iterable[GuestText | None], *, bash: bool = True, crlf: bool = False, fs: GuestFS | None = None) -> ShellRun:
+    """The shell after sourcing ``texts`` in order; missing ones are skipped. With ``fs``, files that they source are followed."""
+    run = ShellRun(bash=bash, follow=fs.text if fs is not None else None)
+    for text in texts:
+        if text is not None:
+            source(run, text, crlf=crlf)
+    return run
+
+
+def sh_is_bash(fs: GuestFS) -> bool:
+    """Whether the guest's /bin/sh is bash: assumed where it cannot be resolved."""
+    program = (fs.resolve("/bin/sh") or "").rpartition("/")[2]
+    return program in ("", "sh", "bash")
