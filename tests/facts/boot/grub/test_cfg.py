@@ -233,6 +233,30 @@ def test_a_configuration_without_a_menu() -> None:
     assert found.default.initrds == ("/boot/i",)
 
 
+@pytest.mark.parametrize("text", ["linux /boot/vmlinuz-6.1.0 root=/dev/sda1\n", "chainloader (hd0,1)+1\n"])
+def test_what_is_loaded_outside_of_an_entry_is_started_by_boot_only(text: str) -> None:
+    for end, stops in (("", f"{CFG} loads a system and does not run `boot`"), ("boot\n", "")):
+        system = MemoryFileSystem({CFG: f"{text}{end}", "/boot/vmlinuz-6.1.0": b"k"}, "ext4", "aaaa")
+        own = BlockDevice("disk1p1", "partition", 1, 0, 1, "ext4", "aaaa")
+        files = GrubFiles(GuestFS({"/": system}), BlockTable((BlockDevice("disk1", "disk", 1, 0), own)))
+        found = grub_menu(files, CFG, GrubProgram("bios"))
+        assert (found.stops, found.default is None) == (stops, bool(stops) or "chainloader" in text)
+
+
+@pytest.mark.parametrize(
+    ("body", "kernel", "initrds"),
+    [
+        ("initrd /boot/i\n linux /boot/k\n", "/boot/k", ()),
+        ("linux /boot/old\n initrd /boot/i\n linux /boot/k\n", "/boot/k", ()),
+        ("chainloader /boot/old\n linux /boot/k\n initrd /boot/i\n", "/boot/k", ("/boot/i",)),
+        ("linux /boot/k\n initrd /boot/i /boot/j\n", "/boot/k", ("/boot/i", "/boot/j")),
+    ],
+)
+def test_the_last_kernel_counts_with_what_is_loaded_for_it(body: str, kernel: str, initrds: tuple[str, ...]) -> None:
+    (entry,) = menu({CFG: f"menuentry x {{\n {body}}}\n", "/boot/k": b"k", "/boot/old": b"k", "/boot/i": b"i", "/boot/j": b"j"}).entries
+    assert (entry.kernel, entry.initrds, entry.chainload) == (kernel, initrds, "")
+
+
 def test_an_empty_configuration() -> None:
     found = menu({CFG: "# nothing\n"})
     assert (found.entries, found.default, found.default_reason) == ((), None, f"{CFG} has no entries")
@@ -265,3 +289,31 @@ def test_a_search_is_certain_where_grub_names_filesystems_as_blkid_does() -> Non
 def test_a_device_that_is_not_there_is_not_guessed(path: str) -> None:
     found = _two_disks().locate(path, "hd0,msdos1")
     assert (found.exists, found.certain) == (False, True)
+
+
+def test_a_path_begins_with_a_slash() -> None:
+    for name in ("vmlinuz", "(hd0,msdos1)vmlinuz", ""):
+        found = _two_disks().locate(name, "uuid:aaaa")
+        assert (found.exists, found.certain) == (False, True)
+    entry = menu({CFG: "menuentry x {\n linux boot/vmlinuz\n}\nmenuentry y {\n linux ${unset}/boot/vmlinuz\n}\n", "/boot/vmlinuz": b"k"})
+    assert [one.kernel for one in entry.entries] == ["boot/vmlinuz", "/boot/vmlinuz"]
+
+
+@pytest.mark.parametrize(
+    ("table", "device", "exists", "certain"),
+    [
+        ("dos", "hd0,msdos1", True, True),
+        ("dos", "hd0,1", True, True),
+        ("dos", "hd0,gpt1", False, True),
+        ("gpt", "hd0,gpt1", True, True),
+        ("gpt", "hd0,msdos1", False, True),
+        ("gpt", "hd0,gpt2", False, True),
+        ("", "hd0,gpt1", True, True),
+    ],
+)
+def test_a_partition_is_looked_for_in_the_table_that_is_named(table: str, device: str, exists: bool, certain: bool) -> None:
+    disk = BlockDevice("disk1", "disk", 1, 0, details=(("pt", table),))
+    own = BlockDevice("disk1p1", "partition", 1, 0, 1, "ext4", "aaaa")
+    files = GrubFiles(GuestFS({"/": MemoryFileSystem({"/vmlinuz": b"k"}, "ext4", "aaaa")}), BlockTable((disk, own)))
+    found = files.locate("/vmlinuz", device)
+    assert (found.exists, found.certain) == (exists, certain)

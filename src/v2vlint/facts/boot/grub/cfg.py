@@ -94,13 +94,20 @@ def _menu(shell: GrubShell, program: GrubProgram) -> BootMenu:
         raise FactUnavailable(WholeFile(shell.config), f"takes more than {MAX_STEPS} steps to follow")
     entries = tuple(entry for node in nodes for entry in _entries(node))
     default, reason = _default(shell, nodes)
-    if not entries and shell.boot.kernel:
+    if not entries and shell.boot.kernel and shell.boot.started:
         default = _entry(shell, MenuItem("", "", (), None), shell.boot, "0")
         entries, reason = (default,), "the configuration boots it without a menu"
-    stops = "" if entries or shell.doubts or shell.boot.chainload else " and ".join(dict.fromkeys(shell.lost[:4]))
+    stops = "" if entries or shell.doubts else _end(shell)
     files = tuple(dict.fromkeys((shell.config, *shell.read)))
     malformed = tuple(shell.malformed)
     return BootMenu("grub2", program.firmware, WholeFile(shell.config), entries, default, reason, files, malformed, stops)
+
+
+def _end(shell: GrubShell) -> str:
+    """Why a configuration without entries ends at GRUB's prompt; empty when it does not."""
+    if shell.boot.kernel or shell.boot.chainload:
+        return "" if shell.boot.started else f"{shell.config} loads a system and does not run `boot`"
+    return " and ".join(dict.fromkeys(shell.lost[:4]))
 
 
 def _always(program: GrubProgram) -> Environment:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
 from v2vlint.facts.boot.bls import bls_folder, grub_order
@@ -219,14 +220,29 @@ def _define(shell: GrubShell, args: Sequence[Field], command: Command) -> bool:
 
 
 def _linux(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool:
+    """Takes the place of whatever was loaded before, with its initramfs (``grub_cmd_linux`` of loader/i386/linux.c)."""
     if args:
-        shell.boot.kernel = args[0].text
-        shell.boot.args = tuple(arg.text for arg in args[1:])
-        shell.boot.kernel_path = shell.locate(args[0].text.text)
-    return True
+        shell.boot = Boot(unknown=shell.boot.unknown)
+        _kernel(shell, args)
+    return bool(args)
+
+
+def _kernel(shell: GrubShell, args: Sequence[Field]) -> None:
+    shell.boot.kernel = args[0].text
+    shell.boot.args = tuple(arg.text for arg in args[1:])
+    shell.boot.kernel_path = _file(shell, args[0])
+
+
+def _file(shell: GrubShell, name: Field) -> GuestPath:
+    place = shell.locate(name.text.text)
+    # A name that starts with an unknown variable may be a path all the same.
+    return place if name.known else dataclasses.replace(place, certain=False)
 
 
 def _initrd(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool:
+    """Ahead of ``linux`` it fails: "you need to load the kernel first"."""
+    if not shell.boot.kernel and shell.boot.unknown is None:
+        return False
     shell.boot.initrds = tuple(arg.text for arg in args if arg.text and not arg.text.text.startswith("--"))
     shell.boot.initrd_paths = tuple(shell.locate(initrd.text) for initrd in shell.boot.initrds)
     return True
@@ -237,18 +253,25 @@ def _multiboot(shell: GrubShell, args: Sequence[Field], _command: Command) -> bo
     return True
 
 
-def _module(shell: GrubShell, args: Sequence[Field], command: Command) -> bool:
+def _module(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool:
     plain = [arg for arg in args if arg.text and not arg.text.text.startswith("--")]
     # The first module is the Linux that Xen starts as dom0, the next ones its initramfs.
     if plain and not shell.boot.kernel:
-        return _linux(shell, plain, command)
+        _kernel(shell, plain)
+        return True
     shell.boot.initrds += tuple(arg.text for arg in plain[:1])
     shell.boot.initrd_paths += tuple(shell.locate(arg.text.text) for arg in plain[:1])
     return True
 
 
 def _chainload(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool:
-    shell.boot.chainload = args[-1].text.text if args else ""
+    if args:
+        shell.boot = Boot(chainload=args[-1].text.text, unknown=shell.boot.unknown)
+    return bool(args)
+
+
+def _boot(shell: GrubShell, _args: Sequence[Field], _command: Command) -> bool:
+    shell.boot.started = True
     return True
 
 
@@ -280,7 +303,7 @@ COMMANDS: dict[str, Handler] = {
     "source": _source, ".": _source, "configfile": _source, "normal": _source, "menuentry": _define, "submenu": _define,
     "linux": _linux, "linux16": _linux, "linuxefi": _linux, "initrd": _initrd, "initrd16": _initrd, "initrdefi": _initrd,
     "multiboot": _multiboot, "multiboot2": _multiboot, "module": _module, "module2": _module, "xen_hypervisor": _multiboot,
-    "xen_module": _module, "blscfg": _blscfg, "bls_import": _blscfg, "chainloader": _chainload,
+    "xen_module": _module, "blscfg": _blscfg, "bls_import": _blscfg, "chainloader": _chainload, "boot": _boot,
     "regexp": _forget, "probe": _forget, "smbios": _forget, "rdmsr": _forget,
     "export": _export, "insmod": _insmod, "break": _leave, "continue": _leave, "return": _leave, "exit": _leave,
     "shift": _shift, "setparams": _setparams, "eval": _eval, "echo": _succeed, "save_env": _succeed, "terminal_output": _succeed,

@@ -84,6 +84,8 @@ class GrubFiles:
         device, path = root, name
         if match := _DEVICE.fullmatch(name):
             device, path = match[1], match[2]
+        if not path.startswith("/"):
+            return GuestPath(name, exists=False)  # "invalid file name": without a slash it would be a list of blocks
         path = "/" + path.lstrip("/")
         if match and not device:
             return GuestPath(f"(){path}", exists=False)  # GRUB opens no device without a name: a failed search left its variable unset

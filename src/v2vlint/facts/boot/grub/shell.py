@@ -51,7 +51,10 @@ class MenuItem:
 
 @dataclass
 class Boot:
-    """What the commands of a menu entry load. ``unknown`` is the first command that this GRUB does not have, with its place."""
+    """What the commands of a menu entry load. ``unknown`` is the first command that this GRUB does not have, with its place.
+
+    ``started``: the script itself runs ``boot``, which GRUB adds only to menu entries.
+    """
 
     kernel: Located = field(default_factory=Located)
     args: tuple[Located, ...] = ()
@@ -61,6 +64,7 @@ class Boot:
     kernel_path: GuestPath | None = None
     initrd_paths: tuple[GuestPath, ...] = ()
     unknown: tuple[str, Span] | None = None
+    started: bool = False
 
 
 Environment = dict[str, Located | None]

@@ -45,7 +45,8 @@ def evaluate(words: Sequence[str | None], locate: Callable[[str], GuestPath]) ->
 
 class _Test:
     def __init__(self, words: list[str | None], fs: GuestFS, locate: Callable[[str], GuestPath]) -> None:
-        self.words, self.fs, self.locate, self.depth = words, fs, locate, 0
+        self.words, self.fs, self.depth = words, fs, 0
+        self.locate: Callable[[str], GuestPath] = lambda operand: locate(_rooted(operand))
 
     def expression(self) -> bool | None:
         """Up to the end, or to the closing parenthesis."""
@@ -134,6 +135,12 @@ class _Test:
         if found is None:
             return -1
         return max(int(found.mtime), 0) if self.fs.mounts[self.fs.mount_of(place.path)].type in _TIMED else 0
+
+
+def _rooted(operand: str) -> str:
+    """test.c, unlike the commands that open files, takes a name without a slash for one in the top folder, and none for the folder."""
+    device, bracket, path = operand.rpartition(")")
+    return operand if "/" in path else f"{device}{bracket}/{path}"
 
 
 def _both(one: bool | None, other: bool | None) -> bool | None:

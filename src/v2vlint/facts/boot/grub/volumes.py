@@ -12,7 +12,8 @@ from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.digits import decimal
 
-_BIOS_DISK = re.compile(r"hd(\d+)(?:,(?:[a-z]+)?(\d+))?")
+_BIOS_DISK = re.compile(r"hd(\d+)(?:,([a-z]*)(\d+))?")
+_TABLES = {"msdos": "dos", "gpt": "gpt"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,8 @@ def _devices(blocks: BlockTable, opened: Mapping[str, FileSystem]) -> dict[str, 
 def block_of(device: str, blocks: BlockTable) -> BlockDevice | None:
     """The block device for ``hd0,gpt2``, ``lvm/vg-lv``, ``lvmid/…/…``, ``md/NAME`` or ``mduuid/…``; None when it is unclear."""
     if match := _BIOS_DISK.fullmatch(device):
-        disk, number = decimal(match[1]), decimal(match[2] or "")
-        found = _only(one for one in blocks if one.disk == disk and one.number == number and one.kind in ("disk", "partition"))
+        disk = decimal(match[1])
+        found = _only(one for one in _numbered(match, blocks) if one.disk == disk)
         return blocks.raw(found) if found else None
     kind, _, name = device.partition("/")
     if kind == "lvm":  # written as device mapper escapes it: vg--a-lv
@@ -81,13 +82,24 @@ def block_of(device: str, blocks: BlockTable) -> BlockDevice | None:
 
 
 def is_opaque(device: str, blocks: BlockTable) -> bool:
-    """Whether ``hd0,msdos1`` is a part of an array that does not begin with the array's content, whichever disk the firmware calls hd0.
+    """Whether ``hd0,msdos1`` is a part of an array that does not begin with the array's content, or is on none of the disks, whichever
+    the firmware calls hd0.
 
     GRUB legacy stops there with "Error 17: Cannot mount selected partition".
     """
     match = _BIOS_DISK.fullmatch(device)
-    found = [one for one in blocks if match and one.number == decimal(match[2] or "") and one.kind in ("disk", "partition")]
+    found = _numbered(match, blocks) if match else []
+    if match and not found and match[2] in _TABLES and blocks.complete and blocks.disks:
+        return True  # "no such partition", on no disk
     return bool(found) and all(blocks.raw(one) is None for one in found)
+
+
+def _numbered(match: re.Match[str], blocks: BlockTable) -> list[BlockDevice]:
+    """The disks or partitions with the number of a name. ``gpt2`` is in a GPT only, ``msdos2`` never in one with a protective MBR."""
+    number, table = decimal(match[3] or ""), _TABLES.get(match[2] or "", "")
+    tables = {one.disk: one.detail("pt") for one in blocks.disks}
+    found = (one for one in blocks if one.number == number and one.kind in ("disk", "partition"))
+    return [one for one in found if not table or tables.get(one.disk, table) in ("", table)]
 
 
 def _only(found: Iterable[BlockDevice]) -> BlockDevice | None:
