@@ -89,7 +89,7 @@ def _machine(fs: GuestFS, path: str) -> str:
         head = fs.head(path, 4096) or b""
     except FactUnavailable:
         return ""
-    if head[0x202:0x206] == b"HdrS":
+    if head[0x202:0x206] == b"HdrS" and len(head) > _XLOADFLAGS:
         told = int.from_bytes(head[_PROTOCOL], "little") >= 0x20C  # xloadflags exists since protocol 2.12
         return ("x86_64" if head[_XLOADFLAGS] & _KERNEL_64 else "i386") if told else ""
     if head[56:60] == b"ARM\x64":

@@ -68,6 +68,7 @@ _STUB = "was built without an EFI stub, which loaders for UEFI need"
 IMAGES = {
     "bzimage": (sample_bzimage("6.1.0-13-amd64"), KernelImage("bzimage", "6.1.0-13-amd64")),
     "signed": (sample_bzimage("6.1.0") + bytes(9), KernelImage("bzimage", "6.1.0")),
+    "cut in its header": (sample_bzimage("6.1.0")[:0x208], KernelImage("bzimage", problem="is truncated: 520 bytes, within its header")),
     "short": (sample_bzimage("6.1.0", 64)[:2000], KernelImage("bzimage", "6.1.0", "is truncated: 2000 bytes of 2048")),
     "empty": (b"", KernelImage("", problem="is empty")),
     "zeros": (bytes(9000), KernelImage("", problem="starts with nothing but zero bytes")),

@@ -60,6 +60,7 @@ def xfs(base: Stream) -> Content | None:
     if block[:4] != b"XFSB" or len(block) < 512:
         return None
     from v2vlint.disk.filesystems.xfs_log import is_dirty
+    from v2vlint.disk.filesystems.xfs_space import usable_blocks
 
     found = XFS.read(block)
     size, version = found["sb_blocksize"], found["sb_versionnum"] & 0xF
@@ -68,7 +69,7 @@ def xfs(base: Stream) -> Content | None:
         sector_size=found["sb_sectsize"],
         fs_size=found["sb_dblocks"] * size,
         version=version,
-        free=found["sb_fdblocks"] * size,
+        free=usable_blocks(found) * size,
         inodes=found["sb_icount"],
         free_inodes=found["sb_ifree"],
         dirty_log=is_dirty(base, block),

@@ -11,6 +11,7 @@ from v2vlint.model.dataclass import dataclass
 
 _HEAD = 4096
 _SETUP = Fields("<", setup_sects=(0x1F1, "B"), syssize=(0x1F4, "I"), version=(0x206, "H"), kernel_version=(0x20E, "H"))  # boot.rst
+_SETUP_END = 0x210
 _ARM64 = Fields("<", flags=(24, "Q"))  # booting.rst
 _PAGES = (0, 4, 16, 64)
 """The page size in bits 1 and 2 of an arm64 header's flags; 0 when it is not stated."""
@@ -43,6 +44,8 @@ def read_kernel_image(fs: GuestFS, path: str) -> KernelImage | None:
     if not head.strip(b"\0"):
         return KernelImage("", problem="starts with nothing but zero bytes")
     if head[0x202:0x206] == b"HdrS":
+        if len(head) < _SETUP_END:
+            return KernelImage("bzimage", problem=f"is truncated: {found.size} bytes, within its header")
         return _bzimage(fs, path, head, found.size)
     kind = _other(head)
     problem = _arm_problem(fs, path, head) if kind in ("arm64", "zboot") else ""
