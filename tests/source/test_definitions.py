@@ -282,3 +282,14 @@ def test_time_grows_with_the_size_of_a_definition_and_not_with_its_square(
 
     seconds(10)
     assert min(seconds(4000) for _try in range(3)) < 10 * min(seconds(1000) for _try in range(3))
+
+
+@pytest.mark.parametrize(
+    ("kind", "mac"),
+    [("static", "00:50:56:00:00:01"), ("generated", "00:0c:29:00:00:02"), ("vpx", "00:0c:29:00:00:02"), ("", "00:50:56:00:00:01")],
+)
+def test_vmx_address_types(kind: str, mac: str) -> None:
+    text = 'ethernet0.present = "TRUE"\nethernet0.address = "00:50:56:00:00:01"\nethernet0.generatedAddress = "00:0c:29:00:00:02"\n'
+    (card,) = vmx("x.vmx", (text + (f'ethernet0.addressType = "{kind}"\n' if kind else "")).encode()).nics
+    assert card.mac == mac
+    assert line(card) == (2 if mac.endswith("1") else 3)

@@ -157,3 +157,25 @@ def test_a_file_that_networkmanager_must_not_touch() -> None:
 def test_any_text_is_survived(text: str) -> None:
     raw = text.encode("utf-8", "surrogateescape")
     assert len(fact(Ifcfg, {f"{RH}/ifcfg-x": raw, f"{SUSE}/ifcfg-y": raw}).files) == 2
+
+
+RED_HAT = "/etc/sysconfig/network-scripts/"
+FIXED = "DEVICE=ens192\nIPADDR=192.0.2.5\nPREFIX=24\n"
+
+
+@pytest.mark.parametrize(
+    ("own", "more", "gateways"),
+    [
+        ("", {"/etc/sysconfig/network": "GATEWAY=192.0.2.1\n"}, ["192.0.2.1"]),
+        ("", {"/etc/sysconfig/network": "GATEWAY=198.51.100.1\n"}, []),
+        ("", {"/etc/sysconfig/network": "GATEWAY=198.51.100.1\nGATEWAYDEV=ens192\n"}, ["198.51.100.1"]),
+        ("", {"/etc/sysconfig/network": "GATEWAY=192.0.2.1\nGATEWAYDEV=ens224\n"}, []),
+        ("", {f"{RED_HAT}route-ens192": "10.0.0.0/8 via 192.0.2.9\ndefault via 192.0.2.1 dev ens192\n"}, ["192.0.2.1"]),
+        ("", {f"{RED_HAT}route-ens224": "default via 192.0.2.1\n"}, []),
+        ("GATEWAY=192.0.2.1\nDEFROUTE=no\n", {}, []),
+        ("DEFROUTE=no\n", {"/etc/sysconfig/network": "GATEWAY=192.0.2.1\n"}, []),
+    ],
+)
+def test_which_interface_has_the_default_route(own: str, more: Files, gateways: list[str]) -> None:
+    (file,) = fact(Ifcfg, {f"{RED_HAT}ifcfg-ens192": FIXED + own, **more}).files
+    assert [gateway.value for gateway in file.interface.gateways] == gateways

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.facts.guests import HOSTILE, Files, at, edited, fact
+from tests.facts.guests import HOSTILE, Files, at, edited, fact, tokens_fit
 from v2vlint.facts.network.interface import Method
+from v2vlint.facts.network.managers import NetManagers
 from v2vlint.facts.network.nm_conf import NmConf
 from v2vlint.facts.network.nm_keyfile import NmKeyfiles
 from v2vlint.model.rule import Link
@@ -149,3 +150,29 @@ def test_any_text_is_survived(text: str) -> None:
     raw = text.encode("utf-8", "surrogateescape")
     assert len(fact(NmKeyfiles, {f"{ETC}/a": raw}).interfaces) <= 1
     assert fact(NmConf, {MAIN: raw}).plugins is None
+
+
+@pytest.mark.parametrize(
+    ("ipv4", "address", "gateways"),
+    [
+        ("addresses1=192.0.2.5;24;192.0.2.1;", "192.0.2.5/24", ["192.0.2.1"]),
+        ("addresses1=192.0.2.5;24;0.0.0.0;", "192.0.2.5/24", []),
+        ("address1=192.0.2.5/24,192.0.2.1", "192.0.2.5/24", ["192.0.2.1"]),
+        ("address1=192.0.2.5/24,192.0.2.1\nnever-default=true", "192.0.2.5/24", []),
+    ],
+)
+def test_addresses_of_every_age(ipv4: str, address: str, gateways: list[str]) -> None:
+    path = "/etc/NetworkManager/system-connections/lan"
+    files = {path: f"[connection]\nid=lan\ntype=802-3-ethernet\n[ipv4]\nmethod=manual\n{ipv4}\n"}
+    (one,) = fact(NmKeyfiles, files).interfaces
+    assert ([str(found) for found in one.addresses], [token.value for token in one.gateways]) == ([address], gateways)
+    assert tokens_fit(files, *one.gateways)
+
+
+@pytest.mark.parametrize(
+    ("conf", "read"), [("", True), ("[main]\nplugins=keyfile\n", False), ("[main]\nplugins=keyfile, ifcfg-rh\n", True)]
+)
+def test_networkmanager_reads_ifcfg_files_unless_told_otherwise(conf: str, read: bool) -> None:
+    plugin = "/usr/lib64/NetworkManager/1.40.0/libnm-settings-plugin-ifcfg-rh.so"
+    files = {"/sbin/init": "", "/usr/sbin/NetworkManager": "", plugin: "", "/etc/NetworkManager/NetworkManager.conf": conf}
+    assert fact(NetManagers, files).nm_reads_ifcfg is read

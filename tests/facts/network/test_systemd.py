@@ -75,7 +75,7 @@ def test_a_static_interface_whole() -> None:
         "ens192@2:6",
     )
     assert [(str(address), at(address.where)) for address in lan.addresses] == [("192.0.2.5/24", "6:9"), ("2001:db8::5/64", "12:9")]
-    assert [at(token) for token in lan.gateways] == ["192.0.2.1@7:9", "192.0.2.254@15:9"]
+    assert [at(token) for token in lan.gateways] == ["192.0.2.1@7:9"]  # the route to 10.0.0.0/8 is none to everywhere
     assert [at(token) for token in lan.dns] == ["192.0.2.53@8:5", "1.1.1.1@8:16"]
 
 
@@ -179,3 +179,12 @@ def test_values_that_networkd_understands(values: str, method: Method) -> None:
 def test_unmanaged_is_a_boolean(value: str, unmanaged: bool) -> None:
     found = fact(Networkd, {f"{ETC}/x.network": f"[Match]\nName=ens192\n[Link]\nUnmanaged={value}\n"})
     assert bool(found.unmanaged) is unmanaged
+
+
+def test_only_default_routes_have_the_default_gateway() -> None:
+    routes = (
+        "[Route]\nDestination=10.0.0.0/8\nGateway=192.0.2.9\n[Route]\nDestination=0.0.0.0/0\nGateway=192.0.2.1\n[Route]\nGateway=fe80::1\n"
+    )
+    files = {"/etc/systemd/network/a.network": f"[Match]\nName=ens192\n[Network]\nAddress=192.0.2.5/24\n{routes}"}
+    (one,) = fact(Networkd, files).interfaces
+    assert [token.value for token in one.gateways] == ["192.0.2.1", "fe80::1"]

@@ -12,6 +12,7 @@ Backup copies are recognised as their readers do it: initscripts and wicked skip
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -101,6 +102,7 @@ def _file(text: GuestText, manager: Manager) -> IfcfgFile:
     # An internal port of Open vSwitch lies on its bridge, not below it.
     masters += ("OVS_BRIDGE",) if manager is not Manager.WICKED and not _is_internal(vars_) else ()
     master = next((token for key in masters if (token := vars_.get(key))), None)
+    no_route = is_no(vars_.text("DEFROUTE"))
     interface = InterfaceConfig(
         manager=manager,
         where=_head(text, vars_),
@@ -111,7 +113,7 @@ def _file(text: GuestText, manager: Manager) -> IfcfgFile:
         set_mac=mac_token(vars_.get("MACADDR") or vars_.get("LLADDR")),
         method=Method.NONE if master else _method(vars_, addresses),
         addresses=addresses,
-        gateways=tuple(var.value for var in vars_.matching(re.compile(r"GATEWAY\d*|IPV6_DEFAULTGW"))),
+        gateways=() if no_route else tuple(var.value for var in vars_.matching(re.compile(r"GATEWAY\d*|IPV6_DEFAULTGW"))),
         dns=tuple(var.value for var in vars_.matching(re.compile(r"DNS\d+"))),
         autostart=_autostart(vars_, manager) and not _RANGE.fullmatch(suffix),
         uses=tuple(_uses(vars_, name)),
@@ -224,8 +226,10 @@ def _with_globals(fs: GuestFS, file: IfcfgFile) -> IfcfgFile:
         return file
     if interface.manager is Manager.WICKED:
         gateways, dns = tuple(_suse_routes(fs, interface.label)), _setting(fs, f"{SUSE}/config", "NETCONFIG_DNS_STATIC_SERVERS")
+    elif is_no(file.vars.text("DEFROUTE")):
+        return file
     else:
-        gateways, dns = _setting(fs, "/etc/sysconfig/network", "GATEWAY"), ()
+        gateways, dns = tuple(_red_hat_routes(fs, interface)), ()
     return replace(file, interface=replace(interface, gateways=interface.gateways or gateways, dns=interface.dns or dns))
 
 
@@ -233,6 +237,28 @@ def _setting(fs: GuestFS, path: str, key: str) -> tuple[Token, ...]:
     text = fs.text(path)
     value = shell_vars_from(text).get(key) if text is not None else None
     return words_of(value) if value else ()
+
+
+def _red_hat_routes(fs: GuestFS, interface: InterfaceConfig) -> Iterator[Token]:
+    """Default gateways of ``route-NAME``, and the one for all interfaces, which applies to the network that it is in (ifup-eth)."""
+    text = fs.text(f"{RED_HAT}/route-{interface.label}")
+    for line in text.lines() if text is not None else ():
+        words = line.words()
+        if len(words) > 2 and words[0].value in ("default", "0.0.0.0/0") and words[1].value == "via":
+            yield words[2]
+    device = _setting(fs, "/etc/sysconfig/network", "GATEWAYDEV")
+    if device and device[0].value != interface.label:
+        return
+    for gateway in _setting(fs, "/etc/sysconfig/network", "GATEWAY"):
+        if device or any(address.prefix is None or _within(gateway.value, address) for address in interface.addresses):
+            yield gateway
+
+
+def _within(gateway: str, address: Address) -> bool:
+    try:
+        return ipaddress.ip_address(gateway) in ipaddress.ip_network(str(address), strict=False)
+    except ValueError:
+        return True
 
 
 def _suse_routes(fs: GuestFS, name: str) -> Iterator[Token]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from v2vlint.facts.environment.services import Services
 from v2vlint.facts.network.interface import Manager
+from v2vlint.facts.network.nm_conf import NmConf
 from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
@@ -48,12 +49,12 @@ class NetManagers:
 
 
 @provides
-def parse_net_managers(fs: GuestFS, services: Services) -> NetManagers:
+def parse_net_managers(fs: GuestFS, services: Services, nm_conf: NmConf) -> NetManagers:
     """Decide by the guest's programs and enabled services. Without an init or any program that configures cards, nothing is known."""
     if not services.init or not any(fs.exists(path) for paths in _PROGRAMS.values() for path in paths):
         return NetManagers()
     active = tuple((manager, _runs(fs, services, manager)) for manager in Manager)
-    return NetManagers(active, _has_plugin(fs))
+    return NetManagers(active, _has_plugin(fs) and nm_conf.reads_ifcfg)
 
 
 def _runs(fs: GuestFS, services: Services, manager: Manager) -> bool:

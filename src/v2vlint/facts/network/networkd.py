@@ -9,7 +9,7 @@ Gateway=192.0.2.1
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from v2vlint.facts.network.interface import Address, InterfaceConfig, InterfaceEdits, Manager, Method, address_from, kind_of_name, mac_token
 from v2vlint.facts.network.match import MatchKey
@@ -17,6 +17,7 @@ from v2vlint.facts.network.systemd_match import live_units, match_of
 from v2vlint.facts.network.udev_version import UdevVersion
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.edit_lines import delete_all, insert_line_after, replace_token
+from v2vlint.facts.syntax.ini import IniSection, words_of
 from v2vlint.facts.syntax.systemd_unit import Unit, boolean, in_containers_only, read_units, same_file, section_places, setting_places
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
@@ -31,6 +32,7 @@ _STACKED = ("VLAN", "MACVLAN", "IPVLAN", "MACVTAP", "Xfrm", "Tunnel", "VXLAN", *
 _DRIVERS = {"veth": "veth", "bridge": "bridge", "tun": "tunnel", "bonding": "bond", "dummy": "dummy"}
 # "If the specified address is 0.0.0.0 (or ::), a new address range is taken from a pool": systemd.network(5).
 _POOLS = ("0.0.0.0/", "::/")
+_ANYWHERE = ("", "0.0.0.0/0", "::/0")
 _TYPES = {"wlan": "wifi", "wwan": "wwan", "loopback": "loopback", "bond": "bond", "bridge": "bridge", "vlan": "vlan", "sit": "tunnel"}
 
 
@@ -99,7 +101,7 @@ def _interface(unit: Unit, kinds: dict[str, str], users: dict[str, list[Token]],
         set_mac=mac_token(unit.get("Link", "MACAddress")),
         method=_method(unit, addresses),
         addresses=addresses,
-        gateways=unit.words("Network", "Gateway") + unit.words("Route", "Gateway"),
+        gateways=unit.words("Network", "Gateway") + tuple(_default_gateways(unit)),
         dns=unit.words("Network", "DNS"),
         autostart=not _manual(unit),
         uses=tuple(token for name in names for token in users.get(name.value, ())),
@@ -157,11 +159,19 @@ def _drop_mac(unit: Unit, names: tuple[Token, ...], macs: list[Token]) -> tuple[
     return (ReplaceText(places[0], text.content[places[0].start : places[0].end], f"Name={ANY_CARD}"),)
 
 
+def _default_sections(unit: Unit) -> list[IniSection]:
+    """Route sections without a destination; those with one are not default routes."""
+    return [section for section in unit.ini.named("Route") if (to := section.get("Destination")) is None or to.value in _ANYWHERE]
+
+
+def _default_gateways(unit: Unit) -> Iterator[Token]:
+    for section in _default_sections(unit):
+        yield from words_of(gateway) if (gateway := section.get("Gateway")) else ()
+
+
 def _default_routes(unit: Unit) -> tuple[Span, ...]:
-    """The places of route sections without a destination; those with one are not default routes."""
-    sections = [
-        section for section in unit.ini.named("Route") if (to := section.get("Destination")) is None or to.value in ("0.0.0.0/0", "::/0")
-    ]
+    """The places of the sections of default routes."""
+    sections = _default_sections(unit)
     return tuple(place for section in sections for place in (section.where, *(setting.where for setting in section.settings)))
 
 

@@ -31,6 +31,11 @@ class NmConf:
         return not refused and (manages_all or self.manages_ethernet)
 
     @property
+    def reads_ifcfg(self) -> bool:
+        """Whether the plugin for Red Hat's ifcfg files is used: the built-in list has it wherever it is installed."""
+        return self.plugins is None or "ifcfg-rh" in [word.strip() for word in self.plugins.value.replace(";", ",").split(",")]
+
+    @property
     def manages_ethernet(self) -> bool:
         """Whether ethernet cards are managed at all (Ubuntu leaves them to netplan)."""
         if self.unmanaged is None:

@@ -39,6 +39,9 @@ _IGNORED = re.compile(r"\..*|.*(?:~|\.pem|\.der|\.[A-Za-z0-9]{6})", re.IGNORECAS
 _LIST = re.compile(r"[^;,\s]+")
 _ADDRESS = re.compile(r"address(?:es)?\d*")
 _STATIC = re.compile(r"address(?:es)?\d*|gateway|dns|dns-search")
+# addresses1=ADDRESS;PREFIX;GATEWAY; up to version 0.9.
+_OLD_ADDRESS = re.compile(r"[0-9a-fA-F.:]+;(?P<prefix>\d{1,3});[0-9a-fA-F.:]*;?")
+_NO_GATEWAY = ("0.0.0.0", "::")
 _ROUTE = re.compile(r"routes?\d*")
 _DEFAULT_ROUTES = ("0.0.0.0/0", "::/0")
 _WIRED = ("ethernet", "802-3-ethernet")
@@ -174,6 +177,9 @@ def _addresses(ini: IniFile) -> tuple[tuple[Address, ...], tuple[Token, ...]]:
             # address1=ADDRESS/PREFIX,GATEWAY and route1=NETWORK/PREFIX,GATEWAY,METRIC.
             if _ADDRESS.fullmatch(setting.key):
                 words = [slice_token(setting.value, m.start(), m.end()) for m in _LIST.finditer(setting.value.value)]
+                if old := _OLD_ADDRESS.fullmatch(setting.value.value):
+                    addresses.extend(found for word in words[:1] if (found := address_from(word.value, word.where, old["prefix"])))
+                    words = [word for word in words[2:3] if word.value not in _NO_GATEWAY]
                 addresses.extend(found for word in words if "/" in word.value and (found := address_from(word.value, word.where)))
                 gateways.extend(word for word in words if "/" not in word.value and address_from(word.value, word.where))
             elif _ROUTE.fullmatch(setting.key) and setting.value.value.startswith(_DEFAULT_ROUTES):
@@ -181,7 +187,8 @@ def _addresses(ini: IniFile) -> tuple[tuple[Address, ...], tuple[Token, ...]]:
                 gateways.extend(word for word in words[1:2] if address_from(word.value, word.where))
         if gateway := _get(ini, version, "gateway"):
             gateways.append(gateway)
-    return tuple(addresses), tuple(gateways)
+    never = any((token := _get(ini, version, "never-default")) and token.value.lower() in ("1", "true", "yes") for version in ("ipv4",))
+    return tuple(addresses), () if never else tuple(gateways)
 
 
 def _settings(ini: IniFile, section: str) -> Iterator[IniSetting]:

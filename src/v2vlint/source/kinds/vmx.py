@@ -179,8 +179,11 @@ def _nics(values: _Values) -> Iterator[NicDevice]:
         stated = values.get(f"{card}.address")
         # VMware writes "generated" or "vpx" for addresses that it has made.
         fixed = bool(stated) and values.get(f"{card}.addresstype", "static").lower() == "static"
-        mac = mac_address(stated) or mac_address(values.get(f"{card}.generatedaddress"))
-        where = values.at(f"{card}.address" if stated else f"{card}.generatedaddress", f"{card}.generatedaddress", f"{card}.present")
+        found = {key: mac_address(values.get(key)) for key in (f"{card}.address", f"{card}.generatedaddress")}
+        # One that is left over from the other type does not count (libvirt's vmx.c, virVMXParseEthernet).
+        keys = sorted(found, key=lambda key: key.endswith(".generatedaddress") == fixed)
+        mac = next((found[key] for key in keys if found[key]), "")
+        where = values.at(*(key for key in keys if found[key]), f"{card}.present")
         kind = values.get(f"{card}.connectiontype").lower()
         model = values.get(f"{card}.virtualdev")
         # How VMware writes vmxnet2 (libvirt's vmx.c, virVMXParseEthernet).
