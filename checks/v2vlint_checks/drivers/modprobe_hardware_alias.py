@@ -9,6 +9,7 @@ from v2vlint.api import (
     Example,
     Finding,
     Fix,
+    Link,
     Modprobe,
     ModprobeCommand,
     Mover,
@@ -64,6 +65,11 @@ class ModprobeHardwareAlias(Rule):
         Example({**sample_boot(), _CONF: "alias eth0 virtio_net\nalias usb-controller uhci-hcd\n# alias eth1 e1000\n"}),
         Example({**sample_boot(), _CONF: "alias eth0 xennet\nalias scsi_hostadapter xenblk\n"}, target="xen"),
         Example({**sample_boot(), _CONF: "alias eth0 off\n", "/usr/bin/kmod": ""}, title="kmod does not read modprobe.conf"),
+        Example(
+            {**sample_boot(), _CONF: "alias eth0 pcnet32\n", "/etc/modules.conf": Link("modprobe.conf")},
+            flags=(f"{_CONF}:1",),
+            title="a file with two names",
+        ),
     )
 
     def check(self, modprobe: Modprobe, choices: BootChoices, target: Target, refusals: Refusals) -> Iterator[Finding]:

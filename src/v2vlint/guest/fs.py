@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import BinaryIO, TypeVar, cast
 
 from v2vlint.disk.filesystems.node import Attributed, FileSystem, Kind, Node, Stat, as_it_lies, as_known
@@ -96,6 +96,11 @@ class GuestFS:
         """The canonical path after following every link, or None when it leads nowhere."""
         found = self._find(path)
         return None if found is None else found[0]
+
+    def distinct(self, paths: Sequence[str]) -> list[str]:
+        """``paths`` without further names of a file that has been named: its lines count once, and are changed once."""
+        first = {self.resolve(path) or path: path for path in reversed(paths)}
+        return [path for path in paths if first[self.resolve(path) or path] == path]
 
     def mount_of(self, path: str) -> str:
         """The mount point of the filesystem that ``path``, a canonical path, is on."""

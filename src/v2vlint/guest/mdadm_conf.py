@@ -43,7 +43,7 @@ def read_mdadm_conf(fs: GuestFS) -> MdadmConf:
     """mdadm.conf and its drop-ins. Missing files count as empty."""
     paths = [path for path in PATHS if fs.is_file(path)]
     paths += [f"{folder}/{name}" for folder in FOLDERS for name in fs.listdir(folder) if name.endswith(".conf")]
-    return mdadm_conf_from([text for path in paths if (text := fs.text(path))])
+    return mdadm_conf_from([text for path in fs.distinct(paths) if (text := fs.text(path))])
 
 
 def mdadm_conf_from(texts: list[GuestText]) -> MdadmConf:

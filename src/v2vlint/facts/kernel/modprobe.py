@@ -122,7 +122,8 @@ def _files(fs: GuestFS) -> Iterable[str]:
             if name not in winners and _is_read(name, modern) and len(winners) < MAX_FILES:
                 winners[name] = f"{folder}/{name}"
     folders = [path for _, path in sorted(winners.items()) if fs.is_file(path)]
-    return folders if modern else [*(path for path in LEGACY if fs.is_file(path)), *folders]
+    # modules.conf may be a link to modprobe.conf.
+    return folders if modern else fs.distinct([*(path for path in LEGACY if fs.is_file(path)), *folders])
 
 
 def _is_read(name: str, modern: bool) -> bool:
