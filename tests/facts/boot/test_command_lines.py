@@ -122,6 +122,8 @@ def test_settings_under_a_condition_cannot_be_told() -> None:
     found = store({"/etc/default/grub": text}).get(GrubDefaults)
     assert [(one.name, one.is_arguments) for one in found.untold] == [("GRUB_CMDLINE_LINUX", True)]
     assert (found.get("GRUB_CMDLINE_LINUX"), found.value("GRUB_TIMEOUT")) == (None, "5")
+    broken = {"/etc/default/grub": "GRUB_TIMEOUT=5\n", "/etc/sysconfig/bootloader": "LOADER='\n"}
+    assert store(broken).get(GrubDefaults).value("GRUB_TIMEOUT") == "5"
     bash = {"/etc/default/grub": "GRUB_CMDLINE_LINUX+=quiet\n"}
     assert store(bash).get(GrubDefaults).value("GRUB_CMDLINE_LINUX") == "quiet"
     assert store({**bash, "/bin/dash": "", "/bin/sh": Link("dash")}).get(GrubDefaults).untold

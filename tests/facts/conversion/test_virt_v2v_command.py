@@ -56,6 +56,31 @@ def test_the_input(ref: GuestRef, source: str, words: str) -> None:
     assert command(ref, source) == f"virt-v2v {words} -o libvirt -os POOL"
 
 
+LOCKED = BlockTable(
+    (
+        BlockDevice("disk1p2", "partition", 1, 0, 2, "crypto_LUKS", "aa-1"),
+        BlockDevice("luks-aa-1", "luks", 1, 0, fs_type="btrfs", parents=("disk1p2",), details=(("default_subvolume", "@"),)),
+        BlockDevice("vg/a-b", "lv", 1, 0, fs_type="crypto_LUKS", uuid="bb-2"),
+        BlockDevice("luks-bb-2", "luks", 1, 0, fs_type="ext4", parents=("vg/a-b",)),
+        BlockDevice("disk1p3", "partition", 1, 0, 3, "crypto_LUKS", "cc-3"),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("root", "subvolume", "device"),
+    [
+        ("luks-aa-1", "@", "/dev/mapper/cryptsda2"),
+        ("luks-aa-1", "@home", "btrfsvol:/dev/mapper/cryptsda2/@home"),
+        ("luks-bb-2", "", "/dev/mapper/luks-bb-2"),
+    ],
+)
+def test_what_is_opened_needs_its_keys_and_has_libguestfs_s_name(root: str, subvolume: str, device: str) -> None:
+    keys = "--key aa-1:file:KEY_FILE --key bb-2:file:KEY_FILE"
+    made = command(DISK, root=root, subvolume=subvolume, several=True, given=(LOCKED,))
+    assert made == f"virt-v2v -i disk a {keys} --root {device} -o libvirt -os POOL"
+
+
 def test_what_virt_v2v_cannot_read_has_no_command() -> None:
     assert command(GuestRef("w", "disks", ("a", "b"))) == ""
     assert command(GuestRef("w", "definition", ("web.vbox",)), "virtualbox") == ""

@@ -5,6 +5,7 @@ Words in capitals are placeholders for the user.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator
 
@@ -34,8 +35,9 @@ def virt_v2v_command(ref: GuestRef, store: FactStore, root: str, subvolume: str,
     source = tuple(_input(ref, definition))
     if not source or not store.get(Conversion).by_virt_v2v:
         return ""
-    chosen = ("--root", _device(store.get(BlockTable).named(root), root, subvolume)) if several else ()
-    words = ("virt-v2v", *source, *chosen, *_macs(store, definition), *_OUTPUTS.get(store.get(Target).platform, _LOCAL))
+    blocks = store.get(BlockTable)
+    chosen = ("--root", _device(blocks.named(root), root, subvolume, blocks)) if several else ()
+    words = ("virt-v2v", *source, *_keys(blocks), *chosen, *_macs(store, definition), *_OUTPUTS.get(store.get(Target).platform, _LOCAL))
     return shlex.join(words)
 
 
@@ -56,14 +58,33 @@ def _input(ref: GuestRef, definition: Definition) -> Iterator[str]:
         yield from ("-i", "disk", *ref.paths)
 
 
-def _device(device: BlockDevice | None, name: str, subvolume: str) -> str:
+def _keys(blocks: BlockTable) -> Iterator[str]:
+    """virt-v2v asks for the passphrase of each encrypted device that it is given no key for, and sees no system behind it without."""
+    for device in blocks:
+        if device.fs_type in ("crypto_LUKS", "BitLocker") and blocks.children(device.name):
+            name = device.uuid or _device(device, device.name, "", blocks)
+            yield from ("--key", f"{name}:file:KEY_FILE")
+
+
+def _device(device: BlockDevice | None, name: str, subvolume: str, blocks: BlockTable) -> str:
     """libguestfs's name of a root; the default subvolume of a btrfs goes by the device itself."""
-    if device is None or device.kind not in ("disk", "partition"):
-        return f"/dev/{name}"
-    # libguestfs attaches every disk to SCSI, in the given order.
-    path = f"/dev/sd{letters_of(device.disk)}{device.number or ''}"
-    inside = bool(subvolume) and subvolume != device.detail("default_subvolume")
+    if device is not None and device.kind in ("luks", "bitlocker"):
+        # inspect_do_decrypt of libguestfs-common's options/decrypt.c: in a partition by its name, in a volume by its UUID.
+        below = next((one for parent in device.parents if (one := blocks.named(parent))), None)
+        path = f"/dev/mapper/{_opened(below, blocks)}" if below else f"/dev/{name}"
+    elif device is None or device.kind not in ("disk", "partition"):
+        path = f"/dev/{name}"
+    else:
+        # libguestfs attaches every disk to SCSI, in the given order.
+        path = f"/dev/sd{letters_of(device.disk)}{device.number or ''}"
+    inside = bool(subvolume) and (device is None or subvolume != device.detail("default_subvolume"))
     return f"btrfsvol:{path}/{subvolume}" if inside else path
+
+
+def _opened(below: BlockDevice, blocks: BlockTable) -> str:
+    if below.kind == "lv":
+        return f"luks-{below.uuid}"
+    return "crypt" + re.sub(r"[^A-Za-z0-9]", "", _device(below, below.name, "", blocks).removeprefix("/dev/"))
 
 
 def _macs(store: FactStore, definition: Definition) -> Iterator[str]:

@@ -89,12 +89,16 @@ class GrubDefaults:
 def parse_grub_defaults(fs: GuestFS) -> GrubDefaults:
     """The guest's settings for grub-mkconfig. Missing files count as empty."""
     names = [name for name in fs.listdir(DROP_INS) if name.endswith(".cfg")]
-    paths = [PATH, *(f"{DROP_INS}/{name}" for name in names), SUSE]
-    # With GRUB 2 it is a link to /etc/default/grub, which must not be read twice.
-    if fs.readlink(RED_HAT) is None:
-        paths.append(RED_HAT)
-    texts = [text for path in paths if (text := fs.text(path)) is not None]
-    return grub_defaults_from(texts, bash=sh_is_bash(fs), fs=fs)
+    # Each group has a reader of its own. With GRUB 2, Red Hat's is a link to /etc/default/grub, which must not be read twice.
+    groups = [[PATH, *(f"{DROP_INS}/{name}" for name in names)], [SUSE], [RED_HAT] if fs.readlink(RED_HAT) is None else []]
+    texts = ([text for path in paths if (text := fs.text(path)) is not None] for paths in groups)
+    found = [grub_defaults_from(group, bash=sh_is_bash(fs), fs=fs) for group in texts]
+    return GrubDefaults(
+        tuple({one.name: one for each in found for one in each.settings}.values()),
+        tuple(one for each in found for one in each.untold),
+        tuple(path for each in found for path in each.files),
+        tuple(place for each in found for place in each.malformed),
+    )
 
 
 def grub_defaults_from(texts: list[GuestText], *, bash: bool = True, fs: GuestFS | None = None) -> GrubDefaults:
