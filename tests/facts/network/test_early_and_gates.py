@@ -125,6 +125,22 @@ def test_a_zone_that_a_connection_names_itself_is_no_certainty() -> None:
     assert (certain.runs, perhaps.runs) == (True, None)
 
 
+@pytest.mark.parametrize(
+    ("switch", "policy", "found"),
+    [
+        ("ENABLED=yes\n", 'DEFAULT_INPUT_POLICY="DROP"\n', ["ens192"]),
+        ('ENABLED="yes" # on\n', "", ["ens192"]),
+        ("ENABLED=yes\nENABLED=no\n", "", []),
+        ("#ENABLED=yes\n", "", []),
+        ("ENABLED=yes\n", "DEFAULT_INPUT_POLICY='ACCEPT'\n", []),
+    ],
+)
+def test_ufw_is_switched_by_files_that_a_shell_sources(switch: str, policy: str, found: list[str]) -> None:
+    rules = "*filter\n:ufw-user-input - [0:0]\n-A ufw-user-input -i ens192 -p tcp --dport 22 -j ACCEPT\nCOMMIT\n"
+    files = {"/etc/ufw/ufw.conf": switch, "/etc/default/ufw": policy, "/etc/ufw/user.rules": rules}
+    assert [token.value for gate in fact(Firewalls, files).gates for token in gate.interfaces] == found
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_files(text: str) -> None:
     paths = ("/etc/dhcpcd.conf", "/etc/ssh/sshd_config", "/etc/iptables/rules.v4", "/etc/nftables.conf", "/etc/firewalld/zones/a.xml")

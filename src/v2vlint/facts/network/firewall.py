@@ -14,6 +14,7 @@ from v2vlint.facts.network.filter_chains import admitted
 from v2vlint.facts.network.iptables_rules import has_port, saved_chains
 from v2vlint.facts.network.nft_rules import nft_tables
 from v2vlint.facts.registry import provides
+from v2vlint.facts.syntax.shell_source import sh_is_bash, sourced_values
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
 from v2vlint.model.dataclass import dataclass
@@ -26,6 +27,7 @@ _IPTABLES = (
     ("/etc/iptables/iptables.rules", ("iptables",)),
     ("/etc/iptables.up.rules", ()),
 )
+_UFW_POLICY = "DEFAULT_INPUT_POLICY"
 _NFTABLES = ("/etc/nftables.conf", "/etc/sysconfig/nftables.conf")
 _ZONES = ("/etc/firewalld/zones", "/usr/lib/firewalld/zones")
 _SSH_PORT = 22
@@ -77,10 +79,10 @@ def _iptables(fs: GuestFS, services: Services, sshd: Sshd) -> Iterator[SshGate]:
 
 
 def _ufw(fs: GuestFS, services: Services, sshd: Sshd) -> Iterator[SshGate]:
-    switch, defaults, text = fs.text("/etc/ufw/ufw.conf"), fs.text("/etc/default/ufw"), fs.text("/etc/ufw/user.rules")
-    on = switch is not None and re.search(r"^ENABLED=yes", switch.content, re.MULTILINE | re.IGNORECASE)
-    open_ = defaults is not None and re.search(r'^DEFAULT_INPUT_POLICY="?ACCEPT', defaults.content, re.MULTILINE)
-    if on and not open_ and text is not None:
+    """ufw-init-functions, a script for /bin/sh, sources both files."""
+    text = fs.text("/etc/ufw/user.rules")
+    settings = sourced_values((fs.text("/etc/ufw/ufw.conf"), fs.text("/etc/default/ufw")), bash=sh_is_bash(fs), fs=fs)
+    if text is not None and settings.known("ENABLED").text.text in ("yes", "YES") and settings.known(_UFW_POLICY).text.text != "ACCEPT":
         rules = saved_chains(text, sshd.ports).rules
         yield from _gate("ufw", admitted(rules, "ufw-user-input", closed=True), starts_if_there(fs, services, "ufw"))
 
