@@ -111,6 +111,25 @@ def test_a_target_without_hardware_cannot_be_proven() -> None:
 PROVABLE = [name for name in target.names() if target.load(name).hardware]
 
 
+@pytest.mark.parametrize(
+    ("machine", "card", "device"),
+    [
+        ("q35", "virtio-net-pci", "virtio-net-pci,bus=port0,disable-legacy=off,netdev=net0"),
+        ("q35", "virtio-net-pci,disable-legacy=on", "virtio-net-pci,disable-legacy=on,bus=port0,netdev=net0"),
+        ("q35", "e1000e", "e1000e,bus=port0,netdev=net0"),
+        ("q35", "e1000", "e1000,netdev=net0"),
+        ("pc", "virtio-net-pci", "virtio-net-pci,netdev=net0"),
+    ],
+)
+def test_the_card_is_where_libvirt_puts_it(machine: str, card: str, device: str) -> None:
+    """Names of cards are made of their places: enp1s0 behind a port, ens3 in the first free slot of a PC."""
+    there = board(machine=machine)
+    hardware = replace(there.hardware, nic=card)
+    words = list(network(replace(there, target=replace(there.target, hardware=hardware))))
+    assert words[-1].startswith(f"{device},mac=")
+    assert ("pcie-root-port,id=port0,chassis=1,slot=1" in words) is ("port0" in device)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PROVABLE)
 def test_qemu_builds_the_hardware_of_every_shipped_target(name: str) -> None:
@@ -120,9 +139,9 @@ def test_qemu_builds_the_hardware_of_every_shipped_target(name: str) -> None:
     command = [
         PROGRAMS[there.target.arch][0],
         *basics(there),
+        *network(there),
         *disks,
         *disk_devices(there, ["disk0", "disk1"]),
-        *network(there),
         "-S",
         "-qmp",
         "stdio",

@@ -129,8 +129,9 @@ def _command(board: ProofMachine, disks: Sequence[ProofDisk], options: Options, 
     yield from basics(board)
     yield from firmware_options(board.firmware, board.target.arch, folder)
     yield from block_options(disks, folder, nodes)
-    yield from disk_devices(board, [f"disk{index}" for index in range(len(disks))], options.boot_disk)
+    # The card before the disks: it gets the first slot that is free.
     yield from network(board)
+    yield from disk_devices(board, [f"disk{index}" for index in range(len(disks))], options.boot_disk)
     if options.kernel:
         yield from ("-kernel", str(options.kernel.kernel), "-append", options.kernel.visible_line(board.target.arch))
         if options.kernel.initrds:
