@@ -17,6 +17,7 @@ from tests.proving.truth import TARGETS
 from tests.truth import images, record
 from tests.truth.bases import BASES
 from tests.truth.build import build
+from tests.truth.draw import TARGETS as DRAWN_TARGETS
 from tests.truth.draw import Drawn, drawn
 from v2vlint import target
 from v2vlint.facts.network.landing import NetworkLanding
@@ -124,6 +125,10 @@ def verdict(said: Forecast, proof: Proof) -> str:
     return "network" if proof.came_up else "elsewhere"
 
 
+def _among(name: str, wanted: list[str] | None) -> bool:
+    return wanted is None or name in wanted
+
+
 def main() -> int:
     """Run cells from the command line; 1 when one of them does not agree."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -131,6 +136,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=10)
     parser.add_argument("--seed", type=int, action="append", metavar="N", help="these numbers, instead of --first and --count")
     parser.add_argument("--base", action="append", choices=tuple(BASES), help="only guests that are installed from it")
+    parser.add_argument("--machine", action="append", choices=DRAWN_TARGETS, help="only guests that land on it")
     parser.add_argument("--wrong", action="store_true", help="only guests with a defect: most of them stop early")
     parser.add_argument("--show", action="store_true", help="say what the numbers make, boot nothing")
     parser.add_argument("--again", action="store_true", help="also numbers that the table has")
@@ -142,7 +148,8 @@ def main() -> int:
     wrong = 0
     for seed in options.seed or range(options.first, options.first + options.count):
         cell = drawn(seed)
-        if (options.base and cell.guest.base not in options.base) or (options.wrong and not cell.defects):
+        unwanted = options.wrong and not cell.defects
+        if unwanted or not (_among(cell.guest.base, options.base) and _among(cell.target, options.machine)):
             continue
         if options.show or (str(seed) in known and not options.again):
             print(f"{seed}: {cell.name}" if options.show else f"{seed}: known", flush=True)
