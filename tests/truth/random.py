@@ -18,7 +18,7 @@ from tests.truth import images, record
 from tests.truth.bases import BASES
 from tests.truth.build import build
 from tests.truth.draw import TARGETS as DRAWN_TARGETS
-from tests.truth.draw import Drawn, drawn
+from tests.truth.draw import DEFECTS, Drawn, drawn
 from v2vlint import target
 from v2vlint.facts.network.landing import NetworkLanding
 from v2vlint.facts.registry import FactStore
@@ -137,7 +137,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, action="append", metavar="N", help="these numbers, instead of --first and --count")
     parser.add_argument("--base", action="append", choices=tuple(BASES), help="only guests that are installed from it")
     parser.add_argument("--machine", action="append", choices=DRAWN_TARGETS, help="only guests that land on it")
-    parser.add_argument("--wrong", action="store_true", help="only guests with a defect: most of them stop early")
+    parser.add_argument("--wrong", action="store_true", help="only guests with a defect")
+    parser.add_argument(
+        "--defect", action="append", choices=[one.name for one in DEFECTS], help="only guests that have it, or another of these"
+    )
     parser.add_argument("--show", action="store_true", help="say what the numbers make, boot nothing")
     parser.add_argument("--again", action="store_true", help="also numbers that the table has")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep logs and screens of every boot there")
@@ -149,6 +152,7 @@ def main() -> int:
     for seed in options.seed or range(options.first, options.first + options.count):
         cell = drawn(seed)
         unwanted = options.wrong and not cell.defects
+        unwanted |= options.defect is not None and not any(_among(one.name, options.defect) for one in cell.defects)
         if unwanted or not (_among(cell.guest.base, options.base) and _among(cell.target, options.machine)):
             continue
         if options.show or (str(seed) in known and not options.again):
