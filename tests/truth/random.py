@@ -17,8 +17,8 @@ from tests.proving.truth import TARGETS
 from tests.truth import images, record
 from tests.truth.bases import BASES
 from tests.truth.build import build
-from tests.truth.draw import TARGETS as DRAWN_TARGETS
 from tests.truth.draw import DEFECTS, Drawn, drawn
+from tests.truth.draw import TARGETS as DRAWN_TARGETS
 from v2vlint import target
 from v2vlint.facts.network.landing import NetworkLanding
 from v2vlint.facts.registry import FactStore
