@@ -18,7 +18,11 @@ from tests.truth.bases import BASES
 from tests.truth.draw import MENUS, Drawn, Guest
 
 _SPEEDS = "panic=1 mitigations=off net.ifnames=1 nokaslr no_timer_check cryptomgr.notests=1 apparmor=0 audit=0 rd.retry=8 rd.timeout=20"
-_NOT_NEEDED = " systemd.mask=systemd-tmpfiles-setup.service systemd.mask=systemd-tmpfiles-setup-dev.service"
+# Emulation on a busy machine takes longer for a device than systemd's 90 seconds.
+_SYSTEMD = (
+    " systemd.mask=systemd-tmpfiles-setup.service systemd.mask=systemd-tmpfiles-setup-dev.service"
+    " systemd.default_timeout_start_sec=300 systemd.default_device_timeout_sec=300"
+)
 _BOOT_PROGRAM = Path("/usr/lib/systemd/boot/efi/systemd-bootx64.efi")
 _PROFILE = """\
 [connection]
@@ -82,7 +86,7 @@ def _configure(tree: Path, guest: Guest, work: Path) -> None:
     menu = tree / MENUS[0]
     words = "console=ttyAMA0,115200" if guest.arch == "arm64" else "console=ttyS0,115200"
     speeds = _SPEEDS.replace("net.ifnames=1 ", "") if guest.network == "ifupdown" else _SPEEDS
-    speeds += _NOT_NEEDED if BASES[guest.base].init == "systemd" else ""
+    speeds += _SYSTEMD if BASES[guest.base].init == "systemd" else ""
     text = menu.read_text().replace(f"console=tty0 {words}", f"{words} {speeds}")
     menu.write_text(text.replace(" ro console=", " rootflags=subvol=@ ro console=") if guest.stack == "subvol" else text)
     _entry(tree, guest, menu.read_text())

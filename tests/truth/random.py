@@ -33,7 +33,7 @@ from v2vlint.model.target import Target
 from v2vlint.proving import Wish, forecast, prove
 from v2vlint.source.locate import locate
 
-TIMEOUT = 400.0
+TIMEOUT = 900.0
 MEMORY = 768
 # A kernel whose timer did not tick while the host had other work.
 _STARVED = "IO-APIC + timer doesn't work"

@@ -88,7 +88,7 @@ def basics(board: ProofMachine) -> Iterator[str]:
 def network(board: ProofMachine) -> Iterator[str]:
     """One network card on an isolated network with a DHCP server and nothing else. It has no boot ROM.
 
-    It is where libvirt puts it, because systemd names it after its place: behind the first port of a Q35 (enp1s0), in slot 3 of a PC (ens3).
+    It is where libvirt puts it, as systemd names it after its place: behind the first port of a Q35 (enp1s0), in slot 3 of a PC (ens3).
     """
     yield from ("-netdev", "user,id=net0,restrict=on,ipv6=off")
     card, place = board.hardware.nic, ""
