@@ -104,6 +104,7 @@ TARGET: dict[str, Schema] = {
     "other_slots": some(number(0, 1 << 14)),
     "other_buses": some(number(0, 255)),
     "other_indexes": some(number(0, 1 << 27)),
+    "macs": some({"type": "string", "pattern": "^[0-9a-f]{2}(:[0-9a-f]{2}){5}$"}),
     "mac_prefixes": some({"type": "string", "pattern": "^[0-9a-f]{2}(:[0-9a-f]{2}){1,2}$"}),
     "max_mtu": number(0, 1 << 16),
     "firmware": some({"enum": ["bios", "uefi"]}, 1),

@@ -185,3 +185,16 @@ def test_the_places_of_cards(tmp_path: Path, devices: str, places: list[tuple[st
     boards = found.boards if places else ()
     assert [(card.at, card.slot, card.index) for board in boards for card in board.cards] == places
     assert (found.boards, found.other_buses) == (usual.boards, usual.other_buses) or (places and not found.other_buses)
+
+
+@pytest.mark.parametrize(
+    ("cards", "macs"),
+    [
+        ("<interface><mac address='52:54:00:AA:00:01'/></interface>", ("52:54:00:aa:00:01",)),
+        ("<interface><mac address='52:54:00:aa:00:01'/></interface><interface/>", ()),
+        ("", ()),
+    ],
+)
+def test_cards_have_their_own_addresses(tmp_path: Path, cards: str, macs: tuple[str, ...]) -> None:
+    text = f"<domain type='kvm'><devices><disk device='lun'><target dev='sda' bus='scsi'/></disk>{cards}</devices></domain>"
+    assert load(tmp_path, text).macs == macs

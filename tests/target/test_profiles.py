@@ -156,6 +156,7 @@ SAMPLES: dict[str, Any] = {
     "hardware": {"disk": "nvme"},
     "choices": [{"guests": ["debian 9-"], "source": "odd", "nic": {"name": "odd card", "any_of": [["odd"]]}}],
     "boards": [{"cards": ["0000:09:00.0"], "source": "odd"}], "other_slots": [9, 99], "other_buses": [9, 99], "other_indexes": [9, 99],
+    "macs": ["02:99:00:00:00:01"],
     "mac_prefixes": ["02:99"], "max_mtu": 1492, "names_system_disk": True, "sector_size": 4096, "secure_boot": "own", "efi32": True,
     "first_disk_only": ["uefi"], "arch": "aarch64", "arm_level": 91, "page_sizes": [16],
 }  # fmt: skip

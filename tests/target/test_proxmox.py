@@ -60,3 +60,17 @@ def test_a_machine_without_a_disk_is_no_target(tmp_path: Path) -> None:
         load(tmp_path, "memory: 512\nide2: none,media=cdrom\n")
     with pytest.raises(UsageError, match="no such file"):
         target.load(str(tmp_path / "gone.conf"))
+
+
+@pytest.mark.parametrize(
+    ("cards", "macs"),
+    [
+        (
+            "net0: virtio=BC:24:11:AA:00:01,bridge=vmbr0\nnet1: e1000,macaddr=bc:24:11:aa:00:02\n",
+            ("bc:24:11:aa:00:01", "bc:24:11:aa:00:02"),
+        ),
+        ("net0: virtio,bridge=vmbr0\n", ()),
+    ],
+)
+def test_cards_have_their_own_addresses(tmp_path: Path, cards: str, macs: tuple[str, ...]) -> None:
+    assert load(tmp_path, f"scsi0: a:b\n{cards}").macs == macs

@@ -133,6 +133,21 @@ class InterfaceNameBound(Rule):
             title="the MAC address travels, so it can keep the name",
         ),
         Example(
+            {
+                "/etc/NetworkManager/system-connections/lan.nmconnection": (
+                    "[connection]\nid=lan\ntype=ethernet\ninterface-name=ens192\n[ethernet]\nmac-address=00:50:56:9A:BC:01\n"
+                )
+            },
+            given=(sample_domain("<interface type='network'><mac address='00:50:56:9a:bc:99'/></interface>\n"),),
+            flags=("/etc/NetworkManager/system-connections/lan.nmconnection:4",),
+            fixed={
+                "/etc/NetworkManager/system-connections/lan.nmconnection": (
+                    "[connection]\nid=lan\ntype=ethernet\n[ethernet]\nmac-address=00:50:56:9A:BC:01\n"
+                ),
+            },
+            title="by its definition the machine has another address, by which no name can be kept",
+        ),
+        Example(
             {"/etc/systemd/network/10-lan.network": "[Match]\nName=ens192\n[Network]\nDHCP=yes\n"},
             given=(CardNames(keep=True), sample_domain("<interface type='network'><mac address='00:50:56:9a:bc:01'/></interface>\n")),
             flags=("/etc/systemd/network/10-lan.network:2",),
@@ -328,12 +343,13 @@ def _effect(loss: Loss, landing: NetworkLanding, target: Target, severity: Sever
     return f"the card {verb} another name on {target.name}{rest}"
 
 
-def _address(loss: Loss, target: Target, macs: CardMacs) -> str:
+def _address(loss: Loss, landing: NetworkLanding, target: Target, macs: CardMacs) -> str:
     """The MAC address by which the card can keep the name: from the configuration itself, or supplied by the user."""
-    config = loss.config
-    if config.mac is not None and config.name is not None and not config.is_virtual and target.keeps_mac:
+    config, keeps = loss.config, target.keeps_mac and not target.macs
+    gone = any(other.config is config and other.key is MatchKey.MAC for other in landing.losses)
+    if config.mac is not None and config.name is not None and not config.is_virtual and target.keeps_mac and not gone:
         return config.mac.value.lower()
-    return macs.address(loss.tokens[0].value, keeps_mac=target.keeps_mac) if macs.keep else ""
+    return macs.address(loss.tokens[0].value, keeps_mac=keeps) if macs.keep else ""
 
 
 def _keep(name: str, mac: str, network: Network) -> WriteFile:
@@ -346,7 +362,7 @@ def _keep(name: str, mac: str, network: Network) -> WriteFile:
 
 def _fix(loss: Loss, landing: NetworkLanding, target: Target, macs: CardMacs) -> Fix | None:
     token, config, network = loss.tokens[0], loss.config, landing.network
-    if _NAME.fullmatch(token.value) and (mac := _address(loss, target, macs)):
+    if _NAME.fullmatch(token.value) and (mac := _address(loss, landing, target, macs)):
         return Fix(f"keep the name {token} by the card's MAC address", Applicability.SAFE, (_keep(token.value, mac, network),))
     if config.is_virtual or token not in config.names:
         return None

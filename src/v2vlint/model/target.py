@@ -165,7 +165,8 @@ class Target:
 
     ``boards`` are the usual arrangements of network cards; ``other_slots``, ``other_buses`` and ``other_indexes`` are ranges of further
     places a card may get, empty where the boards are exhaustive. ``mac_prefixes`` are the prefixes of MAC addresses assigned by the
-    platform, ``max_mtu`` is the largest packet its network carries in bytes, 0 when not known.
+    platform, ``macs`` the addresses of a certain machine's cards, in order; empty where they are the source's or new ones, ``max_mtu`` is
+    the largest packet its network carries in bytes, 0 when not known.
     """
 
     name: str
@@ -214,6 +215,7 @@ class Target:
     other_buses: tuple[int, ...] = ()
     other_indexes: tuple[int, ...] = ()
     mac_prefixes: tuple[str, ...] = ()
+    macs: tuple[str, ...] = ()
     max_mtu: int = 0
     hardware: Hardware | None = None
 

@@ -163,6 +163,7 @@ def _sector(value: Any, place: str) -> int:
 
 _WORD = shaped(r"[a-z0-9][a-z0-9._-]*", "a word of lower-case letters, digits and ._-")
 _DEVICE = shaped(r"/dev/[\w/-]+", "the path of a device")
+_CARD_MAC = shaped(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", "a MAC address in lower case")
 _MAC = shaped(r"[0-9a-f]{2}(:[0-9a-f]{2}){1,2}", "the first bytes of a MAC address")
 _COUNT = number(0, 1 << 24)
 _SETS = filled(filled(text))
@@ -186,6 +187,7 @@ KEYS: dict[str, TargetKey] = {
     "other_buses": TargetKey(span(255), "cards", _others("other_buses", "bus")),
     "other_indexes": TargetKey(span(1 << 27), "cards", _others("other_indexes", "firmware index")),
     "mac_prefixes": TargetKey(listed(_MAC), "addresses", _words("mac_prefixes")),
+    "macs": TargetKey(listed(_CARD_MAC), "cards' addresses", _words("macs")),
     "max_mtu": TargetKey(number(0, 1 << 16), "packets", lambda target: [f"{target.max_mtu} bytes at most"] if target.max_mtu else []),
     "displays": TargetKey(
         listed(table(Display, {"name": text, "modules": listed(text), "xorg_drivers": listed(text)})), "display", _displays

@@ -11,6 +11,7 @@ from xml.etree.ElementTree import Element
 
 from v2vlint.model.arm_level import BASE, arm_level
 from v2vlint.model.errors import UsageError
+from v2vlint.model.mac import all_macs
 from v2vlint.model.target import Controller, Display, Firmware, Hardware, Nic, SecureBoot, Target
 from v2vlint.model.units import LIBVIRT
 from v2vlint.model.xml_document import read_document
@@ -68,7 +69,7 @@ def _target(name: str, path: str, data: bytes | str) -> Target:
     root = read_document(path, data, UsageError).root
     if root.tag != "domain":
         raise UsageError(f"{path}: not a libvirt domain", hint="'virsh dumpxml NAME' prints one")
-    disks = [disk for disk in root.iterfind("devices/disk") if disk.get("device", "disk") == "disk"]
+    disks = [disk for disk in root.iterfind("devices/disk") if disk.get("device", "disk") in ("disk", "lun")]
     if not disks:
         raise UsageError(f"{path}: a domain without a disk")
     scsi = next((_model(one) for one in root.iterfind("devices/controller") if one.get("type") == "scsi"), "")
@@ -96,6 +97,7 @@ def _target(name: str, path: str, data: bytes | str) -> Target:
         arm_level=_arm_level(root.find("cpu")),
         ram_mib=_memory(root),
         keeps_mac=True,
+        macs=all_macs(_model(card.find("mac"), "address") for card in cards),
         boards=placed or base.boards,
         # Stated addresses leave no other places.
         other_slots=() if placed else base.other_slots,

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from v2vlint.model.errors import UsageError
+from v2vlint.model.mac import all_macs
 from v2vlint.model.proxmox_conf import MAX_CONF, Conf, read_conf
 from v2vlint.model.target import Display, Firmware, Hardware, Nic, Target
 from v2vlint.target.libvirt import controller_of, cpu_level_of, nic_modules, video_modules, x_drivers
@@ -53,6 +54,7 @@ def _target(path: Path, conf: Conf) -> Target:
         name=path.stem,
         title=f"Proxmox VE machine {conf.get('name', path.stem)}",
         controllers=tuple(controller_of(bus, scsi, str(path)) for bus in buses),
+        macs=all_macs(_mac(conf, key) for key in sorted(conf.values) if _CARDS.fullmatch(key)),
         nics=tuple(Nic(model, nic_modules(model, str(path))) for model in models),
         displays=(_display(video),) if video else (),
         consoles=_consoles(conf),
@@ -62,6 +64,11 @@ def _target(path: Path, conf: Conf) -> Target:
         boards=tuple(board for board in base.boards if board.source.startswith("q35" if q35 else "i440fx")) or base.boards,
         hardware=_hardware(buses[0], scsi, models, video, q35=q35),
     )
+
+
+def _mac(conf: Conf, key: str) -> str:
+    """The address of a card, which follows its model or is an option of its own."""
+    return conf.get(key).partition(",")[0].partition("=")[2] or conf.options(key, "model").get("macaddr", "")
 
 
 def _card(conf: Conf, key: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from tests.facts.guests import Files, fact
@@ -299,3 +301,10 @@ def test_a_card_may_have_an_address_that_the_user_states() -> None:
     definition = Definition("libvirt", "vm.xml", nics=(NicDevice("52:54:00:00:00:01"),))
     wishes = CardNames(macs=(("lan", "00:50:56:9a:bc:01"),))
     assert fact(NetworkLanding, PINNED_TO_MAC, load("kvm"), definition, wishes).outlook.survival is KEPT
+
+
+def test_a_machine_as_the_target_has_its_own_addresses() -> None:
+    definition = Definition("libvirt", "vm.xml", nics=(NicDevice("00:50:56:9a:bc:01"),))
+    for macs, survival in ((("52:54:00:00:00:01",), LOST), (("52:54:00:00:00:01", "00:50:56:9a:bc:01"), KEPT)):
+        machine = dataclasses.replace(load("kvm"), macs=macs)
+        assert fact(NetworkLanding, PINNED_TO_MAC, machine, definition).outlook.survival is survival

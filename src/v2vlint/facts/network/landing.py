@@ -219,11 +219,11 @@ def _believed(name: str, policy: NamePolicy) -> bool:
 def _macs(
     network: Network, target: Target, wishes: CardNames, asking: Iterable[InterfaceConfig], definition: Definition
 ) -> tuple[str, ...]:
-    """The addresses of the target's cards, one each: those of the definition's cards if the target keeps them; without a definition, those
-    that the configuration requires."""
+    """The addresses of the target's cards, one each: those that it states; those of the definition's cards if it keeps them; without a
+    definition, those that the configuration requires."""
     tokens = [pin.mac for pin in network.pins] + [config.mac for config in asking]
     asked = dict.fromkeys(plain_mac(token.value) for token in tokens if token is not None)
-    defined = definition.all_macs if target.keeps_mac else ()
+    defined = target.macs or (definition.all_macs if target.keeps_mac else ())
     found = (*defined, *(mac for mac in asked if wishes.knows(mac) or (target.keeps_mac and not defined)))
     return tuple(dict.fromkeys(found))[:MAX_CARDS]
 
