@@ -71,17 +71,17 @@ class _Option:
 
 def _rules(line: Line, start: int, ports: frozenset[int]) -> Iterator[FilterRule]:
     options = list(_options(line, start))
-    targets = [one for one in options if one.name in ("-j", "-g")]
-    if not targets or not all(_may_match(one, ports) for one in options):
+    jumps = [one for one in options if one.name in ("-j", "-g")]
+    if not jumps or not all(_may_match(one, ports) for one in options):
         return
-    target = targets[-1]
+    jump = jumps[-1]
     others = [one for one in options if one.name not in (*_TESTED, "-j", "-g", "--comment", "--reject-with")]
     plain = all(one.name == "-m" and one.value.value in _PLAIN_MATCHES for one in others)
     sure = plain and all(_certain(one, ports) for one in options)
     names = tuple(one.value for one in options if one.name == "-i" and not one.inverted)
-    action = Action.UNKNOWN if target.name == "-g" else _ACTIONS.get(target.value.value, Action.JUMP)
-    if target.value.value not in _PASSING:
-        yield FilterRule(action, names, sure, target.value.value)
+    action = Action.UNKNOWN if jump.name == "-g" else _ACTIONS.get(jump.value.value, Action.JUMP)
+    if jump.value.value not in _PASSING:
+        yield FilterRule(action, names, sure, jump.value.value)
 
 
 def _options(line: Line, start: int) -> Iterator[_Option]:
