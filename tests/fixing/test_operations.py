@@ -41,6 +41,14 @@ def test_overwrite_follows_links_and_keeps_line_ends() -> None:
     assert work(fix(REPLACE)) == [{"op": "overwrite", "path": "/etc/fstab", "data": "UUID=1 / ext4\r\n", "expect": expect}]
 
 
+def test_a_file_is_changed_under_one_name() -> None:
+    other = ReplaceText(Span("/etc/fstab", 10, 11, 1), "/", "/x")
+    done = build(memory_guest(FILES), BlockTable(), (fix(REPLACE), fix(other)))
+    assert [one["op"] for one in done.operations] == ["overwrite"]
+    assert [reason for _fix, reason in done.refused] == ["/etc/fstab: is a second name of a file that is changed already"]
+    assert build(memory_guest(FILES), BlockTable(), (fix(REPLACE, other),)).operations == ()
+
+
 @pytest.mark.parametrize(
     ("edit", "operation"),
     [

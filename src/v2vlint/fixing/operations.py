@@ -21,7 +21,7 @@ from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable
-from v2vlint.model.fix import AppendInitramfs, CopyFile, Edit, Fix, Rebuild, WriteData, WriteFile
+from v2vlint.model.fix import AppendInitramfs, CopyFile, Edit, Fix, Rebuild, ReplaceText, WriteData, WriteFile
 from v2vlint.model.place import WholeFile
 from v2vlint.model.rewrite import StaleEdit, registry_changes, rewrite, unified
 
@@ -70,9 +70,11 @@ def build(fs: GuestFS, blocks: BlockTable, fixes: Sequence[Fix], *, rebuild: boo
     taken: list[Fix] = []
     refused: list[tuple[Fix, str]] = []
     held: list[PathAndSize] = []
+    names: dict[str, str] = {}
     # Each alone at first: one that cannot be carried out must not take the others with it.
     for fix in fixes:
         try:
+            own = _one_name(fs, fix.edits, names)
             _operations(draft, fix.edits)
             alone = tuple(draft.writes)
             if lack_of_room(fs, blocks, (*held, *alone)):
@@ -83,6 +85,7 @@ def build(fs: GuestFS, blocks: BlockTable, fixes: Sequence[Fix], *, rebuild: boo
         else:
             taken.append(fix)
             held.extend(alone)
+            names.update(own)
     edits = _edits(*taken)
     if not edits:
         return RootWork(refused=tuple(refused))
@@ -90,6 +93,19 @@ def build(fs: GuestFS, blocks: BlockTable, fixes: Sequence[Fix], *, rebuild: boo
     written = sum(map(_size, operations))
     diff = _diff(changes, operations)
     return RootWork(operations, tuple(taken), tuple(refused), diff, selinux_specification(fs), written, is_windows(fs))
+
+
+def _one_name(fs: GuestFS, edits: Iterable[Edit], names: Mapping[str, str]) -> dict[str, str]:
+    """``names`` (by the file that each leads to) and those of the files that ``edits`` change. FactUnavailable for a second name of one:
+    what is written under the one is not what is expected under the other.
+    """
+    found = dict(names)
+    for edit in edits:
+        if isinstance(edit, ReplaceText):
+            path = edit.where.path
+            if found.setdefault(fs.resolve(path) or path, path) != path:
+                raise FactUnavailable(WholeFile(path), "is a second name of a file that is changed already")
+    return found
 
 
 def _edits(*fixes: Fix) -> tuple[Edit, ...]:
