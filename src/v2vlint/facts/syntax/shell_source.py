@@ -15,8 +15,9 @@ MAX_DEPTH = 8
 _DECLARE = frozenset({"export", "readonly"})
 _DECLARE_BASH = frozenset({"declare", "typeset", "local"})
 _OPENS = {"if": "if", "while": "loop", "until": "loop", "for": "for", "select": "for", "case": "case", "{": "group"}
-_CLOSES = {"fi": ("if",), "done": ("loop", "for"), "esac": ("case",), "}": ("group", "function")}
-_WITHIN = frozenset({"then", "else", "elif", "do"})
+_CLOSES = {"fi": ("then",), "done": ("do",), "esac": ("case",), "}": ("group", "function")}
+# What each of these follows, and what it makes of it.
+_WITHIN = {"then": (("if",), "then"), "elif": (("then",), "if"), "else": (("then",), "then"), "do": (("loop", "for"), "do")}
 _SPECIAL = frozenset({":", ".", "eval", "exec", "exit", "return", "set", "shift", "times", "trap", "unset", "break", "continue"})
 _JOINS = ("&&", "||", "|")
 _READS = frozenset({"read", "getopts", "mapfile", "readarray"})
@@ -100,16 +101,25 @@ class _File:
                 if not self.open or self.open.pop() not in _CLOSES[text]:
                     self.shell.end(statement.where, "a syntax error ends the file")
                 words = []
-            elif text in _WITHIN or text == "!":
+            elif text in _WITHIN:
+                self._continue(text, statement)
                 words = words[1:]
-                if text == "!" and words:
-                    return self._inverted(words, statement)
+            elif text == "!":
+                return self._inverted(words[1:], statement)
             else:
                 break
         return words
 
+    def _continue(self, text: str, statement: Statement) -> None:
+        after, now = _WITHIN[text]
+        if self.open and self.open[-1] in after:
+            self.open[-1] = now
+        else:
+            self.shell.end(statement.where, "a syntax error ends the file")
+
     def _inverted(self, words: list[Word], statement: Statement) -> list[Word]:
-        self._simple(words, statement.where, "it depends on a command")
+        if words:
+            self._simple(words, statement.where, "it depends on a command")
         return []
 
     def _enter(self, text: str, words: list[Word], statement: Statement) -> None:
@@ -135,7 +145,7 @@ class _File:
             self.shell.lose(statement.where, "arithmetic may set variables")
             self.open += ["(", "("]
         elif statement.after == "(":
-            if len(words) > 1 or (words and not _is_function(words[0])):
+            if len(words) > 1 or (words and not _is_name(words[0].text)):
                 self.shell.end(statement.where, "a syntax error ends the file")
             elif words:
                 self.header = self._raw(words[0])
@@ -266,10 +276,6 @@ def _is_cut(statement: Statement, before: str) -> bool:
 
 def _is_flag(word: Word) -> bool:
     return (word.text or "").startswith("-")
-
-
-def _is_function(word: Word) -> bool:
-    return word.text is not None and "=" not in word.text
 
 
 def _is_name(text: str | None) -> bool:
