@@ -65,6 +65,7 @@ UNTOLD = (
     ("A=1\nfor B in x; done\n", "A"),
     ("A=1\nif true; fi\n", "A"),
     ("A=1\nthen B=1\n", "A"),
+    ("A=1\ntrue | ! B=1\n", "A"),
     ("A=1\n\\$() { B=1; }\n", "A"),
 )  # fmt: skip
 # bash's own forms: told for bash, unknown for dash.

@@ -72,6 +72,8 @@ class _File:
         status: bool | None = True
         before = ""
         for statement in chain:
+            if before == "|" and statement.words and self._raw(statement.words[0]) == "!":
+                self.shell.end(statement.where, "a syntax error ends the file")
             piped = background or "|" in (before, statement.after)
             reached = status if before == "&&" else None if status is None else not status if before == "||" else True
             if reached is not False:
