@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import BinaryIO, TypeVar, cast
 
@@ -70,9 +71,15 @@ class GuestFS:
         return found is not None and found.kind is Kind.DIR
 
     def is_masked(self, path: str) -> bool:
-        """Whether ``path`` is a link to /dev/null (how systemd and modprobe mask a file) or an empty file."""
-        if self.readlink(path) == "/dev/null":
-            return True
+        """Whether ``path`` is a link to /dev/null (how systemd and modprobe mask a file), by any way, or an empty file."""
+        place = path
+        for _ in range(MAX_LINKS):
+            if (link := self.readlink(place)) is None:
+                break
+            folder = self.resolve(posixpath.dirname(place)) or "/"
+            place = posixpath.normpath(posixpath.join(folder, link))
+            if place == "/dev/null":  # the folder /dev is empty until the kernel mounts its own
+                return True
         found = self.stat(path)
         return found is not None and found.kind is Kind.FILE and found.size == 0
 

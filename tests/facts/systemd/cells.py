@@ -20,6 +20,7 @@ from v2vlint.model.rule import Link
 GONE = "UUID=0dead000-0000-4000-8000-000000000000"
 MAPPED, LABEL = "/dev/mapper/c1", "LABEL=gone"
 _LOST = (GONE, MAPPED, LABEL, "/dev/gone")
+_LOST_PATHS = ("/dev/gone", f"/dev/disk/by-uuid/{GONE.removeprefix('UUID=')}")
 WIDE = 2000
 BASIC_TARGET = "/usr/lib/systemd/system/basic.target"
 # What Debian's own has: it requires the mount of /var. tests/facts/systemd/test_nspawn.py compares.
@@ -27,7 +28,10 @@ _VENDOR = "/usr/lib/systemd/system"
 # Targets that Debian has, so that one that is not there is told from one that this little guest lacks.
 _TARGETS: dict[str, str | Link] = {
     f"{_VENDOR}/default.target": Link("graphical.target"),
-    **{f"{_VENDOR}/{name}.target": "[Unit]\n" for name in ("graphical", "multi-user", "rescue", "emergency", "sysinit")},
+    **{f"{_VENDOR}/{name}.target": "[Unit]\n" for name in ("rescue", "emergency", "sysinit", "remote-fs")},
+    f"{_VENDOR}/graphical.target": "[Unit]\nRequires=multi-user.target\n",
+    f"{_VENDOR}/multi-user.target": "[Unit]\nRequires=basic.target\n",
+    "/etc/systemd/system/multi-user.target.wants/remote-fs.target": Link("/usr/lib/systemd/system/remote-fs.target"),
 }
 BASIC = "[Unit]\nRequires=sysinit.target\nAfter=sysinit.target\nRequiresMountsFor=/var /var/tmp\n"
 _MOUNT = re.compile(r"[\w.\\-]+\.mount")
@@ -149,7 +153,7 @@ def forecast(cell: Cell) -> str:
     files = _files(cell)
     policy, graph = fact(MountPolicy, files), fact(MountGraph, files)
     gone = [entry for entry in policy.entries if entry.device in _LOST]
-    lost = [entry for entry in (*gone, *(entry for entry, device in policy.devices if device == "/dev/gone")) if policy.stops(entry)]
+    lost = [entry for entry in (*gone, *(entry for entry, device in policy.devices if device in _LOST_PATHS)) if policy.stops(entry)]
     if not lost:
         return "up" if fact(BootGoal, files).target != "emergency.target" else "emergency"
     ends = {graph.end(entry.unit or unit_name(entry.place, ".mount")) for entry in lost}

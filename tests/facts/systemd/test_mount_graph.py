@@ -19,6 +19,7 @@ NATIVE = "[Mount]\nWhat=/dev/gone\nWhere=/x\n"
 
 
 SERVICE = "[Unit]\nDefaultDependencies=no\nRequires=x.mount\nAfter=x.mount\n"
+FSTAB_GENERATOR = "/systemd/system-generators/systemd-fstab-generator"
 OWN_LOCAL = "[Unit]\nDefaultDependencies=no\nConflicts=shutdown.target\nAfter=local-fs-pre.target\n"
 
 
@@ -27,8 +28,18 @@ def serving(owner: str, before: str = "", kind: str = "requires") -> dict[str, s
     return {f"{ETC}/a.service": service, f"{ETC}/{owner}.{kind}/a.service": Link("../a.service")}
 
 
-def linked(owner: str, kind: str = "requires") -> dict[str, str | Link]:
-    return {f"{ETC}/x.mount": NATIVE, f"{ETC}/{owner}.{kind}/x.mount": Link("../x.mount")}
+def linked(owner: str, kind: str = "requires", body: str = NATIVE) -> dict[str, str | Link]:
+    return {f"{ETC}/x.mount": body, f"{ETC}/{owner}.{kind}/x.mount": Link("../x.mount")}
+
+
+def templated(unit: str, service: str = "") -> dict[str, str | Link]:
+    text = f"[Unit]\nDefaultDependencies=no\nBefore=local-fs.target\n{unit}[Service]\nType=oneshot\nExecStart=/bin/true\n{service}"
+    instance = {f"{ETC}/local-fs.target.requires/a@x.service": Link("../a@.service")}
+    return {f"{ETC}/x.mount": NATIVE, f"{ETC}/a@.service": text, **instance}
+
+
+def failing(link: str, unit: str) -> dict[str, str | Link]:
+    return {f"{ETC}/a.service": f"[Unit]\n{unit}[Service]\nExecStart=/bin/true\n", f"{ETC}/{link}": Link(f"{ETC}/a.service")}
 
 
 @pytest.mark.parametrize(
@@ -134,6 +145,35 @@ def test_lines(fstab: str, ends: str) -> None:
             "emergency",
         ),
         (f"{X} defaults 0 2\n", {f"{ETC}.control/x.mount": MASKED}, "up"),
+        (f"{X} defaults 0 2\n", {f"{ETC}/x.mount": Link("../../../dev/null")}, "up"),
+        (f"{X} defaults 0 2\n", {f"{ETC}/emergency.service": Link("../../../dev/null")}, "up"),
+        ("", {**linked("local-fs.target"), f"{ETC}/local-fs.target.requires/x.mount": Link("../../../../dev/null")}, "up"),
+        ("", {**linked("local-fs.target"), f"{ETC}/local-fs.target.requires/x.mount": "not a link"}, "up"),
+        (f"{X} defaults 0 2\n", {f"/etc{FSTAB_GENERATOR}": MASKED}, "up"),
+        (f"{X} defaults 0 2\n", {f"/usr/local/lib{FSTAB_GENERATOR}": ""}, "up"),
+        (f"{X} defaults 0 2\n", {"/usr/lib/systemd/system-generators/systemd-getty-generator": "elf"}, "up"),
+        (f"{X} defaults 0 2\n", {f"/usr/lib{FSTAB_GENERATOR}": "elf"}, "emergency"),
+        (f"{X} defaults 0 2\n", {f"{ETC}/x.mount.d/a.conf": "[Mount]\nWhat=tmpfs\nType=tmpfs\n"}, "emergency"),
+        (f"{X} defaults 0 0\n", {f"{ETC}/x.mount.d/a.conf": "[Mount]\nWhat=tmpfs\nType=tmpfs\n"}, "up"),
+        (f"{GONE} /none/../x ext4 defaults 0 2\n", {}, "up"),
+        ("", linked("local-fs.target", body="[Mount]\nWhat=/dev/gone\n"), "emergency"),
+        ("", linked("local-fs.target", body="[Mount]\nWhat=/dev/gone\nWhere=/%p\n"), "emergency"),
+        ("", linked("local-fs.target", body="[Mount]\nWhat=/dev/gone\nWhere=%f\n"), "emergency"),
+        ("", linked("local-fs.target", body="[Mount]\nWhat=/dev/gone\nWhere=/%z\n"), "emergency"),
+        ("", linked("local-fs.target", body="[Mount]\nWhat=/dev/gone\nWhere=/y\n"), "up"),
+        ("", templated("Requires=%i.mount\nAfter=%i.mount\n"), "emergency"),
+        ("", templated("RequiresMountsFor=/%I\n"), "emergency"),
+        ("", templated("", "WorkingDirectory=/x/%j\n"), "emergency"),
+        ("", templated("", "WorkingDirectory=-/x\n"), "up"),
+        (f"{GONE} /var/lib ext4 nofail 0 2\n", templated("", "StateDirectory=a\n"), "emergency"),
+        (
+            f"{X} nofail 0 2\n",
+            failing("multi-user.target.wants/a.service", "RequiresMountsFor=/x\nOnFailure=emergency.target\n"),
+            "emergency",
+        ),
+        (f"{X} nofail 0 2\n", failing("gone.target.wants/a.service", "RequiresMountsFor=/x\nOnFailure=emergency.target\n"), "up"),
+        (f"{X} nofail 0 2\n", failing("multi-user.target.wants/a.service", "RequiresMountsFor=/x\nOnFailure=b.service\n"), "up"),
+        (f"{X} _netdev 0 2\n", {f"{ETC}/remote-fs.target.d/a.conf": "[Unit]\nOnFailure=emergency.target\n"}, "emergency"),
     ],
 )
 def test_units(fstab: str, files: dict[str, str | Link], ends: str) -> None:

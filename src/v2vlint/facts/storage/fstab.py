@@ -163,7 +163,7 @@ def _one_link(fs: GuestFS, path: str) -> tuple[str, bool]:
         for count in range(len(parts), 0, -1):
             head, rest = "/" + "/".join(parts[:count]), "/".join(parts[count:])
             if (real := fs.resolve(head)) is not None:
-                return posixpath.normpath(f"{real}/{rest}"), False
+                return (path if ".." in parts[count:] else posixpath.normpath(f"{real}/{rest}")), False
             if (link := fs.readlink(head)) is not None:
                 return posixpath.normpath(posixpath.join(posixpath.dirname(head), link, rest)), True
     except FactUnavailable:

@@ -16,6 +16,7 @@ from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.systemd_unit import Unit
 from v2vlint.facts.systemd.goal import BootGoal
 from v2vlint.facts.systemd.mount_units import LOCAL, MountUnit, MountUnits
+from v2vlint.facts.systemd.specifiers import expanded, words
 from v2vlint.facts.systemd.unit_files import UnitFiles, unit_name
 from v2vlint.model.dataclass import dataclass
 
@@ -23,6 +24,14 @@ _SYSINIT, _BASIC, _RESCUE, _EMERGENCY = "sysinit.target", "basic.target", "rescu
 _USUAL = {_BASIC: (_SYSINIT,)}
 _STRONG = ("Requires", "BindsTo", "Requisite")
 _STOPS = frozenset({_EMERGENCY, "emergency.service", "rescue.target", "rescue.service", "poweroff.target", "halt.target", "reboot.target"})
+_PULLS = ("Requires", "BindsTo", "Wants", "Upholds")
+_FOLDER_KEYS = ("WorkingDirectory", "RootDirectory", "RootImage")
+_OWNED_FOLDERS = {
+    "StateDirectory": "/var/lib",
+    "CacheDirectory": "/var/cache",
+    "LogsDirectory": "/var/log",
+    "ConfigurationDirectory": "/etc",
+}
 _MAX_UNITS = 10_000
 
 
@@ -73,12 +82,36 @@ class _Links:
             return ()
         usual = (LOCAL, _SYSINIT) if self._goal.target == _RESCUE else (LOCAL, _SYSINIT, _BASIC)
         targets = tuple(name for name in usual if not self._masked(name) and (name != LOCAL or self._stops(self._if_local_fails())))
-        return (*targets, *(unit.name for unit in self._mounts.units.values() if self._stops(unit.on_failure)))
+        mounts = (unit.name for unit in self._mounts.units.values() if self._stops(unit.on_failure))
+        return (*targets, *mounts, *self._stopping(targets))
+
+    def _stopping(self, targets: Iterable[str]) -> Iterator[str]:
+        """Other units that the boot starts and whose OnFailure= stops it, at any time: sysinit.target conflicts with emergency.target, and
+        every service requires it. Of the distribution's own units none does that after the initramfs.
+        """
+        others = (name for name in self._files.administered() if name != LOCAL and name not in self._mounts.units)
+        found = [name for name in others if self._stops(_late_failure(self._own(name)))]
+        started = self._started((self._goal.target, *targets)) if found else frozenset[str]()
+        yield from (name for name in found if name in started)
+
+    def _started(self, tops: Iterable[str]) -> frozenset[str]:
+        """What ``tops`` pull in, directly or not."""
+        pending, seen = list(tops), set[str]()
+        while pending and len(seen) < _MAX_UNITS:
+            name = self._files.alias_of(pending.pop())
+            if name not in seen and not self._masked(name):
+                seen.add(name)
+                pending += words(self._own(name), "Unit", *_PULLS)
+                pending += (*self._files.linked(name, "wants"), *self._files.linked(name, "requires"))
+        return frozenset(seen)
+
+    def _own(self, name: str) -> Unit:
+        return self._files.own(name) or self._files.changes(name)
 
     def _if_local_fails(self) -> tuple[str, ...]:
         """OnFailure= of local-fs.target; a drop-in can add to it, but not empty it."""
         own = self._files.own(LOCAL)
-        return tuple(word.value for word in own.words("Unit", "OnFailure")) if own else (_EMERGENCY,)
+        return words(own, "Unit", "OnFailure") if own else (_EMERGENCY,)
 
     def _stops(self, on_failure: Iterable[str]) -> bool:
         """Whether one of these units ends the boot: they cannot start when their service is masked."""
@@ -98,12 +131,11 @@ class _Links:
     def _required(self, name: str) -> Iterator[str]:
         unit = self._mounts.units.get(name)
         found = [] if unit is None else [*unit.requires, *self._mounted_at(unit)]
-        own = None if unit is not None or name.endswith(".device") else self._files.own(name) or self._files.changes(name)
+        own = None if unit is not None or name.endswith(".device") else self._own(name)
         if own is not None:
-            paths = (word.value for word in own.words("Unit", "RequiresMountsFor"))
-            found += [lower for path in paths for lower in self._covering(path)]
+            found += [lower for path in _paths(own) for lower in self._covering(path)]
         waits = _Order(name, own)
-        stated = (word.value for word in own.words("Unit", *_STRONG)) if own else ()
+        stated = words(own, "Unit", *_STRONG) if own else ()
         linked = (*_USUAL.get(name, ()), *self._owned.get(name, ()), *self._files.linked(name, "requires"), *stated)
         found += [lower for lower in linked if waits.for_unit(lower, self._before(lower))]
         yield from (lower for lower in found if not self._masked(lower))
@@ -116,10 +148,9 @@ class _Links:
         own = None if name.endswith(".device") else self._files.own(name)
         if own is None:
             return frozenset()
-        after = {word.value for word in own.words("Unit", "After")}
-        mounts = [self._mounts.units.get(word.value) for word in own.words("Unit", *_STRONG) if word.value in after]
-        stated = {word.value for word in own.words("Unit", "Before")}
-        return frozenset(stated.union(*(mount.before for mount in mounts if mount is not None)))
+        after, stated = frozenset(words(own, "Unit", "After")), frozenset(words(own, "Unit", "Before"))
+        mounts = [self._mounts.units.get(lower) for lower in words(own, "Unit", *_STRONG) if lower in after]
+        return stated.union(*(mount.before for mount in mounts if mount is not None))
 
     def _mounted_at(self, unit: MountUnit) -> Iterator[str]:
         for path in unit.paths:
@@ -135,12 +166,30 @@ class _Links:
         return name in self._goal.masked or self._files.is_masked(name)
 
 
+def _paths(unit: Unit) -> Iterator[str]:
+    """The paths whose mounts ``unit`` requires: stated ones, and those of the settings in unit_add_exec_dependencies()."""
+    yield from words(unit, "Unit", "RequiresMountsFor")
+    for key in _FOLDER_KEYS:
+        token = unit.get("Service", key)
+        path = expanded(token.value, unit.name) if token else None
+        if path and path.startswith("/"):  # "-/folder" may be missing
+            yield path
+    for key, parent in _OWNED_FOLDERS.items():
+        yield from (f"{parent}/{word.partition(':')[0]}" for word in words(unit, "Service", key))
+
+
+def _late_failure(unit: Unit) -> tuple[str, ...]:
+    """OnFailure=; the rescue shell starts beside the services, unless it is isolated."""
+    isolates = str(unit.get("Unit", "OnFailureJobMode") or "") == "isolate"
+    return tuple(name for name in words(unit, "Unit", "OnFailure") if isolates or not name.startswith("rescue."))
+
+
 class _Order:
     """Whether a unit waits for one that it requires. Without an ordering both start at once, and a failure comes too late to matter."""
 
     def __init__(self, name: str, own: Unit | None) -> None:
         self._name = name
-        self._after = frozenset(word.value for word in own.words("Unit", "After")) if own else frozenset[str]()
+        self._after = frozenset(words(own, "Unit", "After")) if own else frozenset[str]()
         stated = own.get("Unit", "DefaultDependencies") if own else None
         usual = name not in (LOCAL, _SYSINIT) if stated is None else stated.value.lower() not in ("no", "0", "false", "off")
         self._is_waiting_target = name.endswith(".target") and usual

@@ -6,7 +6,6 @@ Precedence follows systemd.unit(5): /etc, then the generator, then the vendor's 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -14,16 +13,18 @@ from v2vlint.facts.registry import provides
 from v2vlint.facts.storage.fstab import Fstab, FstabEntry
 from v2vlint.facts.syntax.systemd_unit import Unit
 from v2vlint.facts.systemd.goal import BootGoal
+from v2vlint.facts.systemd.specifiers import expanded, path_of, words
 from v2vlint.facts.systemd.unit_files import ADMIN, UnitFiles, unit_name
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.place import Token
 
+_GENERATOR = "systemd-fstab-generator"
 LOCAL, REMOTE, SWAP = "local-fs.target", "remote-fs.target", "swap.target"
 # mount_point_is_api() and mount_point_ignore() of systemd's mount-setup.c: the generator passes over these.
 _API = frozenset({
     "/proc", "/sys", "/dev", "/sys/kernel/security", "/sys/fs/smackfs", "/dev/shm", "/dev/pts", "/run", "/sys/fs/cgroup", "/sys/fs/pstore",
     "/sys/firmware/efi/efivars", "/sys/fs/bpf", "/sys/fs/selinux", "/proc/bus/usb", "/dev/console",
 })  # fmt: skip
-_HEX = re.compile(r"\\x([0-9a-f]{2})")
 _SUFFIXES = frozenset({"service", "socket", "device", "mount", "automount", "swap", "target", "path", "timer", "slice", "scope"})
 _KEYS = {
     "requires": ("Requires", "BindsTo", "Requisite", "RequiresOverridable", "BindTo"), "after": ("After",), "before": ("Before",),
@@ -63,10 +64,11 @@ class MountUnits:
 @provides
 def find_mount_units(fstab: Fstab, files: UnitFiles, goal: BootGoal) -> MountUnits:
     """Generated units and native ones, without masked ones, which nothing can start."""
+    reads = goal.reads_fstab and files.generates(_GENERATOR)
     generated: dict[str, MountUnit] = {}
     ignored: list[FstabEntry] = []
     for entry in sorted((*fstab.entries, *fstab.short), key=lambda entry: entry.where.start):
-        made = _generated(entry) if goal.reads_fstab and entry.place.startswith("/") and entry.place not in _API else ()
+        made = _generated(entry) if reads and _is_point(entry.place) else ()
         # Of several lines for one place, the first wins: the generator does not overwrite a unit.
         if not made or made[0].name in generated:
             ignored.append(entry)
@@ -80,6 +82,11 @@ def find_mount_units(fstab: Fstab, files: UnitFiles, goal: BootGoal) -> MountUni
         if name in generated and (unit is None or unit.entry is not generated[name].entry) and (lost := generated[name].entry):
             ignored.append(lost)
     return MountUnits(units, tuple(ignored))
+
+
+def _is_point(path: str) -> bool:
+    """Whether the generator makes a unit for ``path``: there is no name for one with ``..`` in it that leads nowhere yet."""
+    return path.startswith("/") and path not in _API and ".." not in path.split("/")
 
 
 def _winner(files: UnitFiles, name: str, generated: MountUnit | None) -> MountUnit | None:
@@ -120,28 +127,42 @@ def _asked(unit: MountUnit, home: str, optional: bool) -> MountUnit:
 def _changed(unit: MountUnit, changes: Unit) -> MountUnit:
     """A generated unit with the administrator's drop-ins applied."""
     stated, entry = _stated(changes), unit.entry
-    if entry is not None and (what := changes.get("Mount", "What")) is not None:
+    checked: tuple[str, ...] = ()
+    if entry is not None and (what := _value(changes, "Mount", "What")) is not None:
+        # The generator's requirement of the check on the first device stays.
+        checked = (unit_name(_node(entry.device), ".device"),) if entry.passno and entry.mount_point != "/" else ()
         entry = replace(entry, spec=what, fs_type=str(changes.get("Mount", "Type") or entry.fs_type), unit=unit.name)
     before = (*unit.before, *stated.before)
     return replace(
-        unit, entry=entry, requires=(*unit.requires, *stated.requires), paths=(*unit.paths, *stated.paths), before=before,
+        unit, entry=entry, requires=(*unit.requires, *checked, *stated.requires), paths=(*unit.paths, *stated.paths), before=before,
         on_failure=stated.on_failure,
     )  # fmt: skip
 
 
 def _native(unit: Unit) -> MountUnit:
     stated = _stated(unit)
-    where = unit.get("Mount", "Where") or unit.get("Automount", "Where")
-    what = unit.get("Mount", "What")
+    what, where = _value(unit, "Mount", "What"), _where(unit)
     usual = unit.boolean("Unit", "DefaultDependencies") is not False
-    if what is None or where is None:
-        parents = _parents(where.value) if where else ()
+    if what is None:
         before = (*stated.before, *((LOCAL,) if usual else ()))
-        return replace(stated, paths=(*parents, *stated.paths), before=before)
+        return replace(stated, paths=(*_parents(where), *stated.paths), before=before)
     options = tuple(option for token in unit.ini.all("Mount", "Options") for option in token.value.split(","))
-    entry = FstabEntry(what, where.value, str(unit.get("Mount", "Type") or "auto"), options, what.where, unit=unit.name)
+    entry = FstabEntry(what, where, str(unit.get("Mount", "Type") or "auto"), options, what.where, unit=unit.name)
     paths = (*_parents(entry.mount_point), *_source(entry), *stated.paths)
     return replace(stated, entry=entry, paths=paths, before=(*stated.before, *(_default_order(entry) if usual else ())))
+
+
+def _where(unit: Unit) -> str:
+    """The mount point: without Where=, the one that the name stands for (mount_add_extras() and automount_add_extras())."""
+    stated = _value(unit, "Mount", "Where") or _value(unit, "Automount", "Where")
+    return stated.value if stated else path_of(unit.name.rpartition(".")[0])
+
+
+def _value(unit: Unit, section: str, key: str) -> Token | None:
+    """A setting as it applies to the unit, at its place; None if it is not set or its specifiers are unknown."""
+    found = unit.get(section, key)
+    value = expanded(found.value, unit.name) if found else None
+    return Token(value, found.where) if found and value is not None else None
 
 
 def _default_order(entry: FstabEntry) -> tuple[str, ...]:
@@ -151,9 +172,9 @@ def _default_order(entry: FstabEntry) -> tuple[str, ...]:
 
 def _stated(unit: Unit) -> MountUnit:
     """The relations stated in a unit. A requirement without After= cannot stop it: it has already started when that unit fails."""
-    words = {key: tuple(word.value for word in unit.words("Unit", *keys)) for key, keys in _KEYS.items()}
-    requires = tuple(name for name in words["requires"] if name in words["after"])
-    return MountUnit(unit.name, None, requires, words["paths"], before=words["before"], on_failure=words["on_failure"])
+    said = {key: words(unit, "Unit", *keys) for key, keys in _KEYS.items()}
+    requires = tuple(name for name in said["requires"] if name in said["after"])
+    return MountUnit(unit.name, None, requires, said["paths"], before=said["before"], on_failure=said["on_failure"])
 
 
 def _parents(path: str) -> tuple[str, ...]:
@@ -182,9 +203,14 @@ def _mangled(name: str) -> str:
     return name if name.rpartition(".")[2] in _SUFFIXES and "." in name else f"{name}.mount"
 
 
+def _node(device: str) -> str:
+    """The path of a device named in fstab: fstab_node_to_udev_node()."""
+    tag, equals, value = device.partition("=")
+    return f"/dev/disk/by-{tag.lower()}/{value}" if equals and not tag.startswith("/") else device
+
+
 def device_of(unit: str) -> str:
     r"""The path of a device unit: ``dev-disk-by\x2duuid-1.device`` is ``/dev/disk/by-uuid/1``; empty for other units."""
     if not unit.endswith(".device"):
         return ""
-    text = unit.removesuffix(".device").replace("-", "/")
-    return "/" + _HEX.sub(lambda match: chr(int(match[1], 16)), text)
+    return path_of(unit.removesuffix(".device"))

@@ -11,7 +11,7 @@ from dataclasses import field
 
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.ini import ini_from, joined
-from v2vlint.facts.syntax.layers import drop_ins, winner
+from v2vlint.facts.syntax.layers import SYSTEMD, drop_ins, winner
 from v2vlint.facts.syntax.systemd_unit import Unit
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
@@ -69,22 +69,33 @@ class UnitFiles:
         return tuple(sorted({name for names in self.listed.values() for name in names if name.endswith(suffix)})[:MAX_UNITS])
 
     def linked(self, name: str, kind: str) -> tuple[str, ...]:
-        """The units that links in ``NAME.wants`` or ``NAME.requires`` add; ``kind`` is ``wants`` or ``requires``."""
+        """The units that links in ``NAME.wants`` or ``NAME.requires`` add; ``kind`` is ``wants`` or ``requires``. Files there add none."""
         folders = tuple(f"{folder}/{name}.{kind}" for folder in self._holding(f"{name}.{kind}"))
         names = dict.fromkeys(entry for folder in folders for entry in self._fs.listdir(folder))
         live = ((entry, winner(self._fs, folders, entry)) for entry in names)
-        return tuple(entry for entry, path in live if path and self._fs.readlink(path) != "/dev/null")
+        return tuple(entry for entry, path in live if path and self._fs.readlink(path) and not self._fs.is_masked(path))
 
     def linking(self, kind: str) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Every unit that has such links, with what they add."""
         owners = (owner.removesuffix(f".{kind}") for owner in self.named(f".{kind}"))
         yield from ((owner, self.linked(owner, kind)) for owner in owners)
 
+    def generates(self, name: str) -> bool:
+        """Whether the generator ``name`` runs: it is not masked (systemd.generator(7)), nor left out where others are."""
+        folders = tuple(f"{folder}/system-generators" for folder in SYSTEMD)
+        path = winner(self._fs, folders, name)
+        return not self._fs.is_masked(path) if path else not any(self._fs.listdir(folder) for folder in folders)
+
+    def administered(self) -> tuple[str, ...]:
+        """The units with a file or drop-ins of the administrator's, sorted."""
+        found = {name for folder in ADMIN for name in self.listed.get(folder, ()) if not name.endswith((".wants", ".requires"))}
+        return tuple(sorted({name.removesuffix(".d") for name in found}))[:MAX_UNITS]
+
     def alias_of(self, name: str) -> str:
         """The unit that ``name`` is a link to (``default.target``), or else ``name``."""
         path = self.path(name)
         link = self._fs.readlink(path) if path else None
-        return link.rpartition("/")[2] if link and link != "/dev/null" else name
+        return link.rpartition("/")[2] if path and link and not self._fs.is_masked(path) else name
 
     def _drop_ins(self, name: str) -> tuple[str, ...]:
         stem, _, kind = name.rpartition(".")

@@ -1,0 +1,52 @@
+"""Specifiers in values of unit files, ``%i`` for the instance of a template and so on (systemd.unit(5), "Specifiers")."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from v2vlint.facts.syntax.systemd_unit import Unit
+
+_SPECIFIER = re.compile(r"%(.?)", re.DOTALL)
+_HEX = re.compile(rb"\\x([0-9a-f]{2})")
+# Of the system's manager, which runs as root.
+_FIXED = {
+    "%": "%", "t": "/run", "S": "/var/lib", "C": "/var/cache", "L": "/var/log", "E": "/etc", "T": "/tmp", "V": "/var/tmp", "h": "/root",
+    "u": "root", "U": "0", "g": "root", "G": "0",
+}  # fmt: skip
+
+
+def expanded(text: str, unit: str) -> str | None:
+    """``text`` as it applies to ``unit``; None where it has a specifier that is not known or known only at run time: systemd ignores a
+    setting with the former.
+    """
+    if "%" not in text:
+        return text
+    stem, _, _kind = unit.rpartition(".")
+    prefix, at, instance = stem.partition("@")
+    last = prefix.rpartition("-")[2]
+    makers: dict[str, Callable[[], str]] = {
+        "n": lambda: unit, "N": lambda: stem, "p": lambda: prefix, "P": lambda: unescaped_name(prefix), "i": lambda: instance,
+        "I": lambda: unescaped_name(instance), "j": lambda: last, "J": lambda: unescaped_name(last),
+        "f": lambda: path_of(instance if at else prefix),
+    }  # fmt: skip
+    known = {**{key: make() for key, make in makers.items()}, **_FIXED}
+    letters = _SPECIFIER.findall(text)
+    return _SPECIFIER.sub(lambda match: known[match[1]], text) if all(letter in known for letter in letters) else None
+
+
+def words(unit: Unit, section: str, *keys: str) -> tuple[str, ...]:
+    """The words of all values of these keys, as they apply to ``unit``."""
+    found = (expanded(word.value, unit.name) for word in unit.words(section, *keys))
+    return tuple(word for word in found if word is not None)
+
+
+def unescaped_name(name: str) -> str:
+    r"""Part of a unit's name as text: ``a-b\x2dc`` is ``a/b-c`` (unit_name_unescape() of unit-name.c)."""
+    raw = name.replace("-", "/").encode("utf-8", "surrogateescape")
+    return _HEX.sub(lambda match: bytes((int(match[1], 16),)), raw).decode("utf-8", "surrogateescape")
+
+
+def path_of(name: str) -> str:
+    r"""The path that part of a unit's name stands for: ``srv-a\x2db`` is ``/srv/a-b``, ``-`` is ``/``."""
+    return f"/{unescaped_name(name).strip('/')}"

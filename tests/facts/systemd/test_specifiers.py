@@ -1,0 +1,27 @@
+"""Specifiers, as systemd.unit(5) describes them; tests/facts/systemd/test_mount_graph.py has them in units that a container started."""
+
+from __future__ import annotations
+
+import pytest
+
+from v2vlint.facts.systemd.specifiers import expanded
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "found"),
+    [
+        ("plain", "a.mount", "plain"),
+        ("%n %N", "a-b.mount", "a-b.mount a-b"),
+        ("%p|%i|%I", "a-b@c-d\\x2de.service", "a-b|c-d\\x2de|c/d-e"),
+        ("%P %j %J", "a-b\\x20c.mount", "a/b c b\\x20c b c"),
+        ("%f", "srv-a\\x2db.mount", "/srv/a-b"),
+        ("%f", "x@-.service", "/"),
+        ("%f", "x@\\xc3\\xbc.service", "/ü"),
+        ("100%% %t%S%C%L%E", "a.mount", "100% /run/var/lib/var/cache/var/log/etc"),
+        ("/%z", "a.mount", None),
+        ("/%H", "a.mount", None),
+        ("50%", "a.mount", None),
+    ],
+)
+def test_specifiers(text: str, unit: str, found: str | None) -> None:
+    assert expanded(text, unit) == found
