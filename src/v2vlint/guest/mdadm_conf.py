@@ -7,6 +7,8 @@ ARRAY /dev/md0 devices=/dev/sda1,/dev/sdb1
 
 from __future__ import annotations
 
+import re
+
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText, Line
 from v2vlint.model.blocks import ArrayName
@@ -15,7 +17,7 @@ from v2vlint.model.place import Span, Token
 
 PATHS = ("/etc/mdadm/mdadm.conf", "/etc/mdadm.conf")
 FOLDERS = ("/etc/mdadm/mdadm.conf.d", "/etc/mdadm.conf.d")
-_KEYWORDS = ("device", "array")
+_QUOTES = re.compile(r"""(["'])(.*?)\1""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def _statements(text: GuestText) -> list[list[Token]]:
 def _words(line: Line) -> list[Token]:
     words = list(line.words())
     comment = next((index for index, word in enumerate(words) if word.value.startswith("#")), len(words))
-    return words[:comment]
+    return [Token(_QUOTES.sub(r"\2", word.value), word.where) for word in words[:comment]]
 
 
 def _array(words: list[Token]) -> MdArray:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from v2vlint.facts.boot.early_unlock import EarlyImage
 from v2vlint.facts.conversion.landing import Landing
@@ -23,6 +24,7 @@ from v2vlint.model.verdict import Cause, doubt, fault
 HARDWARE_IDS = frozenset({"sys_wwid", "sys_serial", "mpath_uuid", "wwid_naa", "wwid_eui", "wwid_t10"})
 """Types of identities in LVM's devices file that another hypervisor's disks do not have."""
 _WILDCARD = re.compile(r"[*?\[]")
+_PREFIXES = ("hd", "sd", "vd", "xvd", "nvme")
 _DISK_NAME = re.compile(r"/dev/(hd|sd|vd|xvd|nvme|mmcblk|cciss|ida|rd)(?=[^/]|/c?\d|$)")
 # Links by dm-, lvm- and md- contain identities stored on the disks, which travel with them.
 _OF_HARDWARE = re.compile(r"/dev/disk/by-(?:path|id)/(?!dm-|lvm-|md-)")
@@ -37,24 +39,45 @@ class TiedArray:
     needed: bool = True
 
 
-def ties(conf: MdadmConf, landing: Landing, blocks: BlockTable) -> Iterator[TiedArray]:
-    """The DEVICE lines, combined, and the member lists with names that the target does not have."""
+def ties(conf: MdadmConf, landing: Landing, blocks: BlockTable, awaited: frozenset[str] = frozenset()) -> Iterator[TiedArray]:
+    """The DEVICE lines, combined, and the member lists with names that the target does not have. ``awaited`` are the members that matter;
+    empty for all.
+    """
+    members = tuple(d for d in blocks if d.fs_type == "linux_raid_member" and (not awaited or d.name in awaited))
     lists: list[tuple[tuple[Token, ...], str]] = [(conf.scan, ""), *((array.devices, str(array.device)) for array in conf.arrays)]
     for tokens, array in lists:
-        tied = tuple(token for token in tokens if _is_tied(token, landing, blocks))
+        tied = tuple(token for token in tokens if _is_tied(token, landing, blocks, members))
         # "DEVICE partitions" lets mdadm look everywhere, whatever else is listed: mdadm.conf(5).
-        if tied and not any(token.value == "partitions" for token in tokens):
+        if tied and not any(token.value == "partitions" for token in tokens) and not _covered(members, tokens, landing):
             yield TiedArray(tied, array)
 
 
-def _is_tied(token: Token, landing: Landing, blocks: BlockTable) -> bool:
+def _covered(members: tuple[BlockDevice, ...], tokens: tuple[Token, ...], landing: Landing) -> bool:
+    """Whether patterns among ``tokens`` match every member under a name that it has on the target."""
+    patterns = [token.value for token in tokens if _WILDCARD.search(token.value)]
+    return bool(members) and all(_matches(patterns, member, landing.prefixes) for member in members)
+
+
+def _matches(patterns: Iterable[str], member: BlockDevice, prefixes: Iterable[str]) -> bool:
+    names = [name for prefix in prefixes for name in _paths(member, prefix)]
+    return any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in patterns)
+
+
+def _is_tied(token: Token, landing: Landing, blocks: BlockTable, members: tuple[BlockDevice, ...]) -> bool:
     stem = _WILDCARD.split(token.value, maxsplit=1)[0]
     if stem != token.value:
         # Without prefixes it is not known what disks are called there, and no name counts as gone.
         disk = _DISK_NAME.match(f"{stem}*")  # the stem may end where the prefix does: /dev/sd*
-        return _OF_HARDWARE.match(stem) is not None or (bool(landing.prefixes) and disk is not None and disk[1] not in landing.prefixes)
+        foreign = bool(landing.prefixes) and disk is not None and disk[1] not in landing.prefixes
+        return foreign or _OF_HARDWARE.match(stem) is not None or _matches_only_elsewhere(token.value, landing, members)
     gone = name_fate(token.value, landing.prefixes, blocks) is NameFate.GONE
     return gone or name_kind(token.value) is NameKind.HARDWARE
+
+
+def _matches_only_elsewhere(pattern: str, landing: Landing, members: tuple[BlockDevice, ...]) -> bool:
+    """Whether ``pattern`` matches members under names of other controllers only: ``/dev/[hs]d*``."""
+    there = any(_matches((pattern,), member, landing.prefixes) for member in members)
+    return bool(landing.prefixes) and not there and any(_matches((pattern,), member, _PREFIXES) for member in members)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +120,8 @@ def early_arrays(
 ) -> Iterator[Cause[TiedArray]]:
     """mdadm.conf in the initramfs, by which the arrays under the root are assembled."""
     below = {layer.name for layer in stack.of_kind("md")}
-    for tied in ties(early_mdadm(early.image), landing, blocks) if early.image and below else ():
+    members = frozenset(parent for layer in stack.of_kind("md") for parent in layer.parents)
+    for tied in ties(early_mdadm(early.image), landing, blocks, members) if early.image and below else ():
         array = blocks.resolve(tied.array) if tied.array else None
         if array is not None and array.name not in below:
             continue
