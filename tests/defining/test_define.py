@@ -45,10 +45,17 @@ def test_every_sample_guest_gets_a_valid_domain(name: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in ON_ARM])
-def test_a_guest_for_arm_gets_no_machine_for_x86(name: str) -> None:
-    done = subprocess.run([sys.executable, "-m", "v2vlint", "define", image(name)], capture_output=True, text=True, check=False)
+def test_a_guest_for_arm_gets_a_machine_for_arm(name: str, tmp_path: Path) -> None:
+    text, _notes = define(image(name))
+    valid(text, tmp_path / "domain.xml")
+    found = domain("x.xml", text)
+    assert (found.machine, found.firmware, {disk.bus for disk in found.disks}) == ("virt", "uefi", {"virtio"})
+    assert 'arch="aarch64"' in text
+    words = [sys.executable, "-m", "v2vlint", "define", "-t", "kvm", image(name)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 3
-    assert "a guest for aarch64 processors; only machines for x86 are proposed" in done.stderr
+    assert "a guest for aarch64 processors, and kvm has x86_64 ones" in done.stderr
+    assert "give --target kvm-aarch64" in done.stderr
 
 
 @pytest.mark.xdist_group("rhel9-vsphere")

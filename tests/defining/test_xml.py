@@ -40,6 +40,10 @@ MACHINES = {
         "o", "bios", (ProposedDisk("/o", "raw", "ide"),), (ProposedCard("rtl8139"), ProposedCard("rtl8139")),
         machine="pc", tpm=True, local_clock=True,
     ),
+    "arm": ProposedMachine(
+        "a", "uefi", (ProposedDisk("/a", "raw", "virtio"),), (ProposedCard("virtio"),),
+        machine="virt", arch="aarch64", video="ramfb", tpm=True,
+    ),
     "seven": ProposedMachine("s", "bios", (ProposedDisk("/s", "raw", "sata"),), (ProposedCard("e1000"),), hyperv=True, usb="ich9"),
     "many": ProposedMachine("m", "bios", tuple(ProposedDisk(f"/{n}", "raw", "virtio") for n in range(30)), cpu_level=2),
     "hostile": ProposedMachine("x\x00\x1b\ud800y", "bios", (ProposedDisk("/\x07'\"<>", "raw", "virtio"),)),

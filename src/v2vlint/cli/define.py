@@ -19,7 +19,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     options.add_images(parser)
     group = parser.add_argument_group("the machine")
-    group.add_argument("-t", "--target", metavar="NAME", help="a KVM target: profile, .toml profile, libvirt XML or Proxmox .conf (kvm)")
+    group.add_argument(
+        "-t", "--target", metavar="NAME", help="a KVM target: profile, .toml profile, libvirt XML or Proxmox .conf (kvm, or kvm-aarch64)"
+    )
     group.add_argument("--format", choices=formats.names(), default="libvirt", help="the output format (libvirt, a domain)")
     group.add_argument("-o", "--output", metavar="FILE", help="write to FILE instead of stdout")
     group.add_argument("--key-file", action="append", metavar="[DEVICE=]PATH", help="key of an encrypted disk; repeatable")
@@ -28,11 +30,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the machine; notes on anything surprising go to stderr."""
+    from v2vlint import target
     from v2vlint.defining import DefineAsk, define
 
     settings = options.settings(args)
     request = options.request(args, settings, "define")
-    machine = define(DefineAsk(request.only_guest(), _target(args, settings), request.keys), settings.limits)
+    ask = DefineAsk(request.only_guest(), _target(args, settings), request.keys, None if args.target else target.load("kvm-aarch64"))
+    machine = define(ask, settings.limits)
     text = machine.render(args.format)
     if args.output:
         output.write_file(Path(args.output), text)

@@ -29,7 +29,7 @@ def changed(old: Definition, new: ProposedMachine) -> Iterator[str]:
 
 
 def _family(machine: str) -> tuple[str, ...]:
-    return ("q35", "pc-q35") if machine == "q35" else ("pc", "pc-i440fx")
+    return {"q35": ("q35", "pc-q35"), "virt": ("virt",)}.get(machine, ("pc", "pc-i440fx"))
 
 
 def _moved(what: str, before: list[str], now: list[str]) -> Iterator[str]:

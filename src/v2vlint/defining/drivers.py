@@ -68,7 +68,7 @@ class Drivers:
             return "sata", ""
         if self.path is None:
             return self._model(offered[0][0])
-        for bus, controller in (*offered, *_OTHER_DISKS):
+        for bus, controller in (*offered, *self._others()):
             fate = self.path.controller(controller)
             if fate.usable is not False:
                 if fate.usable is None:
@@ -76,6 +76,11 @@ class Drivers:
                 return self._model(bus)
             self.notes.append(f"no {controller.name} disks: {'; '.join(map(str, fate.failing()))}")
         return self._model(offered[0][0])
+
+    def _others(self) -> tuple[tuple[str, Controller], ...]:
+        """What the machine can have beside the target's own: QEMU's virt has no IDE."""
+        others = _OTHER_DISKS if self.target.arch == "x86_64" else (*_VIRTIO_DISKS, *_OTHER_DISKS)
+        return tuple(one for one in others if one[0] != "ide" or self.target.arch == "x86_64")
 
     def _model(self, bus: str) -> tuple[str, str]:
         return bus, "virtio-scsi" if bus == "scsi" else ""
@@ -95,8 +100,8 @@ class Drivers:
         return "virtio"
 
     def video(self) -> str:
-        """libvirt's model for the display: virtio if the guest can drive it, else the VGA that works everywhere."""
-        return "virtio" if self.has("virtio_gpu") else "vga"
+        """libvirt's model for the display: virtio if the guest can drive it, else what the firmware's driver shows."""
+        return "virtio" if self.has("virtio_gpu") else "vga" if self.target.arch == "x86_64" else "ramfb"
 
     def has(self, module: str) -> bool:
         """Whether the running system certainly has the driver."""

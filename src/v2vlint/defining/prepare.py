@@ -33,7 +33,7 @@ from v2vlint.source.locate import locate
 from v2vlint.source.values import mac_address
 
 _FORMATS = {"raw": "raw", "qcow2": "qcow2", "vmdk": "vmdk", "vhd": "vpc", "vdi": "vdi"}
-_ARCHITECTURES = {"x86_64": "x86_64", "i386": "x86_64", "": "x86_64"}
+_ARCHITECTURES = {"x86_64": "x86_64", "i386": "x86_64", "aarch64": "aarch64"}
 
 
 def prepare(request: Any) -> Any:
@@ -49,7 +49,21 @@ def prepare(request: Any) -> Any:
         reasons = "; ".join(problem.reason for problem in guest.problems)
         hint = next((problem.hint for problem in guest.problems if problem.hint), "")
         raise ImageError(f"{guest.name}: no operating system found: {reasons}", hint=hint)
-    return without_secrets(encode(_Proposal(ask.target, source, guest).machine()))
+    there = _target_for(ask, guest)
+    return without_secrets(encode(_Proposal(there, source, guest).machine()))
+
+
+def _target_for(ask: DefineAsk, guest: GuestContents) -> Target:
+    """Of the two targets, the one that runs the guest's programs. ImageError if neither does."""
+    found = {root.os.arch for root in guest.roots} - {""}
+    machines = {_ARCHITECTURES.get(arch, "") for arch in found} or {ask.target.arch}
+    if ask.target.arch in machines:
+        return ask.target
+    if ask.arm and ask.arm.arch in machines:
+        return ask.arm
+    said = ", ".join(sorted(found))
+    hint = "give --target kvm-aarch64" if "aarch64" in machines else "give --target kvm" if "x86_64" in machines else ""
+    raise ImageError(f"{guest.name}: a guest for {said} processors, and {ask.target.name} has {ask.target.arch} ones", hint=hint)
 
 
 class _Proposal:
@@ -74,13 +88,11 @@ class _Proposal:
         return chosen.store
 
     def machine(self) -> ProposedMachine:
-        if self.os.arch not in _ARCHITECTURES:
-            raise ImageError(f"{self.guest.name}: a guest for {self.os.arch} processors; only machines for x86 are proposed")
         drivers = Drivers(self.store, self.target)
         bus, scsi = drivers.disk()
         firmware, windows = self.firmware(), drivers.windows
         # A Q35 has SATA in place of IDE.
-        chipset = "q35" if drivers.is_modern(bus) and bus != "ide" else "pc"
+        chipset = "virt" if self.target.arch == "aarch64" else "q35" if drivers.is_modern(bus) and bus != "ide" else "pc"
         eleven = windows is not None and windows.eleven
         if eleven:
             self.notes.append("a TPM, because Windows 11 requires one")
@@ -90,6 +102,7 @@ class _Proposal:
             disks=tuple(self.disk(position, file, bus) for position, file in enumerate(self.source.disks)),
             cards=self.cards(drivers.card()),
             machine=chipset,
+            arch=self.target.arch,
             memory_mib=self.memory(),
             cpus=self.definition.cpus or 1,
             cpu_level=self.cpu_level(),
@@ -186,7 +199,7 @@ class _Proposal:
         return (ProposedCard(model),)
 
     def cpu_level(self) -> int:
-        needs = self.fact(CpuNeeds) if self.os.kind == "linux" else None
+        needs = self.fact(CpuNeeds) if self.os.kind == "linux" and self.target.arch == "x86_64" else None
         return 0 if needs is None else max(needs.level, needs.distribution_level)
 
 

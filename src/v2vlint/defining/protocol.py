@@ -12,11 +12,12 @@ PREPARE = "v2vlint.defining.prepare:prepare"
 
 @dataclass(frozen=True, slots=True)
 class DefineAsk:
-    """Propose a machine on ``target`` for one guest."""
+    """Propose a machine on ``target`` for one guest; on ``arm``, if given, for a guest for 64-bit ARM."""
 
     guest: GuestRef
     target: Target
     keys: Keys = Keys()
+    arm: Target | None = None
 
 
 @dataclass(frozen=True, slots=True)

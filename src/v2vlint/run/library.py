@@ -178,7 +178,9 @@ def diagnose(log: PathText, image: Image | None, wishes: Wishes) -> Diagnosis:
 
 def define(image: Image, wishes: Wishes) -> ProposedMachine:
     """See :func:`v2vlint.define`."""
+    from v2vlint import target
     from v2vlint.defining import DefineAsk, define
 
     asked = request([image], wishes)
-    return define(DefineAsk(asked.only_guest(), asked.only_target(), asked.keys), asked.settings.limits)
+    arm = None if "target" in wishes else target.load("kvm-aarch64")
+    return define(DefineAsk(asked.only_guest(), asked.only_target(), asked.keys, arm), asked.settings.limits)

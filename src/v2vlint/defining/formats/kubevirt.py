@@ -40,6 +40,8 @@ def label(text: str) -> str:
 def _machine(machine: ProposedMachine, name: str, claims: list[str]) -> JsonObject:
     volumes = [{"name": f"disk{number + 1}", "persistentVolumeClaim": {"claimName": claim}} for number, claim in enumerate(claims)]
     spec: JsonObject = {"domain": _domain(machine), "networks": _networks(machine), "volumes": volumes}
+    if machine.arch == "aarch64":
+        spec["architecture"] = "arm64"
     return {
         "apiVersion": "kubevirt.io/v1",
         "kind": "VirtualMachine",

@@ -63,7 +63,8 @@ def _system(root: Element, machine: ProposedMachine) -> None:
         SubElement(firmware, "feature", {"enabled": state, "name": "enrolled-keys"})
     features = SubElement(root, "features")
     SubElement(features, "acpi")
-    SubElement(features, "apic")
+    if machine.arch == "x86_64":
+        SubElement(features, "apic")
     if machine.hyperv:
         hyperv = SubElement(features, "hyperv", {"mode": "custom"})
         for name in ("relaxed", "vapic", "spinlocks", "vpindex", "synic", "stimer"):
@@ -87,7 +88,9 @@ def _clock(root: Element, machine: ProposedMachine) -> None:
 def _cpu(root: Element, machine: ProposedMachine) -> None:
     """At least what the guest needs, plus everything else the host has."""
     model = _LEVELS.get(machine.cpu_level)
-    cpu = SubElement(root, "cpu", {"mode": "custom", "match": "minimum"} if model else {"mode": "host-model"})
+    # libvirt has no host-model for ARM.
+    usual = "host-model" if machine.arch == "x86_64" else "host-passthrough"
+    cpu = SubElement(root, "cpu", {"mode": "custom", "match": "minimum"} if model else {"mode": usual})
     if model:
         _text(cpu, "model", model, fallback="allow")
     if shape := machine.topology:
@@ -119,11 +122,13 @@ def _rest(devices: Element, machine: ProposedMachine) -> None:
         _usb(devices)
     # A tablet's position is absolute: the pointer of VNC does not drift.
     SubElement(devices, "input", {"type": "tablet", "bus": "usb"})
+    if machine.arch != "x86_64":  # there is no PS/2 keyboard
+        SubElement(devices, "input", {"type": "keyboard", "bus": "usb"})
     SubElement(devices, "graphics", {"type": "vnc", "autoport": "yes"})
     video = SubElement(devices, "video")
     SubElement(video, "model", {"type": machine.video})
     if machine.tpm:
-        tpm = SubElement(devices, "tpm", {"model": "tpm-crb" if machine.firmware == "uefi" else "tpm-tis"})
+        tpm = SubElement(devices, "tpm", {"model": "tpm-crb" if machine.firmware == "uefi" and machine.arch == "x86_64" else "tpm-tis"})
         SubElement(tpm, "backend", {"type": "emulator", "version": "2.0"})
     # libvirt adds one to every domain that does not say "none".
     SubElement(devices, "memballoon", {"model": "virtio" if machine.balloon else "none"})
