@@ -79,3 +79,70 @@ def test_windows(case: str) -> None:
     lines, stage = WINDOWS[case]
     found = told('BdsDxe: starting Boot0003 "Windows Boot Manager" from HD(2,GPT)', *lines)
     assert (found.came_up, found.stage) == (False, stage)
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    [
+        "2026-11-30T07:00:00.123456Z ",
+        "2026-11-30 07:00:00,123 ",
+        "[2026-11-30 07:00:00] ",
+        "07:00:00.5 ",
+        "2026-11-30T07:00:00Z stdout F ",
+        "2026-11-30T07:00:00+01:00: ",
+    ],
+)
+def test_what_a_logger_puts_in_front_does_not_count(stamp: str) -> None:
+    found, plain = told(*(stamp + line for line in NO_ROOT)), told(*NO_ROOT)
+    assert (found.stage, found.reason, found.milestones) == (plain.stage, plain.reason, plain.milestones)
+    assert told(*(stamp + line for line in UP)).came_up
+
+
+def test_a_journal_is_a_log_too() -> None:
+    lines = (
+        "kernel: Linux version 6.1",
+        "kernel: [    5.1] EXT4-fs (sdb1): VFS: Can't find ext4 filesystem",
+        "systemd[1]: Failed to mount /srv.",
+    )
+    found = told(*(f"Nov 30 07:00:00 web1 {line}" for line in lines))
+    assert (found.stage, found.reason.rpartition("; ")[2]) == (Stage.MOUNTS, "there is no intact filesystem on sdb1")
+    assert told("2026-11-30 07:00:00 web1 login: ").came_up
+
+
+@pytest.mark.parametrize("columns", [80, 128])
+def test_a_line_that_the_screen_broke_is_whole(columns: int) -> None:
+    line = "ALERT!  UUID=0a1b2c3d-0000-4000-8000-000000000001 does not exist.  Dropping to a shell!"
+    line = line.rjust(columns + 30, ".")
+    found = told(*LINUX, line[:columns], line[columns:])
+    assert (found.stage, found.reason) == (
+        Stage.ROOT,
+        "the initramfs waited for UUID=0a1b2c3d-0000-4000-8000-000000000001, which never appeared",
+    )
+    assert found.decisive
+    assert found.decisive.line == 3
+
+
+@pytest.mark.parametrize(
+    ("screen", "name"),
+    [
+        (
+            ("Your PC ran into a problem and needs", "to restart.", "Stop code: INACCESSIBLE_BOOT_", "DEVICE"),
+            "windows/inaccessible-boot-device",
+        ),
+        (("Recovery", "It looks like Windows didn't load", "correctly"), "windows/automatic-repair"),
+        (("Recovery", "Your PC/Device needs to be", "repaired"), "windows/failed-to-start"),
+        (("FATAL: No bootable medium", "found! System halted."), "firmware/no-bootable-device"),
+    ],
+)
+def test_a_screen_breaks_sentences(screen: tuple[str, ...], name: str) -> None:
+    found = told(*screen)
+    assert found.decisive
+    assert found.decisive.name == name
+    assert told(*screen, *["more"] * 60).decisive is None or name in ("windows/inaccessible-boot-device",)
+
+
+def test_a_guest_that_restarts_again_and_again() -> None:
+    relabel = [*FIRMWARE, *LINUX, *ROOT, "*** Warning -- SELinux targeted policy relabel is required."]
+    assert told(*relabel * 4).reason.endswith("none of the 4 boots in the log comes up")
+    assert "none of" not in told(*relabel * 2).reason
+    assert told(*relabel * 3, *UP).came_up

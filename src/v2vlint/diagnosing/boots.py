@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import heapq
 import re
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import field
+from dataclasses import field, replace
+from itertools import chain, islice
 
 from v2vlint.console import signatures
 from v2vlint.console.signatures import Signature, failures, troubles
 from v2vlint.console.story import BootOutcome, Sight, Story
+from v2vlint.diagnosing.lines import MAX_SCREEN, joined, unbroken
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.diagnosis import Diagnosis, LogMessage, LogMilestone
 from v2vlint.model.finding import Severity, Stage
@@ -17,6 +20,7 @@ from v2vlint.model.finding import Severity, Stage
 MAX_BOOTS = 200
 MAX_ALSO = 20
 LAST_LINES = 5
+LOOP = 3
 _POWER_ON = re.compile(r"^(SeaBIOS|iPXE) \(|^UEFI firmware \(version|BdsDxe: loading Boot")
 _KERNEL = re.compile(r"\bLinux version \d+\.\d+")
 
@@ -25,24 +29,25 @@ Foreseeing = Callable[[str], tuple[str, ...]]
 
 @dataclass(slots=True)
 class DiagnosedBoot:
-    """One boot: its story, whether its kernel has started, and its last lines with their numbers."""
+    """One boot: its story, the line where its kernel started (0: not yet), and its last lines with their numbers."""
 
     story: Story = field(default_factory=Story)
-    kernel: bool = False
+    kernel: int = 0
     last: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
 
-    def ends_before(self, line: str) -> bool:
+    def ends_before(self, number: int, line: str) -> bool:
         """Whether ``line`` belongs to the next boot: the firmware or a kernel starts again."""
         if _KERNEL.search(line):
             # A second kernel: a restart without the firmware's messages, or kexec.
-            return self.kernel
+            return self.kernel not in (0, number)
         # Firmware greets more than once in a boot: SeaBIOS, then iPXE.
         beyond = self.story.furthest not in ("", signatures.FIRMWARE, signatures.LOADER)
         return (beyond or self.story.end is not None) and _POWER_ON.search(line) is not None
 
     def hear(self, number: int, line: str) -> None:
         """Process a line."""
-        self.kernel = self.kernel or _KERNEL.search(line) is not None
+        if not self.kernel and _KERNEL.search(line):
+            self.kernel = number
         # In place of the time, which a log need not have.
         self.story.hear(line, float(number))
         self.last.append((number, line.strip()))
@@ -71,7 +76,7 @@ def boots_in(lines: Iterable[tuple[int, str]]) -> list[DiagnosedBoot]:
     """The boots of a log, in order; at least one. Of a large number, the first ones are dropped."""
     boots: deque[DiagnosedBoot] = deque([DiagnosedBoot()], maxlen=MAX_BOOTS)
     for number, line in lines:
-        if boots[-1].ends_before(line):
+        if boots[-1].ends_before(number, line):
             boots.append(DiagnosedBoot())
         boots[-1].hear(number, line)
     return list(boots)
@@ -79,10 +84,14 @@ def boots_in(lines: Iterable[tuple[int, str]]) -> list[DiagnosedBoot]:
 
 def diagnose(log: str, lines: Iterable[tuple[int, str]], foreseeing: Foreseeing) -> Diagnosis:
     """The last boot that shows how it ended, or else the last one. ``foreseeing`` returns the rules that predict a line."""
-    boots = boots_in(lines)
+    lines = unbroken(lines)
+    screen = list(islice(lines, MAX_SCREEN + 1))
+    boots = boots_in(chain(screen, lines))
+    if len(screen) <= MAX_SCREEN and not _tell(boots) and _tell(again := boots_in(heapq.merge(screen, joined(screen)))):
+        boots = again
     outcomes = [boot.outcome() for boot in boots]
     chosen = next((at for at in reversed(range(len(boots))) if outcomes[at].told or outcomes[at].came_up), len(boots) - 1)
-    boot, outcome = boots[chosen], outcomes[chosen]
+    boot, outcome = boots[chosen], _repeated(outcomes)[chosen]
     decisive = _message(*outcome.told, outcome.told[0].explain(outcome.told[1].text), foreseeing) if outcome.told else None
     return Diagnosis(
         log=log,
@@ -97,6 +106,17 @@ def diagnose(log: str, lines: Iterable[tuple[int, str]], foreseeing: Foreseeing)
         also=_also(boot.story, decisive, foreseeing),
         last=tuple(f"{number}: {line}" for number, line in boot.last) if decisive is None and not outcome.came_up else (),
     )
+
+
+def _repeated(outcomes: list[BootOutcome]) -> list[BootOutcome]:
+    """The outcomes, which say so when the guest restarts again and again."""
+    if len(outcomes) < LOOP or any(one.came_up or one.told for one in outcomes):
+        return outcomes
+    return [replace(one, reason=f"{one.reason}; none of the {len(outcomes)} boots in the log comes up") for one in outcomes]
+
+
+def _tell(boots: list[DiagnosedBoot]) -> bool:
+    return any(boot.story.failures or boot.story.troubles for boot in boots)
 
 
 def _milestones(story: Story, outcome: BootOutcome) -> tuple[LogMilestone, ...]:
