@@ -137,7 +137,7 @@ class RootDeviceName(Rule):
     )
 
     def check(
-        self, root: RootVerdict, bootloader: Bootloader, lines: CommandLines, defaults: GrubDefaults, devices: Devices
+        self, root: RootVerdict, bootloader: Bootloader, lines: CommandLines, defaults: GrubDefaults | None, devices: Devices
     ) -> Iterator[Finding]:
         if not bootloader.menus:
             raise NotApplicable("no boot menu was found")
@@ -160,7 +160,7 @@ def _effect(named: NamedRoot, severity: Severity | None) -> str:
     return lost if severity is Severity.ERROR else "this entry does not find its root filesystem"
 
 
-def _by_uuid(named: NamedRoot, lines: CommandLines, defaults: GrubDefaults, devices: Devices) -> Fix | None:
+def _by_uuid(named: NamedRoot, lines: CommandLines, defaults: GrubDefaults | None, devices: Devices) -> Fix | None:
     arg = named.argument
     lasting = devices.lasting(arg.value or "")
     if lasting is None:
@@ -171,7 +171,7 @@ def _by_uuid(named: NamedRoot, lines: CommandLines, defaults: GrubDefaults, devi
             return None
         text = f"PARTUUID={lasting.device.part_uuid}"
     edits: tuple[Edit, ...] = lines.replace_value(arg.name, arg.value or "", text)
-    switch = defaults.get("GRUB_DISABLE_LINUX_UUID")
+    switch = defaults.get("GRUB_DISABLE_LINUX_UUID") if defaults else None
     if edits and switch and switch.value == "true" and switch.value_at:
         # Otherwise the next grub-mkconfig writes kernel names again.
         edits = (*edits, ReplaceText(switch.value_at.where, "true", "false"))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from v2vlint.cli import options, output
+from v2vlint.model.finding import Severity
 from v2vlint.report.escape import visible
 from v2vlint.report.layout import Row, Styled
 
@@ -97,10 +98,19 @@ def fix_all(args: argparse.Namespace, request: Request, wish: FixWish, reports: 
 def _unchanged(image: ImageReport) -> Row:
     """Why nothing is done: there is nothing to fix, or the guest, or a part of it, could not be read."""
     problem = next(iter(image.problems), None)
-    words = Styled("nothing to fix in what could be read", "unknown") if problem else Styled("nothing to fix", "ok")
+    words = Styled(f"nothing to fix in what could be read{_remaining(image)}", "unknown") if problem else Styled("nothing to fix", "ok")
     if problem and not image.roots:
         words = Styled(visible(f"not read: {problem.reason}"), "unknown")
     return (Styled(f"{visible(image.name)}: "), words)
+
+
+def _remaining(image: ImageReport) -> str:
+    """The errors for which there is no fix, as the rest of a sentence."""
+    results = (result for _device, target in image.judged() for result in target.results)
+    rules = dict.fromkeys(
+        one.rule for one in results for found in one.findings if found.counts and found.finding.severity is Severity.ERROR
+    )
+    return f"; by hand: {', '.join(rules)}" if rules else ""
 
 
 def _closed(image: ImageReport) -> Iterator[Row]:

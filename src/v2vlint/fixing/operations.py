@@ -17,6 +17,7 @@ from v2vlint.fixing.protocol import GENERATORS
 from v2vlint.fixing.renew import Changes, renewals
 from v2vlint.fixing.segment import KnownImage, pad4, segment
 from v2vlint.fixing.windows import is_windows, need_settled, registry_operations
+from v2vlint.guest.closed import Closed
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.dataclass import dataclass
@@ -236,8 +237,10 @@ def _need_room(draft: _Draft, path: str, size: int) -> None:
 
 
 def selinux_specification(fs: GuestFS) -> str:
-    """The guest's file_contexts when it uses SELinux, else an empty string."""
-    return parse_selinux_config(fs).contexts
+    """The guest's file_contexts when it uses SELinux, else an empty string. A locked root has none: what is written elsewhere keeps its
+    label.
+    """
+    return "" if isinstance(fs.mounts["/"], Closed) else parse_selinux_config(fs).contexts
 
 
 def _diff(changes: Changes, operations: Sequence[Operation]) -> str:

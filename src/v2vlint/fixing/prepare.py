@@ -18,6 +18,7 @@ from v2vlint.fixing.orders import DeviceName, Mounting, Orders, RootOrders, Unlo
 from v2vlint.fixing.plan import plan
 from v2vlint.fixing.protocol import Chosen, FixAsk, Held, PreparedFix
 from v2vlint.fixing.virtio_win import VirtioWinMedium
+from v2vlint.guest.closed import Closed
 from v2vlint.guest.open import GuestContents, Root
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.codec import decode, encode
@@ -96,10 +97,10 @@ def _place(finding: Finding) -> str:
 
 
 def mounts(root: Root, blocks: BlockTable) -> Iterator[Mounting]:
-    """The root's mount table for the worker, without filesystems that were found on no device."""
+    """The root's mount table for the worker, without filesystems that were found on no device or are locked."""
     for point, system in root.fs.mounts.items():
         found = blocks.named(root.device) if point == "/" else next(iter(blocks.tagged("UUID", system.uuid)), None)
-        if found is None:
+        if found is None or isinstance(system, Closed):
             continue
         options = f"subvolid={system.chosen}" if isinstance(system, BtrfsFileSystem) else ""
         yield {"point": point, "device": device(found), "options": options}

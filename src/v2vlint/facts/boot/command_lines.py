@@ -91,10 +91,11 @@ def _pad(padding: Padding, grow: int) -> ReplaceText:
 
 
 @provides
-def find_command_lines(fs: GuestFS, bootloader: Bootloader, defaults: GrubDefaults, cmdline: KernelCmdline) -> CommandLines:
-    """All command lines of the guest."""
+def find_command_lines(fs: GuestFS, bootloader: Bootloader, defaults: GrubDefaults | None, cmdline: KernelCmdline | None) -> CommandLines:
+    """All command lines of the guest; of one with a locked root, those on its /boot, by which it starts."""
     live = dict.fromkeys(arg for entry in bootloader.all_entries for arg in entry.args)
-    sources = dict.fromkeys((*defaults.args, *cmdline.args, *_generators(fs, bootloader)))
+    settings = (*(defaults.args if defaults else ()), *(cmdline.args if cmdline else ()))
+    sources = dict.fromkeys((*settings, *(_generators(fs, bootloader) if defaults else _legacy(fs, bootloader))))
     blocks = {path for menu in bootloader.menus for path in menu.files if path.endswith("/grubenv")}
     paddings = (_padding(fs.text(path)) for path in sorted(blocks))
     return CommandLines(tuple(live), tuple(sources), tuple(padding for padding in paddings if padding))
@@ -107,14 +108,18 @@ def _padding(text: GuestText | None) -> Padding | None:
     return Padding(text.span(1024, 1024), 1024 - len(content.rstrip("#")))
 
 
+def _legacy(fs: GuestFS, bootloader: Bootloader) -> list[KernelArg]:
+    """Arguments in the settings of Debian's update-grub (legacy), which are in its menu."""
+    legacy = [menu.config.path for menu in bootloader.menus if menu.loader == "grub-legacy"]
+    return [arg for path in legacy for arg in _commented(fs.text(path))]
+
+
 def _generators(fs: GuestFS, bootloader: Bootloader) -> list[KernelArg]:
     """Arguments in the settings of other generators: Debian's update-grub (legacy), Alpine's and Debian's update-extlinux."""
-    legacy = [menu.config.path for menu in bootloader.menus if menu.loader == "grub-legacy"]
-    found = [arg for path in legacy for arg in _commented(fs.text(path))]
     lines = (*_values(fs, _ALPINE, "default_kernel_opts"), *_values(fs, _EXTLINUX, "EXTLINUX_ROOT", "EXTLINUX_PARAMETERS"))
     roots = (value.token for value in _values(fs, _ALPINE, "root"))
     return [
-        *found,
+        *_legacy(fs, bootloader),
         *(arg for line in lines for arg in split_args(line)),
         *(KernelArg("root", token.value, token.where, token, token) for token in roots if token),
     ]
