@@ -19,6 +19,7 @@ NATIVE = "[Mount]\nWhat=/dev/gone\nWhere=/x\n"
 
 
 SERVICE = "[Unit]\nDefaultDependencies=no\nRequires=x.mount\nAfter=x.mount\n"
+GENERATORS = "/usr/lib/systemd/system-generators"
 FSTAB_GENERATOR = "/systemd/system-generators/systemd-fstab-generator"
 OWN_LOCAL = "[Unit]\nDefaultDependencies=no\nConflicts=shutdown.target\nAfter=local-fs-pre.target\n"
 
@@ -151,7 +152,9 @@ def test_lines(fstab: str, ends: str) -> None:
         ("", {**linked("local-fs.target"), f"{ETC}/local-fs.target.requires/x.mount": "not a link"}, "up"),
         (f"{X} defaults 0 2\n", {f"/etc{FSTAB_GENERATOR}": MASKED}, "up"),
         (f"{X} defaults 0 2\n", {f"/usr/local/lib{FSTAB_GENERATOR}": ""}, "up"),
-        (f"{X} defaults 0 2\n", {"/usr/lib/systemd/system-generators/systemd-getty-generator": "elf"}, "up"),
+        (f"{X} defaults 0 2\n", {f"{GENERATORS}/systemd-{name}-generator": "elf" for name in ("debug", "getty")}, "up"),
+        (f"{X} defaults 0 2\n", {f"{GENERATORS}/systemd-gpt-auto-generator": "elf"}, "emergency"),
+        (f"{X} defaults 0 2\n", {f"{GENERATORS}/netplan": "elf"}, "emergency"),
         (f"{X} defaults 0 2\n", {f"/usr/lib{FSTAB_GENERATOR}": "elf"}, "emergency"),
         (f"{X} defaults 0 2\n", {f"{ETC}/x.mount.d/a.conf": "[Mount]\nWhat=tmpfs\nType=tmpfs\n"}, "emergency"),
         (f"{X} defaults 0 0\n", {f"{ETC}/x.mount.d/a.conf": "[Mount]\nWhat=tmpfs\nType=tmpfs\n"}, "up"),

@@ -20,6 +20,8 @@ ADMIN = ("/etc/systemd/system.control", "/etc/systemd/system", "/etc/systemd/sys
 VENDOR = ("/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 FOLDERS = (*ADMIN, *VENDOR)
 MAX_UNITS = 5000
+_ALWAYS_THERE = frozenset({"systemd-debug-generator", "systemd-getty-generator"})
+"""Generators that every build of systemd has: a folder without them is not systemd's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +83,13 @@ class UnitFiles:
         yield from ((owner, self.linked(owner, kind)) for owner in owners)
 
     def generates(self, name: str) -> bool:
-        """Whether the generator ``name`` runs: it is not masked (systemd.generator(7)), nor left out where others are."""
+        """Whether the generator ``name`` runs: it is not masked (systemd.generator(7)), nor left out of a whole systemd."""
         folders = tuple(f"{folder}/system-generators" for folder in SYSTEMD)
         path = winner(self._fs, folders, name)
-        return not self._fs.is_masked(path) if path else not any(self._fs.listdir(folder) for folder in folders)
+        if path:
+            return not self._fs.is_masked(path)
+        others = {other for folder in folders for other in self._fs.listdir(folder)}
+        return not others.issuperset(_ALWAYS_THERE)
 
     def administered(self) -> tuple[str, ...]:
         """The units with a file or drop-ins of the administrator's, sorted."""
