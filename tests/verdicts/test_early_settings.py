@@ -72,6 +72,27 @@ def test_arrays(own: str, inside: str, prefix: str, root: Told, mounts: Told, pa
         assert str(facts.get(RootVerdict).arrays[0].where) == "/etc/mdadm/mdadm.conf:1:8"
 
 
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        *(
+            (words, [])
+            for words in ("/dev/sd* /dev/vd*", "/dev/?d*", "/dev/[sv]d*", "/dev/sda5 /dev/vda[567]", "'/dev/vd*'", '"partitions"')
+        ),
+        ("/dev/sda5\n partitions", []),
+        *((words, [FAILS]) for words in ("/dev/s*", "/dev/[hs]d[a-z]*", "/dev/[!v]d*", "/dev/sd* /dev/vda5", "/dev/sd* /dev/vdb*")),
+        *(
+            (words, [FAILS])
+            for words in ('"/dev/sda5" "/dev/sda6"', "/dev/sd* containers", "containers\n\t/dev/sda[0-9]", "/dev/nvme0n1p*")
+        ),
+        *((words, [FAILS]) for words in ("\nDEVICE /dev/sda*", "/dev/xvd*", "/dev/disk/by-id/ata-*")),
+    ],
+)
+def test_patterns_are_matched_against_the_members(words: str, found: Told) -> None:
+    facts = asked({"/etc/mdadm/mdadm.conf": f"DEVICE {words}\n"}, {}, MD, fstab=f"UUID={DATA} /data xfs defaults 0 2\n")
+    assert told(facts.get(MountsVerdict).md_names) == found
+
+
 def test_an_array_that_only_a_mount_needs_fails_the_mounts() -> None:
     facts = asked({"/etc/mdadm/mdadm.conf": TIED}, {}, MD, fstab=f"UUID={DATA} /data xfs defaults 0 2\n")
     assert told(facts.get(RootVerdict).arrays) == []

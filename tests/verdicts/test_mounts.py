@@ -319,35 +319,6 @@ def arrays(uuid: str) -> BlockTable:
         ("DEVICE /dev/cciss/c0d*", f"UUID={DATA} /data xfs defaults 0 2", "vd", [FAILS]),
         ("DEVICE /dev/v*", f"UUID={DATA} /data xfs defaults 0 2", "vd", []),
         ("DEVICE /dev/*", f"UUID={DATA} /data xfs defaults 0 2", "vd", []),
-        *(
-            (f"DEVICE {words}", f"UUID={DATA} /data xfs defaults 0 2", "vd", [])
-            for words in (
-                "/dev/sd* /dev/vd*",
-                "/dev/?d*",
-                "/dev/[sv]d*",
-                "/dev/sda5 /dev/vda[56]",
-                "'/dev/vd*'",
-                '"partitions"',
-                "/dev/sda5\n partitions",
-            )
-        ),
-        *(
-            (f"DEVICE {words}", f"UUID={DATA} /data xfs defaults 0 2", "vd", [FAILS])
-            for words in (
-                "/dev/s*",
-                "/dev/[hs]d[a-z]*",
-                "/dev/[!v]d*",
-                "/dev/sd* /dev/vda5",
-                "/dev/sd* /dev/vdb*",
-                '"/dev/sda5" "/dev/sda6"',
-                "/dev/sd* containers",
-                "containers\n\t/dev/sda[0-9]",
-                "\nDEVICE /dev/sda*",
-                "/dev/nvme0n1p*",
-                "/dev/xvd*",
-                "/dev/disk/by-id/ata-*",
-            )
-        ),
         ("ARRAY /dev/md0 devices=/dev/sda5,/dev/sda6", f"UUID={DATA} /data xfs defaults 0 2", "vd", [FAILS]),
     ],
 )
