@@ -10,6 +10,7 @@ import select
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 
 CARDS = ("ens192", "ens224", "lan0")
 PATIENCE = 0.15
@@ -45,30 +46,40 @@ def client() -> None:
 def guest() -> None:
     """Wire the client, listen, and load one rule set after the other."""
     command = ["unshare", "--net", sys.executable, __file__, "client"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other, socket.socket() as server:
-        assert other.stdin
-        assert other.stdout
-        _run("ip", "link", "set", "lo", "up")
-        inside = ("nsenter", "--net", "-t", str(other.pid))
-        for number, name in enumerate(CARDS):
-            _run("ip", "link", "add", name, "type", "veth", "peer", "name", f"peer{number}")
-            while not _run("ip", "link", "set", f"peer{number}", "netns", str(other.pid)):
-                pass
-            _run("ip", "address", "add", f"10.99.{number}.1/24", "dev", name)
-            _run("ip", "link", "set", name, "up")
-            _run(*inside, "ip", "address", "add", f"10.99.{number}.2/24", "dev", f"peer{number}")
-            _run(*inside, "ip", "link", "set", f"peer{number}", "up")
+    other = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        print(json.dumps(list(_answers(other))))
+    finally:
+        other.kill()
+        other.wait()
+
+
+def _answers(other: subprocess.Popen[str]) -> Iterator[list[str] | None]:
+    assert other.stdin
+    assert other.stdout
+    _wire(other.pid)
+    with socket.socket() as server:
         server.bind(("0.0.0.0", 22))
         server.listen(100)
-        answers = []
         for kind, text in [("nft", ""), *json.load(sys.stdin)]:
             _run("nft", "flush", "ruleset")
             loaded = _run(*_LOAD[kind], text=text)
             print("go", file=other.stdin, flush=True)
-            answer = json.loads(other.stdout.readline())
-            answers.append(answer if loaded else None)
-        other.stdin.close()
-    print(json.dumps(answers))
+            answer: list[str] = json.loads(other.stdout.readline())
+            yield answer if loaded else None
+
+
+def _wire(client_pid: int) -> None:
+    _run("ip", "link", "set", "lo", "up")
+    inside = ("nsenter", "--net", "-t", str(client_pid))
+    for number, name in enumerate(CARDS):
+        _run("ip", "link", "add", name, "type", "veth", "peer", "name", f"peer{number}")
+        while not _run("ip", "link", "set", f"peer{number}", "netns", str(client_pid)):
+            pass
+        _run("ip", "address", "add", f"10.99.{number}.1/24", "dev", name)
+        _run("ip", "link", "set", name, "up")
+        _run(*inside, "ip", "address", "add", f"10.99.{number}.2/24", "dev", f"peer{number}")
+        _run(*inside, "ip", "link", "set", f"peer{number}", "up")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from v2vlint.model.place import Token
 MAX_DEPTH = 32
 
 
-class Action(enum.Enum):
+class FilterAction(enum.Enum):
     """What a rule does with the packets that it matches; UNKNOWN may be anything."""
 
     ACCEPT = "accept"
@@ -26,7 +26,7 @@ class FilterRule:
     """A rule that may match such a packet. ``names`` are the interfaces that it is limited to, empty for any. ``sure``: it matches all of
     these packets on them. ``chain`` is where it jumps."""
 
-    action: Action
+    action: FilterAction
     names: tuple[Token, ...] = ()
     sure: bool = False
     chain: str = ""
@@ -75,15 +75,15 @@ class _Walk:
     def _step(self, rule: FilterRule, names: list[Token], depth: int) -> _End | None:
         """How the chain ends at this rule, if it does; the interfaces on which the rule admits are added to ``names``."""
         everywhere = rule.sure and not rule.names
-        if rule.action is Action.JUMP:
+        if rule.action is FilterAction.JUMP:
             return self._jump(rule, names, depth)
-        if rule.action is Action.ACCEPT and rule.names:
+        if rule.action is FilterAction.ACCEPT and rule.names:
             names += rule.names
             return None
-        if rule.action is Action.REFUSE:
+        if rule.action is FilterAction.REFUSE:
             return _End.REFUSED if everywhere else None
         # A return under conditions leads to rules that may admit more.
-        return _End.OPEN if rule.action is Action.RETURN and everywhere else _End.ANYWHERE
+        return _End.OPEN if rule.action is FilterAction.RETURN and everywhere else _End.ANYWHERE
 
     def _jump(self, rule: FilterRule, names: list[Token], depth: int) -> _End | None:
         inner = self.passage(rule.chain, depth + 1)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from v2vlint.facts.network.filter_chains import Action, FilterRule
+from v2vlint.facts.network.filter_chains import FilterAction, FilterRule
 from v2vlint.guest.text import GuestText, Line
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.digits import decimal
@@ -27,7 +27,7 @@ _SHORT = {
 }  # fmt: skip
 _TESTED = frozenset({"-i", "-p", "--dport", "--ctstate"})
 _PLAIN_MATCHES = frozenset({"tcp", "comment", "state", "conntrack", "multiport"})
-_ACTIONS = {"ACCEPT": Action.ACCEPT, "DROP": Action.REFUSE, "REJECT": Action.REFUSE, "RETURN": Action.RETURN}
+_ACTIONS = {"ACCEPT": FilterAction.ACCEPT, "DROP": FilterAction.REFUSE, "REJECT": FilterAction.REFUSE, "RETURN": FilterAction.RETURN}
 _PASSING = frozenset(
     {"LOG", "NFLOG", "ULOG", "MARK", "CONNMARK", "CONNSECMARK", "SECMARK", "SET", "AUDIT", "TRACE", "TCPMSS", "CLASSIFY", "LED"}
 )
@@ -57,7 +57,7 @@ def saved_chains(text: GuestText, ports: frozenset[int]) -> SavedChains:
             closed |= {policy["chain"]} if policy["policy"] in ("DROP", "REJECT") else set()
         elif rule := _RULE.match(line.text):
             count += 1
-            found = _rules(line, rule.end(), ports) if count <= MAX_RULES else [FilterRule(Action.UNKNOWN)]
+            found = _rules(line, rule.end(), ports) if count <= MAX_RULES else [FilterRule(FilterAction.UNKNOWN)]
             chains.setdefault(rule["chain"], []).extend(found)
     return SavedChains({name: tuple(rules) for name, rules in chains.items()}, frozenset(closed))
 
@@ -79,7 +79,7 @@ def _rules(line: Line, start: int, ports: frozenset[int]) -> Iterator[FilterRule
     plain = all(one.name == "-m" and one.value.value in _PLAIN_MATCHES for one in others)
     sure = plain and all(_certain(one, ports) for one in options)
     names = tuple(one.value for one in options if one.name == "-i" and not one.inverted)
-    action = Action.UNKNOWN if jump.name == "-g" else _ACTIONS.get(jump.value.value, Action.JUMP)
+    action = FilterAction.UNKNOWN if jump.name == "-g" else _ACTIONS.get(jump.value.value, FilterAction.JUMP)
     if jump.value.value not in _PASSING:
         yield FilterRule(action, names, sure, jump.value.value)
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from v2vlint.facts.network.filter_chains import Action, FilterRule
+from v2vlint.facts.network.filter_chains import FilterAction, FilterRule
 from v2vlint.facts.network.iptables_rules import has_port
 from v2vlint.guest.text import GuestText
 from v2vlint.model.dataclass import dataclass
@@ -28,8 +28,10 @@ _FAMILIES = frozenset({"ip", "inet"})
 _COMMANDS = frozenset({"add", "insert", "replace", "rule", "create"})
 _OTHER_PROTOCOLS = frozenset({"udp", "udplite", "icmp", "icmpv6", "igmp", "sctp", "dccp", "esp", "ah", "comp", "ip6"})
 _TCP = frozenset({"tcp", "6"})
-_VERDICTS = {"accept": Action.ACCEPT, "drop": Action.REFUSE, "reject": Action.REFUSE, "return": Action.RETURN, "jump": Action.JUMP,
-             "goto": Action.UNKNOWN, "queue": Action.UNKNOWN}  # fmt: skip
+_VERDICTS = {
+    "accept": FilterAction.ACCEPT, "drop": FilterAction.REFUSE, "reject": FilterAction.REFUSE, "return": FilterAction.RETURN,
+    "jump": FilterAction.JUMP, "goto": FilterAction.UNKNOWN, "queue": FilterAction.UNKNOWN,
+}  # fmt: skip
 _LISTED = {"ct state": frozenset({"new"}), "l4proto": _TCP, "protocol": _TCP, "nexthdr": _TCP, "nfproto": frozenset({"ipv4"})}
 """Selectors, with the values of which one must be allowed."""
 _NEUTRAL = frozenset({"counter", "log", "meta"})
@@ -123,7 +125,7 @@ class _Reader:
         self.words, self.ports, self.at = words, ports, 0
         self.names: list[Token] = []
         self.sure, self.matches = True, True
-        self.action: Action | None = None
+        self.action: FilterAction | None = None
         self.chain = ""
 
     def rule(self) -> FilterRule | None:
@@ -144,7 +146,7 @@ class _Reader:
         if words[:3] == ["ct", "state", "vmap"] and "new" not in words and "$" not in "".join(words) and not words[3].startswith("@"):
             return None
         admits = any(word in ("accept", "jump", "goto", "queue") or word[:1] in "@$" for word in words)
-        return FilterRule(Action.UNKNOWN) if admits else None
+        return FilterRule(FilterAction.UNKNOWN) if admits else None
 
     def next(self) -> str:
         """The next word."""
