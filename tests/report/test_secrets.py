@@ -13,7 +13,7 @@ from tests.report.reports import hostile
 from v2vlint.model.codec import decode, encode
 from v2vlint.model.fix import RegistrySet
 from v2vlint.model.registry import sz
-from v2vlint.model.report import ImageReport
+from v2vlint.model.report import ImageReport, Problem
 from v2vlint.model.secrecy import MASK, hidden, hidden_diff, hidden_lines, without_secrets
 from v2vlint.report.registry import FORMATS, renderer
 
@@ -138,3 +138,17 @@ def test_a_value_of_the_registry_is_known_by_its_name() -> None:
     assert (str(shown.value), str(shown.expect)) == (f'"{MASK}"', f'"{MASK}"')
     other = RegistrySet("/SOFTWARE", "Microsoft\\Winlogon", "Shell", sz("explorer.exe"), None)
     assert decode(RegistrySet, without_secrets(encode(other))) == other
+
+
+@pytest.mark.parametrize("name", ["a/bypass-vm.vmdk", "secret.qcow2", "password.vmx"])
+def test_the_name_of_a_file_before_a_problem_is_no_secret(name: str) -> None:
+    reasons = (f"{name}: a link that leads nowhere", f"{name}: token=hunter22", "psk: hunter22")
+    image = dataclasses.replace(_EMPTY, name=name, paths=(name,), problems=tuple(Problem(name, reason) for reason in reasons))
+    said = decode(ImageReport, without_secrets(encode(image))).problems
+    assert [one.reason for one in said] == [reasons[0], f"{name}: token={MASK}", f"psk: {MASK}"]
+    # Only of the operator's own files.
+    other = dataclasses.replace(image, name="web", paths=("web.qcow2",))
+    assert decode(ImageReport, without_secrets(encode(other))).problems[0].reason != reasons[0]
+
+
+_EMPTY = ImageReport("", (), "", 0, (), ())

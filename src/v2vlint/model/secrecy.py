@@ -124,21 +124,38 @@ def hidden_diff(diff: str) -> str:
     return hidden("\n".join(lines))
 
 
-def without_secrets(data: Any) -> Any:
-    """JSON-ready data with secrets masked in every text: excerpts by line, diffs by file."""
+def without_secrets(data: Any, files: tuple[str, ...] = ()) -> Any:
+    """JSON-ready data with secrets masked in every text: excerpts by line, diffs by file.
+
+    A problem may begin with the name of a file in ``files``, which the operator gave: ``tokens.vmdk: permission denied`` is no secret.
+    """
     if isinstance(data, str):
         return _hidden_word(data) if len(data) <= _WORD_SIZE else hidden(data)
-    if isinstance(data, dict):
-        if data.get("$") == "Excerpt":
+    if isinstance(data, list):
+        return [without_secrets(item, files) for item in data]
+    return _record(data, files) if isinstance(data, dict) else data
+
+
+def _record(data: dict[str, Any], files: tuple[str, ...]) -> dict[str, Any]:
+    match data.get("$"):
+        case "Excerpt":
             return {**data, "path": hidden(data["path"]), "lines": list(hidden_lines(data["path"], tuple(data["lines"])))}
-        if data.get("$") == "RegistrySet" and re.search(_WORD, str(data.get("name", "")), re.IGNORECASE):
+        case "RegistrySet" if re.search(_WORD, str(data.get("name", "")), re.IGNORECASE):
             rest = {key: without_secrets(item) for key, item in data.items()}
             return {**rest, "value": _MASKED, "expect": data["expect"] and _MASKED}
-        if data.get("$") == "RegistryData":
+        case "RegistryData":
             return {**data, "data": _hidden_value(data["data"])}
-        kept = _OF_THE_OPERATOR if data.get("$") in ("ImageReport", "Machine") else ()
-        return {key: item if key in kept else hidden_diff(item) if key == "diff" else without_secrets(item) for key, item in data.items()}
-    return [without_secrets(item) for item in data] if isinstance(data, list) else data
+        case "Problem":
+            front = next((f"{file}: " for file in files if data["reason"].startswith(f"{file}: ")), "")
+            rest = {key: without_secrets(item) for key, item in data.items()}
+            return {**rest, "reason": front + hidden(data["reason"][len(front) :])}
+        case "ImageReport" | "Machine":
+            kept, files = _OF_THE_OPERATOR, (data["name"], *data.get("paths", ()))
+        case _:
+            kept = ()
+    return {
+        key: item if key in kept else hidden_diff(item) if key == "diff" else without_secrets(item, files) for key, item in data.items()
+    }
 
 
 def _hidden_value(encoded: str) -> str:
