@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import netrc
 import re
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -21,6 +22,11 @@ MAX_WHOLE = 16 << 20
 ATTEMPTS = 5
 BACK_OFF = 0.25
 TIMEOUT = 30.0
+PATIENCE = 60.0
+"""Seconds for an answer, and as many more as its bytes may take at SLOWEST."""
+SLOWEST = 16 << 10
+"""Bytes a second."""
+_STEP = 1 << 16
 # The first request brings the size, and what is read first anyway: headers and partition tables.
 _FIRST = 1 << 18
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
@@ -67,26 +73,27 @@ class HttpFile:
         for attempt in range(ATTEMPTS):
             time.sleep(BACK_OFF * (2**attempt - 1))
             try:
-                data = self._asked(offset, length)
+                return self._answered(self._asked(offset, length), offset, length)
+            except _Again as again:
+                reason = str(again)
             except self._errors as error:
                 reason = str(getattr(error, "reason", error)).rpartition("> ")[2].rpartition("): ")[2][:300] or type(error).__name__
-                continue
-            if data is not None:
-                return data
-            reason = "the server is busy or failing"
         raise ImageError(f"{self._name}: no answer after {ATTEMPTS} attempts: {reason}", hint="check the network, and try again")
 
-    def _asked(self, offset: int, length: int) -> bytes | None:
-        """One attempt; None when it should be retried."""
+    def _asked(self, offset: int, length: int) -> _Answer:
+        """One attempt."""
         # identity: a range counts the bytes of what is sent, compressed or not.
         headers = {"Range": f"bytes={offset}-{offset + length - 1}", "Accept-Encoding": "identity", **self._proof()}
-        response = self._pool.request("GET", self._now, headers=headers, preload_content=False, timeout=TIMEOUT, retries=_redirects())
-        try:
-            return self._answered(response, offset, length)
-        finally:
-            # A 200 may be a whole disk: it is not read to its end for the sake of the connection.
-            response.drain_conn() if response.status != 200 else response.close()
-            response.release_conn()
+        url, whole = self._now, MAX_WHOLE + 1 if self._state is None else 0
+
+        def request() -> Any:
+            return self._pool.request("GET", url, headers=headers, preload_content=False, timeout=TIMEOUT, retries=_redirects())
+
+        answer = _Answer(request, {206: length, 200: whole})
+        if not answer.arrived():
+            slow = f"{self._name}: the server sends less than {SLOWEST >> 10} KiB a second"
+            raise ImageError(slow, hint="check the network, or download it first")
+        return answer
 
     def _proof(self) -> Mapping[str, str]:
         """The headers that authenticate: those of the session, but only on its own server."""
@@ -94,57 +101,127 @@ class HttpFile:
             return _login(self._now)
         return self._headers if urlsplit(self._now).netloc == urlsplit(self._url).netloc else {}
 
-    def _answered(self, response: Any, offset: int, length: int) -> bytes | None:
-        if response.status in _TRANSIENT:
-            return None
-        if response.status in _REASONS and self._now != self._url:
+    def _answered(self, answer: _Answer, offset: int, length: int) -> bytes:
+        if answer.status in _TRANSIENT:
+            raise _Again("the server is busy or failing")
+        if answer.status in _REASONS and self._now != self._url:
             self._now = self._url  # the target of a redirect may be valid for a short time only
-            return None
-        if response.status in _REASONS:
-            reason, hint = _REASONS[response.status]
-            kind = FileMissing if response.status in (404, 410) else ImageError
+            raise _Again("the place that it redirects to refuses access")
+        if answer.status in _REASONS:
+            reason, hint = _REASONS[answer.status]
+            kind = FileMissing if answer.status in (404, 410) else ImageError
             raise kind(f"{self._name}: {reason}", hint=hint)
-        self._follow(response)
-        if response.status == 206:
-            return self._part(response, offset, length)
+        self._follow(answer)
+        self._as_it_is(answer)
+        if answer.status == 206:
+            return self._part(answer, offset, length)
         # An empty file has no range that could be sent.
-        if response.status == 416 and not offset:
+        if answer.status == 416 and not offset:
             self._whole = b""
             return b""
-        if response.status == 200 and self._state is None:
-            self._whole = self._small(response)
+        if answer.status == 200 and self._state is None:
+            self._whole = self._small(answer)
             return self._whole
-        raise ImageError(f"{self._name}: the server answers with {response.status}")
+        raise ImageError(f"{self._name}: the server answers with {answer.status}")
 
-    def _follow(self, response: Any) -> None:
+    def _follow(self, answer: _Answer) -> None:
         final = self._now
-        for step in response.retries.history if response.retries else ():
-            final = urljoin(final, step.redirect_location or "")
+        for place in answer.redirects:
+            final = urljoin(final, place)
         if urlsplit(self._url).scheme == "https" and urlsplit(final).scheme != "https":
             raise ImageError(f"{self._name}: redirected to a place without TLS", hint="give the address that it leads to")
         self._now = final
 
-    def _part(self, response: Any, offset: int, length: int) -> bytes | None:
-        match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    def _as_it_is(self, answer: _Answer) -> None:
+        """ImageError when the bytes are not the file's. A file that is compressed itself may be sent as an encoding of something else."""
+        encoding = answer.headers.get("Content-Encoding", "").strip().lower()
+        own = encoding in ("gzip", "x-gzip") and urlsplit(self._now).path.lower().endswith(".gz")
+        if answer.status in (200, 206) and encoding not in ("", "identity") and not own:
+            said = f"{self._name}: the server sends it compressed ({encoding[:40]}), although it was asked not to"
+            raise ImageError(said, hint="switch off compression for disk images there, or download it")
+
+    def _part(self, answer: _Answer, offset: int, length: int) -> bytes:
+        match = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
         if match is None or int(match[1]) != offset:
             raise ImageError(f"{self._name}: the server answers with another range than it was asked for")
-        state = (response.headers.get("ETag", ""), response.headers.get("Last-Modified", ""), int(match[3]))
+        state = (answer.headers.get("ETag", ""), answer.headers.get("Last-Modified", ""), int(match[3]))
         if self._state is not None and state != self._state:
             raise ImageError(f"{self._name}: changed on the server while it was read", hint="check it again when it is finished")
         wanted = min(length, state[2] - offset)
-        data: bytes = response.read(wanted)
-        if len(data) != wanted:
-            return None
+        if len(answer.data) < wanted:
+            raise _Again("the server sends less than it was asked for")
         self._state = state
-        return data
+        return answer.data[:wanted]
 
-    def _small(self, response: Any) -> bytes:
-        """A whole file. ImageError when it is larger than the limit for keeping it in memory."""
-        data: bytes = response.read(MAX_WHOLE + 1)
-        if len(data) > MAX_WHOLE:
+    def _small(self, answer: _Answer) -> bytes:
+        """A whole file. ImageError when it is larger than the limit for keeping it in memory, or incomplete."""
+        if len(answer.data) > MAX_WHOLE:
             hint = "download it, or serve it with a server that has ranges (nginx, Apache, MinIO)"
             raise ImageError(f"{self._name}: the server has no ranges, and sends only all of it", hint=hint)
-        return data
+        return answer.data
+
+
+class _Again(Exception):
+    """An attempt that may succeed later; the message says why it did not."""
+
+
+class _Answer:
+    """An answer on its way. It is received in a thread of its own, because a server that sends a byte now and then never meets the timeout
+    of a socket. ``most`` says how many bytes of the body are read, by status.
+    """
+
+    def __init__(self, request: Callable[[], Any], most: Mapping[int, int]) -> None:
+        self.status, self.headers, self.redirects = 0, dict[str, str](), tuple[str, ...]()
+        self._request, self._most, self._parts = request, most, list[bytes]()
+        self._response: Any = None
+        self._error: BaseException | None = None
+
+    @property
+    def data(self) -> bytes:
+        """The bytes that were read."""
+        return b"".join(self._parts)
+
+    def arrived(self) -> bool:
+        """Wait for it. False when it comes too slowly; what the request raises is raised."""
+        started = time.monotonic()
+        thread = threading.Thread(target=self._receive, name="v2vlint-answer", daemon=True)
+        thread.start()
+        while thread.is_alive():
+            left = started + PATIENCE + sum(map(len, self._parts)) / SLOWEST - time.monotonic()
+            if left <= 0:
+                # Ends the thread, which would otherwise read as long as the server sends; urllib3 has it since 2.3.
+                getattr(self._response, "shutdown", bool)()
+                return False
+            thread.join(left)
+        if self._error is not None:
+            raise self._error
+        return True
+
+    def _receive(self) -> None:
+        try:
+            response = self._response = self._request()
+            try:
+                self._read(response)
+                # What is left of a 200 may be a whole disk: only a short rest is read for the sake of the connection.
+                ended = response.status != 200 and len(response.read(_STEP, decode_content=False)) < _STEP
+            except BaseException:
+                response.close()
+                raise
+            if not ended:
+                response.close()
+            response.release_conn()
+        except Exception as error:
+            self._error = error
+
+    def _read(self, response: Any) -> None:
+        steps = response.retries.history if response.retries else ()
+        self.redirects = tuple(step.redirect_location or "" for step in steps)
+        # Header names are compared without case.
+        self.status, self.headers = response.status, response.headers
+        rest = self._most.get(self.status, 0)
+        while rest > 0 and (part := response.read(min(rest, _STEP), decode_content=False)):
+            self._parts.append(part)
+            rest -= len(part)
 
 
 def _redirects() -> Any:
