@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
@@ -15,8 +16,11 @@ import pytest
 import v2vlint
 from tests.programs import running
 from tests.source.servers import wait_for
+from v2vlint.disk.filesystems.archive import ArchiveFileSystem, EntryNode
+from v2vlint.disk.filesystems.node import Kind
+from v2vlint.disk.stream import MemoryStream
 from v2vlint.guest.open import GuestContents, open_ref
-from v2vlint.model.errors import FactUnavailable, UsageError
+from v2vlint.model.errors import FactUnavailable, ImageError, UsageError
 from v2vlint.samples.boot import sample_boot
 from v2vlint.source.expand import expand
 
@@ -103,6 +107,120 @@ def test_a_damaged_or_cut_archive_is_told(root: Path) -> None:
         guest = opened(f"tar:{path}")
         assert guest.problems
         assert not guest.roots
+
+
+Member = tuple[str, bytes, str]
+
+
+def layer(*members: Member) -> MemoryStream:
+    """A tar archive: names, types and contents, or where links lead."""
+    held = io.BytesIO()
+    with tarfile.open(fileobj=held, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name, kind, text in members:
+            info = tarfile.TarInfo(name)
+            info.type, data = kind, text.encode() if kind == tarfile.REGTYPE else b""
+            info.linkname, info.size = "" if data else text, len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return MemoryStream(held.getvalue())
+
+
+def paths(fs: ArchiveFileSystem) -> dict[str, str]:
+    """Every file and link in it, with its content or target."""
+    found: dict[str, str] = {}
+
+    def look(node: EntryNode, at: str) -> None:
+        for name in node.names():
+            child = node.child(name)
+            assert child is not None
+            match child.stat().kind:
+                case Kind.DIR:
+                    look(child, f"{at}/{name}")
+                case Kind.FILE:
+                    found[f"{at}/{name}"] = child.open().read().decode()
+                case Kind.LINK:
+                    found[f"{at}/{name}"] = f"-> {child.link()}"
+                case _:
+                    found[f"{at}/{name}"] = "?"
+
+    look(fs.root, "")
+    return found
+
+
+F, L, H, D, DEVICE = tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.CHRTYPE
+LONG = "n" * 200 + "/" + "ü" * 150
+
+
+@pytest.mark.parametrize(
+    ("members", "wanted"),
+    [
+        ([("/etc/a", F, "1"), ("./etc//b", F, "2")], {"/etc/a": "1", "/etc/b": "2"}),
+        ([("../x", F, "1"), ("a/../../y", F, "2"), ("z", F, "3")], {"/z": "3"}),
+        ([("a", F, "1"), ("a", F, "2")], {"/a": "2"}),
+        ([("a", F, "1"), ("a/b", F, "2")], {"/a/b": "2"}),
+        ([("dev/null", DEVICE, ""), ("p", tarfile.FIFOTYPE, "")], {"/dev/null": "?", "/p": "?"}),
+        ([("a", F, "1"), ("b", H, "a"), ("c", H, "gone"), ("e", H, "../../a")], {"/a": "1", "/b": "1", "/c": "?", "/e": "1"}),
+        ([("d/f", F, "1"), ("d/up", H, "d"), ("top", H, "/")], {"/d/f": "1", "/d/up": "?", "/top": "?"}),
+        ([(LONG, F, "1")], {f"/{LONG}": "1"}),
+        # As every program unpacks it: behind a link lies what it leads to, unless a folder itself takes its place.
+        ([("usr/lib", D, ""), ("lib", L, "usr/lib"), ("lib/x", F, "1")], {"/lib": "-> usr/lib", "/usr/lib/x": "1"}),
+        ([("lib", L, "/usr/lib"), ("usr/lib", L, "../opt/./lib"), ("opt/lib/a", F, "1"), ("lib/x", F, "2"), ("h", H, "lib/a")],
+         {"/lib": "-> /usr/lib", "/usr/lib": "-> ../opt/./lib", "/opt/lib/a": "1", "/opt/lib/x": "2", "/h": "1"}),
+        ([("usr/lib", D, ""), ("lib", L, "usr/lib"), ("lib", D, ""), ("lib/x", F, "1")], {"/lib/x": "1"}),
+        ([("out", L, "../../../etc"), ("etc/a", F, "1"), ("out/b", F, "2")], {"/out": "-> ../../../etc", "/etc/a": "1", "/etc/b": "2"}),
+        ([("a", L, "b"), ("b", L, "a"), ("a/x", F, "1")], {"/a/x": "1", "/b": "-> a"}),
+        ([("a", L, "gone"), ("a/x", F, "1")], {"/a/x": "1"}),
+    ],
+)  # fmt: skip
+def test_odd_members_of_an_archive(members: list[Member], wanted: dict[str, str]) -> None:
+    fs = ArchiveFileSystem()
+    fs.add("t", layer(*members))
+    assert paths(fs) == wanted
+
+
+LOWER = [("d/a", F, "1"), ("d/s/b", F, "2"), ("e", F, "3"), ("lib", L, "usr/lib"), ("usr/lib/m", F, "4")]
+REST = {"/e": "3", "/lib": "-> usr/lib", "/usr/lib/m": "4"}
+
+
+@pytest.mark.parametrize(
+    ("members", "wanted"),
+    [
+        ([("d/.wh.a", F, "")], {"/d/s/b": "2", **REST}),
+        ([("d/.wh.gone", F, "")], {"/d/a": "1", "/d/s/b": "2", **REST}),
+        ([(".wh.d", F, "")], REST),
+        ([("d/.wh..wh..opq", F, ""), ("d/s/c", F, "5")], {"/d/s/c": "5", **REST}),
+        # Whiteouts hide lower layers only, wherever they are in their own.
+        ([("d", D, ""), ("d/s", D, ""), ("d/s/c", F, "5"), ("d/.wh..wh..opq", F, "")], {"/d/s/c": "5", **REST}),
+        ([("d/s", D, ""), ("d/s/c", F, "5"), ("d/.wh.s", F, "")], {"/d/a": "1", "/d/s/c": "5", **REST}),
+        ([("e", F, "6"), (".wh.e", F, "")], {"/d/a": "1", "/d/s/b": "2", **REST, "/e": "6"}),
+        ([("f", H, "e"), (".wh.e", F, "")], {"/d/a": "1", "/d/s/b": "2", "/lib": "-> usr/lib", "/usr/lib/m": "4", "/f": "3"}),
+        ([("lib/n", F, "7"), ("lib/.wh.m", F, "")], {"/d/a": "1", "/d/s/b": "2", "/e": "3", "/lib": "-> usr/lib", "/usr/lib/n": "7"}),
+    ],
+)  # fmt: skip
+def test_whiteouts_of_layers(members: list[Member], wanted: dict[str, str]) -> None:
+    fs = ArchiveFileSystem(layers=True)
+    fs.add("lower", layer(*LOWER))
+    fs.add("upper", layer(*members))
+    assert paths(fs) == wanted
+
+
+def test_a_sparse_member_is_read_and_a_negative_size_told(tmp_path: Path) -> None:
+    with (tmp_path / "holes").open("wb") as stream:
+        stream.truncate(1 << 20)
+        stream.seek(600_000)
+        stream.write(b"data")
+    for kind in ("--format=gnu", "--format=posix"):
+        subprocess.run(("tar", "-C", tmp_path, kind, "--sparse", "-cf", tmp_path / "t.tar", "holes"), check=True)
+        for data in (packed := (tmp_path / "t.tar").read_bytes(), gzip.compress(packed)):
+            fs = ArchiveFileSystem()
+            fs.add("t", MemoryStream(data))
+            child = fs.root.child("holes")
+            assert child is not None
+            assert child.open().read() == (tmp_path / "holes").read_bytes()
+    bad = bytearray(layer(("a", F, "x")).read_at(0, 512))
+    bad[124:136] = b"\xff" * 10 + b"\xfc\x00"
+    bad[148:156] = b"%06o\0 " % (sum(bad[:148]) + 8 * 32 + sum(bad[156:]))
+    with pytest.raises(ImageError, match="negative size"):
+        ArchiveFileSystem().add("t", MemoryStream(bytes(bad) * 2))
 
 
 def test_what_is_too_large_in_a_packed_archive_is_unknown_not_absent(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,7 +351,25 @@ def test_a_container_disk_is_the_disk_in_it(tmp_path: Path, packed: bool) -> Non
     assert [problem.reason for problem in guest.problems] == ["blank: no partition table and no filesystem"]
 
 
-@pytest.mark.parametrize("index", ["[]", "{", '{"manifests": [{"digest": "sha256:../../etc"}]}', '{"manifests": 3}', '{"layers": [{}]}'])
+def test_of_several_images_one_has_to_be_named(tmp_path: Path) -> None:
+    images = [{"digest": f"sha256:{one * 64}", "annotations": {"org.opencontainers.image.ref.name": one}} for one in "12"]
+    (tmp_path / "index.json").write_text(json.dumps({"manifests": images}))
+    said = opened(f"oci:{tmp_path}").problems[0].reason
+    assert "several images: 1, 2" in said
+    assert "several images" not in opened(f"oci:{tmp_path}:2").problems[0].reason
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        '{"manifests": [{"annotations": [1]}]}',
+        "[]",
+        "{",
+        '{"manifests": [{"digest": "sha256:../../etc"}]}',
+        '{"manifests": 3}',
+        '{"layers": [{}]}',
+    ],
+)
 def test_a_damaged_layout_is_told(tmp_path: Path, index: str) -> None:
     (tmp_path / "index.json").write_text(index)
     assert opened(f"oci:{tmp_path}").problems

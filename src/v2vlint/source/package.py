@@ -88,7 +88,7 @@ def members_of(path: str, files: FileOpener) -> tuple[DiskFile, ...]:
             found: list[DiskFile] = []
             for number, member in enumerate(archive):
                 # The data of a sparse member is not in one piece.
-                if member.isreg() and not member.sparse:
+                if member.isreg() and not member.sparse and member.size >= 0:
                     found.append(DiskFile(path, member.name.removeprefix("./"), member.offset_data, member.size))
                 if number >= MAX_MEMBERS:
                     raise ImageError(f"{path}: more than {MAX_MEMBERS} files in it")

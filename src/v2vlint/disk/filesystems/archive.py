@@ -30,6 +30,10 @@ _BLOCK = 1 << 20
 _DAMAGED = (tarfile.TarError, EOFError, lzma.LZMAError, zlib.error, ValueError, OverflowError, OSError, RecursionError)
 # What zstd(1) accepts unless told otherwise (--long=27).
 _WINDOW = 128 << 20
+MAX_LINKS = 40
+"""As the kernel follows (path_resolution(7))."""
+_New = set[tuple[int, str]]
+"""What a layer has brought: the folder's identity and the name."""
 _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
 
 
@@ -92,7 +96,7 @@ class ArchiveFileSystem:
     def add(self, name: str, base: Stream) -> None:
         """Add the archive ``base`` on top of what is there. ``name`` is its name in messages."""
         packed = unpacked(base)
-        new: set[int] = set()
+        new = _New()
         try:
             # The archive stays open: its files are read later.
             # Packed ones are read once, forwards ("r|"), because seeking back would unpack everything again.
@@ -101,11 +105,14 @@ class ArchiveFileSystem:
                 self._entries += 1
                 if self._entries > MAX_ENTRIES:
                     raise ImageError(f"{name}: more than {MAX_ENTRIES} files in it")
+                # Its data would lie before it, and the archive would never end.
+                if member.size < 0:
+                    raise ImageError(f"{name}: damaged (a member with a negative size)")
                 self._lay(archive, member, new, kept=packed is not None)
         except _DAMAGED as error:
             raise ImageError(f"{name}: not a tar archive that can be read: {error}") from error
 
-    def _lay(self, archive: tarfile.TarFile, member: tarfile.TarInfo, new: set[int], *, kept: bool) -> None:
+    def _lay(self, archive: tarfile.TarFile, member: tarfile.TarInfo, new: _New, *, kept: bool) -> None:
         parts = [part for part in member.name.split("/") if part not in ("", ".")]
         # A name that leads out of the tree, or deeper than anything real.
         if ".." in parts or len(parts) > MAX_DEPTH:
@@ -124,31 +131,62 @@ class ArchiveFileSystem:
             before.stat = entry.stat
         else:
             parent.children[parts[-1]] = entry
-        new.add(id(parent.children[parts[-1]]))
+        new.add((id(parent), parts[-1]))
 
-    def _parent(self, folders: list[str], new: set[int]) -> ArchiveEntry:
-        """The folder with these names, created when no archive has it. Anything else of that name is replaced."""
+    def _parent(self, folders: list[str], new: _New) -> ArchiveEntry:
+        """The folder with these names, created when no archive has it. Links lead on (``lib`` → ``usr/lib``), as where the archive
+        is unpacked; anything else of that name is replaced.
+        """
         here = self._top
-        for name in folders:
+        for at, name in enumerate(folders):
             found = here.children.get(name)
+            if found is not None and found.stat.kind is Kind.LINK:
+                found = self._followed(folders[:at], found.target)
             if found is None or found.stat.kind is not Kind.DIR:
                 found = here.children[name] = _folder()
-                new.add(id(found))
+                new.add((id(here), name))
             here = found
         return here
 
+    def _followed(self, folder: list[str], target: str) -> ArchiveEntry | None:
+        """Where a link in ``folder`` leads; nothing is above the top. None when that is nowhere."""
+        left, passed, links = [*reversed(target.split("/"))], [] if target.startswith("/") else list(folder), 1
+        while left:
+            name = left.pop()
+            if name == "..":
+                passed = passed[:-1]
+            elif name not in ("", "."):
+                found = self._found("/".join((*passed, name)))
+                if found is None:
+                    return None
+                if found.stat.kind is not Kind.LINK:
+                    passed.append(name)
+                    continue
+                if (links := links + 1) > MAX_LINKS:
+                    return None
+                passed = [] if found.target.startswith("/") else passed
+                left += reversed(found.target.split("/"))
+        return self._found("/".join(passed))
+
     @staticmethod
-    def _take_away(parent: ArchiveEntry, name: str, new: set[int]) -> None:
-        """Apply a whiteout, which hides only what lower layers contain."""
-        hidden = list(parent.children) if name == _OPAQUE else [name.removeprefix(_WHITEOUT)]
-        for one in hidden:
-            if one in parent.children and id(parent.children[one]) not in new:
-                del parent.children[one]
+    def _take_away(parent: ArchiveEntry, name: str, new: _New) -> None:
+        """Apply a whiteout, which hides only what lower layers contain, wherever in its layer it is."""
+        if name == _OPAQUE:
+            _hide(parent, new)
+            return
+        hidden = name.removeprefix(_WHITEOUT)
+        if (id(parent), hidden) not in new:
+            parent.children.pop(hidden, None)
+        elif hidden in parent.children:
+            _hide(parent.children[hidden], new)
 
     def _entry(self, archive: tarfile.TarFile, member: tarfile.TarInfo, *, kept: bool) -> ArchiveEntry:
         if member.islnk():
-            target = self._found(member.linkname)
-            return target if target is not None else ArchiveEntry(_stat(member, Kind.OTHER))
+            folder, _, name = member.linkname.rstrip("/").rpartition("/")
+            beside = self._followed([], folder)
+            target = beside.children.get(name) if beside is not None else None
+            # No filesystem has hard links to folders, and one to a folder above would have no end.
+            return target if target is not None and target.stat.kind is not Kind.DIR else ArchiveEntry(_stat(member, Kind.OTHER))
         if member.issym():
             return ArchiveEntry(_stat(member, Kind.LINK), member.linkname)
         if member.isdir():
@@ -172,6 +210,15 @@ class ArchiveFileSystem:
         self._kept += member.size
         data = _opened(archive, member).read()
         return lambda: io.BytesIO(data)
+
+
+def _hide(folder: ArchiveEntry, new: _New) -> None:
+    """Take away what lower layers have in a folder."""
+    for name, entry in list(folder.children.items()):
+        if (id(folder), name) not in new:
+            del folder.children[name]
+        elif entry.stat.kind is Kind.DIR:
+            _hide(entry, new)
 
 
 def _opened(archive: tarfile.TarFile, member: tarfile.TarInfo) -> BinaryIO:

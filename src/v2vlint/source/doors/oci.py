@@ -87,10 +87,19 @@ def _locate(ref: GuestRef) -> GuestSource:
 def _docker(image: _Image, tag: str) -> list[str]:
     """The layers according to Docker's manifest.json."""
     offered = _listed(image.json("manifest.json"))
-    found = [one for one in offered if not tag or any(_is_called(str(name), tag) for name in one.get("RepoTags") or ())]
+    names = [_texts(one.get("RepoTags")) for one in offered]
+    found = [one for one, called in zip(offered, names, strict=True) if not tag or any(_is_called(name, tag) for name in called)]
     if not found:
         raise ImageError(f"{image.where}: there is no image {tag or 'in it'}")
-    return [os.path.normpath(str(name)) for name in found[0].get("Layers") or ()]
+    _certain(image, tag, [called[0] for called in names if called])
+    return [os.path.normpath(name) for name in _texts(found[0].get("Layers"))]
+
+
+def _certain(image: _Image, tag: str, names: Sequence[str]) -> None:
+    """ImageError when there are several images and none is named."""
+    known = dict.fromkeys(names)
+    if not tag and len(known) > 1:
+        raise ImageError(f"{image.where}: several images: {', '.join(list(known)[:10])[:400]}", hint="name one: oci:PATH:TAG")
 
 
 def _oci(image: _Image, tag: str) -> list[str]:
@@ -101,7 +110,9 @@ def _oci(image: _Image, tag: str) -> list[str]:
             break
         if "layers" in manifest:
             return [image.digest(one) for one in _listed(manifest["layers"])]
-        chosen = _chosen(_listed(manifest.get("manifests")), tag)
+        offered = _listed(manifest.get("manifests"))
+        _certain(image, tag, [name for one in offered if (name := _name(one))])
+        chosen = _chosen(offered, tag)
         if chosen is None:
             raise ImageError(f"{image.where}: there is no image {tag or 'in it'}")
         manifest, tag = image.json(image.digest(chosen)), ""
@@ -110,11 +121,17 @@ def _oci(image: _Image, tag: str) -> list[str]:
 
 def _chosen(offered: Sequence[JsonObject], tag: str) -> JsonObject | None:
     """The image called ``tag``; of several platforms, Linux on x86-64 first."""
-    named = [one for one in offered if not tag or _is_called(str((one.get("annotations") or {}).get(_REFERENCE, "")), tag)]
+    named = [one for one in offered if not tag or _is_called(_name(one), tag)]
     usual = [one for one in named if _platform(one) == ("linux", "amd64")]
     # BuildKit adds attestations (provenance, SBOM) as images for the platform unknown/unknown.
     real = [one for one in named if _platform(one)[0] != "unknown"]
     return next(iter((*usual, *real)), None)
+
+
+def _name(descriptor: JsonObject) -> str:
+    """The name that an index gives an image; empty when it gives none."""
+    notes = descriptor.get("annotations")
+    return str(notes.get(_REFERENCE, "")) if isinstance(notes, dict) else ""
 
 
 def _platform(descriptor: JsonObject) -> tuple[str, str]:
@@ -124,6 +141,10 @@ def _platform(descriptor: JsonObject) -> tuple[str, str]:
 
 def _is_called(name: str, tag: str) -> bool:
     return name == tag or name.rpartition("/")[2] == tag or name.rpartition(":")[2] == tag
+
+
+def _texts(value: Any) -> list[str]:
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
 
 
 def _listed(value: Any) -> list[JsonObject]:
