@@ -137,6 +137,7 @@ def without_secrets(data: Any, files: tuple[str, ...] = ()) -> Any:
 
 
 def _record(data: dict[str, Any], files: tuple[str, ...]) -> dict[str, Any]:
+    kept: tuple[str, ...] = ()
     match data.get("$"):
         case "Excerpt":
             return {**data, "path": hidden(data["path"]), "lines": list(hidden_lines(data["path"], tuple(data["lines"])))}
@@ -151,8 +152,6 @@ def _record(data: dict[str, Any], files: tuple[str, ...]) -> dict[str, Any]:
             return {**rest, "reason": front + hidden(data["reason"][len(front) :])}
         case "ImageReport" | "Machine":
             kept, files = _OF_THE_OPERATOR, (data["name"], *data.get("paths", ()))
-        case _:
-            kept = ()
     return {
         key: item if key in kept else hidden_diff(item) if key == "diff" else without_secrets(item, files) for key, item in data.items()
     }
