@@ -76,6 +76,17 @@ class WebServer(http.server.ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
 
+def certificate(folder: Path) -> Path:
+    """A file with the certificate of this host and its key; ``certificate`` beside it is without the key."""
+    command: tuple[str, ...] = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1")
+    command += ("-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost")
+    command += ("-keyout", str(folder / "key"), "-out", str(folder / "certificate"))
+    subprocess.run(command, check=True, capture_output=True)
+    place = folder / "server.pem"
+    place.write_bytes((folder / "key").read_bytes() + (folder / "certificate").read_bytes())
+    return place
+
+
 @contextlib.contextmanager
 def web(folder: Path, certificate: Path | None = None) -> Iterator[WebServer]:
     """A server of ``folder``; with TLS when it has a ``certificate``, which has its key in the same file."""
