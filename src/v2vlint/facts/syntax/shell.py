@@ -55,7 +55,7 @@ Parts = tuple[Located | Expansion, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class ShellWord:
     """One word; ``items`` are those of an array (``NAME=(a b)``), ``ansi`` says that bash and other shells read it differently."""
 
     parts: Parts
@@ -95,7 +95,7 @@ class Statement:
     that may not be there.
     """
 
-    words: tuple[Word, ...]
+    words: tuple[ShellWord, ...]
     after: str
     where: Span
     broken: bool = False
@@ -107,7 +107,7 @@ def statements(text: GuestText, *, crlf: bool = False) -> Iterator[Statement]:
     return _Reader(text, crlf).statements()
 
 
-def assignment(text: GuestText, word: Word) -> Assignment | None:
+def assignment(text: GuestText, word: ShellWord) -> Assignment | None:
     """``word`` as ``NAME=value``; None when it is something else."""
     match = _ASSIGN.match(text.content, word.start, word.end)
     if match is None or (not word.parts and word.items is None):
@@ -144,7 +144,7 @@ class _Reader:
 
     def statements(self) -> Iterator[Statement]:
         """The words up to each operator."""
-        found: list[Word] = []
+        found: list[ShellWord] = []
         start = broken = 0
         while self.at < len(self.content) and self.words < MAX_WORDS:
             if blank := self.blank.match(self.content, self.at):
@@ -164,10 +164,10 @@ class _Reader:
         broken_off = self.broken > broken or self.words >= MAX_WORDS
         yield Statement(tuple(found), "", self._span(found, start), broken_off, self.redirected)
 
-    def _span(self, words: list[Word], start: int) -> Span:
+    def _span(self, words: list[ShellWord], start: int) -> Span:
         return self.text.span(words[0].start, words[-1].end) if words else self.text.span(start, self.at)
 
-    def _redirect(self, match: re.Match[str], words: list[Word]) -> None:
+    def _redirect(self, match: re.Match[str], words: list[ShellWord]) -> None:
         """Skip a redirection with its descriptor and target; the text of a here-document follows its line."""
         if words and words[-1].end == match.start() and self.content[words[-1].start : words[-1].end].isdigit():
             words.pop()
@@ -196,7 +196,7 @@ class _Reader:
         end = self.content.find("\n", self.at)
         return len(self.content) if end < 0 else end - (self.content[end - 1 : end] == "\r")
 
-    def _word(self) -> Word:
+    def _word(self) -> ShellWord:
         start, self.ansi = self.at, False
         parts: list[Located | Expansion] = []
         items: tuple[Parts, ...] | None = None
@@ -207,7 +207,7 @@ class _Reader:
             parts.extend(self._piece(start))
             if self.content[self.at : self.at + 1] == "(" and _ASSIGN.fullmatch(self.content, start, self.at):
                 items = self._list()
-        return Word(_merged(parts), start, self.at, items, self.ansi)
+        return ShellWord(_merged(parts), start, self.at, items, self.ansi)
 
     def _is_over(self) -> bool:
         char = self.content[self.at]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 
-from v2vlint.facts.syntax.shell import Assignment, Expansion, Statement, Word, assignment, statements
+from v2vlint.facts.syntax.shell import Assignment, Expansion, ShellWord, Statement, assignment, statements
 from v2vlint.facts.syntax.shell_run import ShellRun
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
@@ -93,7 +93,7 @@ class _File:
         maybe = maybe or ("it depends on a condition" if self.open else "")
         return self._simple(words, statement.where, maybe)
 
-    def _structure(self, words: list[Word], statement: Statement) -> list[Word]:
+    def _structure(self, words: list[ShellWord], statement: Statement) -> list[ShellWord]:
         """Enter and leave compound commands; the words that remain are a simple command."""
         while words and (text := self._raw(words[0])):
             if text in _OPENS or (text == "function" and self.shell.bash):
@@ -119,12 +119,12 @@ class _File:
         else:
             self.shell.end(statement.where, "a syntax error ends the file")
 
-    def _inverted(self, words: list[Word], statement: Statement) -> list[Word]:
+    def _inverted(self, words: list[ShellWord], statement: Statement) -> list[ShellWord]:
         if words:
             self._simple(words, statement.where, "it depends on a command")
         return []
 
-    def _enter(self, text: str, words: list[Word], statement: Statement) -> None:
+    def _enter(self, text: str, words: list[ShellWord], statement: Statement) -> None:
         if text == "{" and self.header:
             self.open.append("function")
             self.header = ""
@@ -142,7 +142,7 @@ class _File:
             elif _OPENS[text] == "for" and len(words) > 1:
                 self.shell.spoil(self._raw(words[1]), statement.where, "a loop sets it")
 
-    def _brackets(self, statement: Statement, words: list[Word]) -> None:
+    def _brackets(self, statement: Statement, words: list[ShellWord]) -> None:
         if statement.after == "((":
             self.shell.lose(statement.where, "arithmetic may set variables")
             self.open += ["(", "("]
@@ -159,10 +159,10 @@ class _File:
         elif statement.after == ")" and "case" not in self.open:
             self.shell.end(statement.where, "a syntax error ends the file")
 
-    def _raw(self, word: Word) -> str:
+    def _raw(self, word: ShellWord) -> str:
         return self.text.content[word.start : word.end]
 
-    def _simple(self, words: list[Word], where: Span, maybe: str) -> bool | None:
+    def _simple(self, words: list[ShellWord], where: Span, maybe: str) -> bool | None:
         found = list(itertools.takewhile(bool, (assignment(self.text, word) for word in words)))
         ahead = [one for one in found if one is not None]
         if len(ahead) < len(words):
@@ -171,7 +171,7 @@ class _File:
             self.shell.assign(one, maybe=maybe)
         return True if all(Expansion("") not in one.parts for one in ahead) else None
 
-    def _with_command(self, ahead: list[Assignment], command: Word, args: list[Word], where: Span, maybe: str) -> bool | None:
+    def _with_command(self, ahead: list[Assignment], command: ShellWord, args: list[ShellWord], where: Span, maybe: str) -> bool | None:
         """A command with the assignments in front of it, which hold for that command only."""
         name, raw = command.text, self._raw(command)
         if "[" in raw and "]" not in raw and name not in ("[", "[["):
@@ -190,7 +190,7 @@ class _File:
         if not self.shell.commands or (self.shell.commands[-1].path, self.shell.commands[-1].line) != (where.path, where.line):
             self.shell.commands.append(where)
 
-    def _command(self, name: str, args: list[Word], where: Span, maybe: str) -> bool | None:
+    def _command(self, name: str, args: list[ShellWord], where: Span, maybe: str) -> bool | None:
         if name in _DECLARE | _DECLARE_BASH:
             self._declare(name, args, where, maybe)
             return None
@@ -209,13 +209,13 @@ class _File:
             self._other(name, args, where)
         return None
 
-    def _unset(self, args: list[Word], where: Span, maybe: str) -> bool:
+    def _unset(self, args: list[ShellWord], where: Span, maybe: str) -> bool:
         for word in args if all(word.text != "-f" for word in args) else ():
             if word.text and not _is_flag(word):
                 self.shell.unset(word.text, where, maybe=maybe)
         return True
 
-    def _other(self, name: str, args: list[Word], where: Span) -> None:
+    def _other(self, name: str, args: list[ShellWord], where: Span) -> None:
         """Commands that set variables in ways of their own."""
         if name in _READS or (name == "printf" and any(arg.text == "-v" for arg in args)):
             for word in args:
@@ -225,7 +225,7 @@ class _File:
         elif name == "set" and any(arg.text not in _HARMLESS_SET for arg in args):
             self.shell.end(where, "set changes how the rest is read")
 
-    def _declare(self, name: str, args: list[Word], where: Span, maybe: str) -> None:
+    def _declare(self, name: str, args: list[ShellWord], where: Span, maybe: str) -> None:
         flags = {flag for word in args if _is_flag(word) for flag in word.text or ""}
         found = [(word, assignment(self.text, word)) for word in args if not _is_flag(word)]
         if name == "local" or not all(one or _is_name(word.text) for word, one in found):
@@ -245,7 +245,7 @@ class _File:
         split = one is not None and not self.shell.bash and any(isinstance(part, Expansion) for part in one.parts)
         return "the shell may split it into words" if split else ""
 
-    def _source(self, name: str, args: list[Word], where: Span, maybe: str) -> None:
+    def _source(self, name: str, args: list[ShellWord], where: Span, maybe: str) -> None:
         path = args[0].text if args else None
         if not path or not path.startswith("/") or not self.shell.follows or (name == "source" and not self.shell.bash):
             # dash ends with the first file that it does not find.
@@ -276,7 +276,7 @@ def _is_cut(statement: Statement, before: str) -> bool:
     return statement.after != "\n" if before in _JOINS else statement.after in (";", "&", *_JOINS) and before != ")"
 
 
-def _is_flag(word: Word) -> bool:
+def _is_flag(word: ShellWord) -> bool:
     return (word.text or "").startswith("-")
 
 
