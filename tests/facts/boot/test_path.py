@@ -274,11 +274,11 @@ def test_recovery_entries_of_the_same_kernel_are_no_choice_of_their_own() -> Non
     assert [(choice.title, choice.rescue) for choice in (*choices.defaults, *choices.others)] == [("New", False), ("Old", False)]
 
 
-def test_a_missing_file_has_no_path() -> None:
+def test_a_missing_kernel_has_no_path_and_a_missing_initramfs_no_image() -> None:
     files = _two()
     del files[IMAGE]
-    paths = fact(BootPaths, files)
-    assert list(paths.defaults) == []
+    # GRUB says that there is no such file, and starts the kernel.
+    assert [path.image for path in fact(BootPaths, files).defaults] == [None]
     del files[f"/boot/vmlinuz-{VERSION}"]
     assert fact(BootPaths, files).choices.defaults[0].kernel is None
 
