@@ -11,6 +11,8 @@ import functools
 import re
 from typing import Any
 
+from v2vlint.model.plain import JsonObject
+
 MASK = "(hidden)"
 _WORD_SIZE = 40
 
@@ -136,7 +138,7 @@ def without_secrets(data: Any, files: tuple[str, ...] = ()) -> Any:
     return _record(data, files) if isinstance(data, dict) else data
 
 
-def _record(data: dict[str, Any], files: tuple[str, ...]) -> dict[str, Any]:
+def _record(data: JsonObject, files: tuple[str, ...]) -> JsonObject:
     kept: tuple[str, ...] = ()
     match data.get("$"):
         case "Excerpt":
