@@ -9,6 +9,7 @@ from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Token
 
 MAX_DEPTH = 32
+MAX_NAMES = 500
 
 
 class FilterAction(enum.Enum):
@@ -68,6 +69,9 @@ class _Walk:
         names: list[Token] = []
         for rule in self.chains[chain]:
             end = self._step(rule, names, depth)
+            names = list(dict.fromkeys(names)) if rule.action is FilterAction.JUMP else names
+            if len(names) > MAX_NAMES:
+                return _Passage(_End.ANYWHERE)
             if end is not None:
                 return _Passage(end, tuple(names))
         return _Passage(_End.OPEN, tuple(names))
@@ -88,9 +92,21 @@ class _Walk:
     def _jump(self, rule: FilterRule, names: list[Token], depth: int) -> _End | None:
         inner = self.passage(rule.chain, depth + 1)
         if rule.names:
-            names += rule.names if inner.names or inner.end is _End.ANYWHERE else ()
+            names += rule.names if inner.end is _End.ANYWHERE else _on_both(rule.names[: MAX_NAMES + 1], inner.names)
             return None
         names += inner.names
         if inner.end is _End.ANYWHERE:
             return inner.end
         return _End.REFUSED if inner.end is _End.REFUSED and rule.sure else None
+
+
+def _on_both(outer: Sequence[Token], inner: Sequence[Token]) -> list[Token]:
+    """The interfaces that are meant by a name of each: the narrower of the two."""
+    pairs = ((one, other) for other in inner for one in outer)
+    return [other if _means(one, other) else one for one, other in pairs if _means(one, other) or _means(other, one)]
+
+
+def _means(name: Token, other: Token) -> bool:
+    """Whether all interfaces of the name ``other`` are also those of ``name``, which may end in a wildcard."""
+    wild = name.value.endswith(("+", "*"))
+    return other.value.startswith(name.value[:-1]) if wild else other.value == name.value
