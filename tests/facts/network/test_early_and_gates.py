@@ -82,7 +82,136 @@ def test_who_admits_ssh(rules: str, names: list[str]) -> None:
     assert tokens_fit(files, *(token for gate in gates for token in gate.interfaces))
 
 
+@pytest.mark.parametrize(
+    ("rule", "names"),
+    [
+        ("-A INPUT -p tcp --dport 20: -j ACCEPT", []),
+        ("-A INPUT -p tcp --dport :1024 -j ACCEPT", []),
+        ("-A INPUT -p tcp --dport 0x16 -j ACCEPT", []),
+        ("-A INPUT -p tcp --dport 1024: -j ACCEPT", ["ens192"]),
+        ("-A INPUT -p tcp --dport :21 -j ACCEPT", ["ens192"]),
+        ("-A INPUT -p TCP --dport 22 -j ACCEPT", []),
+        ("-A INPUT -p UDP -j ACCEPT", ["ens192"]),
+        ("-A INPUT -p 0x6 -j ACCEPT", []),
+        ("-A INPUT -m conntrack --ctstate new -j ACCEPT", []),
+        ("-I INPUT -j ACCEPT", []),
+        ("-P INPUT ACCEPT", []),
+        ("-N LAN", ["ens192"]),
+        ("-AINPUT -j ACCEPT", []),
+        ("-A INPUT -jACCEPT", []),
+        ("-A INPUT --jump=ACCEPT", []),
+        (":INPUT ACCEPT [0:0]", []),
+        ("COMMIT\n*filter\n:INPUT ACCEPT [0:0]", []),
+        ('-A INPUT -i "ens224" -j "ACCEPT"', ["ens192", "ens224"]),
+    ],
+)
+def test_a_rule_by_hand_beside_one_for_a_card(rule: str, names: list[str]) -> None:
+    files = {"/etc/iptables.up.rules": f"*filter\n:INPUT DROP [0:0]\n-A INPUT -i ens192 -j ACCEPT\n{rule}\nCOMMIT\n"}
+    gates = fact(Firewalls, files).gates
+    assert [token.value for gate in gates for token in gate.interfaces] == names
+    assert tokens_fit(files, *(token for gate in gates for token in gate.interfaces))
+
+
+@pytest.mark.parametrize(
+    ("jump", "inner", "names"),
+    [
+        ("-i eth+", "-i eth0", ["eth0"]),
+        ("-i eth0", "-i eth+", ["eth0"]),
+        ("-i eth+", "-p tcp", ["eth+"]),
+        ("-i eth+", "-i ens192", []),
+        ("-i eth+", "-p udp", []),
+    ],
+)
+def test_a_chain_for_certain_cards_that_a_rule_for_certain_cards_leads_to(jump: str, inner: str, names: list[str]) -> None:
+    rules = f"*filter\n:INPUT DROP [0:0]\n:IN - [0:0]\n-A INPUT {jump} -j IN\n-A IN {inner} -j ACCEPT\nCOMMIT\n"
+    gates = fact(Firewalls, {"/etc/iptables/rules.v4": rules}).gates
+    assert [token.value for gate in gates for token in gate.interfaces] == names
+
+
+def test_chains_that_double_at_every_step_are_walked_once() -> None:
+    twice = "".join(f"-A {one} -j c{number}\n" * 2 for number, one in enumerate(["INPUT", *(f"c{number}" for number in range(30))]))
+    rules = f"*filter\n:INPUT DROP [0:0]\n{twice}-A c30 -i ens192 -j ACCEPT\nCOMMIT\n"
+    (gate,) = fact(Firewalls, {"/etc/iptables/rules.v4": rules}).gates
+    assert [token.value for token in gate.interfaces] == ["ens192"]
+
+
+def test_more_interfaces_than_anybody_has_are_no_gate() -> None:
+    rules = "".join(f"-A INPUT -i ens{number} -j ACCEPT\n" for number in range(600))
+    assert fact(Firewalls, {"/etc/iptables/rules.v4": f"*filter\n:INPUT DROP [0:0]\n{rules}COMMIT\n"}).gates == ()
+
+
 NFT = 'table inet filter {\n chain input {\n  type filter hook input priority 0; policy drop;\n  iifname "ens192" accept\n@ }\n}\n'
+
+
+@pytest.mark.parametrize(
+    ("rule", "names"),
+    [
+        ("ct state established,new tcp dport 22 accept", []),
+        ("ct state established , related accept", ["ens192"]),
+        ("meta protocol ip tcp dport 22 accept", []),
+        ("meta protocol {ip, ip6} tcp dport 22 accept", []),
+        ("meta protocol 0x0800 tcp dport 22 accept", []),
+        ("meta protocol ip6 tcp dport 22 accept", ["ens192"]),
+        ("ether type { ip6, ip } tcp dport 22 accept", []),
+        ("ether type != ip6 tcp dport 22 accept", []),
+        ("ip protocol tcp accept", []),
+        ("ip protocol udp accept", ["ens192"]),
+        ("tcp dport < 1024 accept", []),
+        ("tcp dport >= 1 accept", []),
+        ("tcp dport ge 1 accept", []),
+        ("tcp dport 20 - 25 accept", []),
+        ("tcp dport { 80, 20 - 25 } accept", []),
+        ("tcp dport 0x16 accept", []),
+        ("tcp dport 026 accept", []),
+        ("tcp dport { http, 8000-8010 } accept", ["ens192"]),
+        ('iifname . tcp dport { "eth0" . 22, "eth1" . 22 } accept', []),
+        ('iifname . tcp dport { "eth0" . 22, "eth1" . 22 } drop', ["ens192"]),
+        ('tcp dport . iifname { 22 . "eth0" } accept', []),
+        ("ip saddr . tcp dport { 10.0.0.1 . 22 } accept", []),
+        ("ct state 8 accept", []),
+        ("ct state & new != 0 accept", []),
+        ("ct state ! established accept", []),
+        ("ct state established | new accept", []),
+        ("ct state vmap { established:accept, new:accept }", []),
+        ("ct state vmap { 8 : accept }", []),
+        ("ct state vmap", ["ens192"]),
+        ("iif 2 accept", []),
+        ('include "more.nft"', []),
+    ],
+)
+def test_a_rule_beside_one_for_a_card(rule: str, names: list[str]) -> None:
+    files = {"/etc/nftables.conf": NFT.replace("@", f"{rule}\n")}
+    assert [token.value for gate in fact(Firewalls, files).gates for token in gate.interfaces] == names
+
+
+MORE = 'include "/etc/nftables.d/*.nft"\n'
+SAME = "table inet filter {\n chain input {\n tcp dport 22 accept\n }\n}\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "included", "names"),
+    [
+        ("", MORE, "add rule inet filter input tcp dport 22 accept\n", []),
+        ("", MORE, "inet filter input tcp dport 22 accept\n", []),
+        ("", MORE, "chain inet filter input { policy accept; }\n", []),
+        ("", MORE, SAME, []),
+        (MORE, "", SAME, []),
+        ("", MORE, SAME.replace("inet", "ip"), ["ens192"]),
+        ("", MORE, SAME.replace("tcp dport 22 accept", "policy accept"), []),
+        ("", MORE, "flush ruleset\n", []),
+        ("", MORE, "delete table inet filter\n", []),
+        (f"{MORE}flush ruleset\n", "", SAME, ["ens192"]),
+        ("", 'table inet other {\n include "nftables.d/a.nft"\n}\n', "", []),
+        ("", "include '/etc/nftables.d/a.nft'\n", "", []),
+        ("", MORE, MORE, []),
+        ("", MORE, "define lan = {\n 10.0.0.1,\n 10.0.0.2\n}\ntable inet x\ndelete table inet x\n", ["ens192"]),
+    ],
+)
+def test_all_files_of_nftables_make_one_ruleset(before: str, after: str, included: str, names: list[str]) -> None:
+    files = {"/etc/nftables.conf": before + NFT.replace("@", "") + after, "/etc/nftables.d/a.nft": included}
+    assert [token.value for gate in fact(Firewalls, files).gates for token in gate.interfaces] == names
+
+
 ZONES: Files = {
     "/etc/firewalld/firewalld.conf": "DefaultZone=drop\n",
     "/usr/lib/firewalld/zones/drop.xml": '<zone target="DROP"/>\n',
@@ -116,6 +245,34 @@ ZONES: Files = {
 )
 def test_other_firewalls(files: Files, names: list[str]) -> None:
     assert [token.value for gate in fact(Firewalls, files).gates for token in gate.interfaces] == names
+
+
+LAN = "/etc/firewalld/zones/lan.xml"
+DROP = "/etc/firewalld/zones/drop.xml"
+
+
+@pytest.mark.parametrize(
+    ("files", "names"),
+    [
+        ({LAN: '<zone><port protocol="udp" port="22"/><interface name="ens192"/></zone>'}, []),
+        ({LAN: '<zone><port port="22" protocol="udp"/><interface name="ens192"/></zone>'}, []),
+        ({LAN: '<zone><port protocol="tcp" port="22"/><interface name="ens192"/></zone>'}, ["ens192"]),
+        ({LAN: '<zone><rule><service name="ssh"/><reject/></rule><interface name="ens192"/></zone>'}, []),
+        ({LAN: '<zone><rule><service name="ssh"/><accept/></rule><interface name="ens192"/></zone>'}, ["ens192"]),
+        ({DROP: '<zone><rule family="ipv4"><service name="ssh"/><accept/></rule></zone>'}, []),
+        ({DROP: '<zone><rule><service name="ssh"/><drop/></rule></zone>'}, ["ens192"]),
+        ({DROP: "<zone><service name='ssh'/></zone>"}, []),
+        ({DROP: '<zone><service name="mine"/></zone>', "/etc/firewalld/services/mine.xml": '<port protocol="tcp" port="22"/>'}, []),
+        ({"/etc/firewalld/direct.xml": '<rule chain="INPUT">-p tcp --dport 22 -j ACCEPT</rule>'}, []),
+        ({"/etc/firewalld/direct.xml": '<rule chain="INPUT">-j LOG</rule>'}, ["ens192"]),
+        ({"/etc/firewalld/policies/in.xml": '<policy target="ACCEPT"><ingress-zone name="ANY"/></policy>'}, []),
+        ({"/etc/firewalld/zones/own.xml": '<zone><service name="ssh"/><interface name="br0"/></zone>'}, ["ens192", "br0"]),
+    ],
+)
+def test_what_firewalld_admits(files: Files, names: list[str]) -> None:
+    gates = fact(Firewalls, {**ZONES, **files}).gates
+    assert len(gates) == bool(names)
+    assert [token.value for gate in gates for token in gate.interfaces] == names
 
 
 def test_a_zone_that_a_connection_names_itself_is_no_certainty() -> None:

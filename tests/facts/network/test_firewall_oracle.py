@@ -24,6 +24,9 @@ NFT_MATCHES = (
     "ct state established,related", "ct state new", "ct state { new, untracked }", "ct state != invalid", "tcp dport 22", "tcp dport ssh",
     "tcp dport { 80, 20-25 }", "tcp dport != 22", "tcp dport 80", "udp dport 22", "meta l4proto { tcp, udp } th dport 22", "ip6 saddr ::/0",
     "meta nfproto ipv4", "ip protocol icmp", 'iifname "ens224" tcp dport 22', "limit rate 1000/second", "counter", "meta mark 1",
+    "ct state established,new", "meta protocol ip", "meta protocol { ip, ip6 }", "tcp dport < 1024", "tcp dport ge 1", "tcp dport 0x16",
+    "ct state 8", "ct state & new != 0", "ct state ! established", "ether type != ip6", "tcp dport 026",
+    'iifname . tcp dport { "ens192" . 22, "ens224" . 22 }', "tcp dport 20 - 25", "ip saddr . tcp dport { 192.0.2.9 . 22 }",
 )  # fmt: skip
 NFT_VERDICTS = (
     "accept", "accept", "accept", "drop", "reject", "return", "jump more", "goto more",
@@ -41,6 +44,7 @@ IPT_MATCHES = (
     "-p tcp -m multiport --dports 20:25,80",
     "-p tcp ! --dport 22", "! -p tcp", "! -p udp", "-i ens224 -p tcp --dport 22", "-p icmp", "-m comment --comment \"let -j ACCEPT in\"",
     "-m limit --limit 1000/sec", "-m mark --mark 1",
+    "-p tcp --dport 20:", "-p tcp --dport :1024", "-p TCP --dport 22", "-p tcp --dport 0x16", "-p 0x6", "-p tcp --dport 026",
 )  # fmt: skip
 IPT_TARGETS = (
     "ACCEPT",

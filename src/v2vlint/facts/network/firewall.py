@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from v2vlint.facts.environment.services import Services, starts_if_there
 from v2vlint.facts.environment.sshd import Sshd
 from v2vlint.facts.network.filter_chains import admitted
-from v2vlint.facts.network.iptables_rules import has_port, saved_chains
+from v2vlint.facts.network.iptables_rules import ports_in, saved_chains
 from v2vlint.facts.network.nft_rules import nft_tables
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.shell_source import sh_is_bash, sourced_values
@@ -30,12 +30,15 @@ _IPTABLES = (
 _UFW_POLICY = "DEFAULT_INPUT_POLICY"
 _NFTABLES = ("/etc/nftables.conf", "/etc/sysconfig/nftables.conf")
 _ZONES = ("/etc/firewalld/zones", "/usr/lib/firewalld/zones")
+_SERVICES = ("/etc/firewalld/services", "/usr/lib/firewalld/services")
 _SSH_PORT = 22
-_INCLUDE = re.compile(r'^\s*include\s+"(?P<path>[^"\n]{1,300})"', re.MULTILINE)
-_INTERFACE = re.compile(r'<interface\s+name="(?P<name>[^"]{1,64})"')
+_INTERFACE = re.compile(r"""<interface\s+name=["'](?P<name>[^"']{1,64})["']""")
 _SOURCE = re.compile(r"<source\s")
-_ADMITS_SSH = re.compile(r'<service\s+name="ssh"|target="ACCEPT"')
-_PORT = re.compile(r'<port\s+[^>]{0,100}?port="(?P<port>[\d-]{1,20})"')
+_TARGET = re.compile(r"""\btarget=["']ACCEPT["']""")
+_SERVICE = re.compile(r"""<service\s+name=["'](?P<name>[\w.-]{1,64})["']""")
+_PORT = re.compile(r"<port\s(?P<attributes>[^<>]{0,200})>")
+_ATTRIBUTE = re.compile(r"""\b(?P<name>port|protocol)=["'](?P<value>[\w-]{1,20})["']""")
+_DIRECT_ACCEPT = re.compile(r"\bACCEPT\b")
 _ZONED = (
     ("/etc/NetworkManager/system-connections/*", re.compile(r"^zone=\S", re.MULTILINE)),
     ("/etc/sysconfig/network-scripts/ifcfg-*", re.compile(r"^ZONE=\S", re.MULTILINE)),
@@ -94,25 +97,19 @@ def _gate(program: str, names: tuple[Token, ...] | None, runs: bool | None) -> I
 
 def _nftables(fs: GuestFS, services: Services, sshd: Sshd) -> Iterator[SshGate]:
     for path in _NFTABLES:
-        for text in _included(fs, path):
-            for table in nft_tables(text, sshd.ports):
-                for chain, closed in table.inputs:
-                    yield from _gate("nftables", admitted(table.rules, chain, closed=closed), starts_if_there(fs, services, "nftables"))
+        for table in nft_tables(path, lambda pattern: _nft_files(fs, pattern), sshd.ports):
+            for chain, closed in table.inputs:
+                yield from _gate("nftables", admitted(table.rules, chain, closed=closed), starts_if_there(fs, services, "nftables"))
 
 
-def _included(fs: GuestFS, path: str) -> Iterator[GuestText]:
-    """A file and those that it includes; relative paths are those below /etc."""
-    pending, seen = [path], {path}
-    while pending and len(seen) <= MAX_FILES:
-        text = fs.text(pending.pop())
-        if text is None:
-            continue
-        yield text
-        for match in _INCLUDE.finditer(text.content):
-            pattern = match["path"] if match["path"].startswith("/") else f"/etc/{match['path']}"
-            found = [one for one in fs.glob(pattern)[:MAX_FILES] if one not in seen]
-            seen.update(found)
-            pending += found
+def _nft_files(fs: GuestFS, pattern: str) -> tuple[GuestText, ...] | None:
+    """The files that nft includes; relative paths are those below /etc. None when one is not readable, or the pattern is in the
+    wrong quotes."""
+    if pattern.startswith("'"):
+        return None
+    paths = [path for path in fs.glob(pattern if pattern.startswith("/") else f"/etc/{pattern}") if fs.is_file(path)]
+    texts = tuple(text for path in paths[: MAX_FILES + 1] if (text := fs.text(path)) is not None)
+    return texts if len(texts) == len(paths) else None
 
 
 def _firewalld(fs: GuestFS, services: Services, sshd: Sshd) -> Iterator[SshGate]:
@@ -120,23 +117,54 @@ def _firewalld(fs: GuestFS, services: Services, sshd: Sshd) -> Iterator[SshGate]
     match = re.search(r"^DefaultZone=(\S+)", conf.content, re.MULTILINE) if conf is not None else None
     default = _zone(fs, match[1] if match else "public")
     # An interface that no zone names falls into the default zone.
-    if default is None or _admits(default, sshd.ports):
+    if default is None or _admits(fs, default, sshd.ports) or _admits_past_zones(fs, sshd.ports):
         return
-    zones = [text for path in fs.glob(f"{_ZONES[0]}/*.xml")[:MAX_FILES] if (text := fs.text(path)) is not None]
-    zones = [text for text in zones if _admits(text, sshd.ports)]
+    zones = [text for text in _texts(fs, f"{_ZONES[0]}/*.xml") if _admits(fs, text, sshd.ports)]
     # A zone may also be for certain addresses, whatever the interface.
     if any(_SOURCE.search(text.content) for text in zones):
         return
     runs = None if _zoned_elsewhere(fs) else starts_if_there(fs, services, "firewalld")
-    for text in zones:
-        yield from _gate("firewalld", tuple(text.group(found, "name") for found in _INTERFACE.finditer(text.content)), runs)
+    names = tuple(text.group(found, "name") for text in zones for found in _INTERFACE.finditer(text.content))
+    yield from _gate("firewalld", names, runs)
 
 
-def _admits(zone: GuestText, ports: frozenset[int]) -> bool:
-    service = _ADMITS_SSH.search(zone.content)
-    if service and (_SSH_PORT in ports or service[0].startswith("target")):
+def _texts(fs: GuestFS, pattern: str) -> Iterator[GuestText]:
+    return (text for path in fs.glob(pattern)[:MAX_FILES] if (text := fs.text(path)) is not None)
+
+
+def _admits_past_zones(fs: GuestFS, ports: frozenset[int]) -> bool:
+    """Rules that are tried before those of the zones: direct ones, and policies."""
+    direct = fs.text("/etc/firewalld/direct.xml")
+    if direct is not None and _DIRECT_ACCEPT.search(direct.content):
         return True
-    return any(has_port(match["port"], port) for match in _PORT.finditer(zone.content) for port in ports)
+    return any(_admits(fs, policy, ports) for policy in _texts(fs, "/etc/firewalld/policies/*.xml"))
+
+
+def _admits(fs: GuestFS, zone: GuestText, ports: frozenset[int]) -> bool:
+    content = _without_refusals(zone.content)
+    services = {match["name"] for match in _SERVICE.finditer(content)}
+    return bool(_TARGET.search(content)) or _has_port(content, ports) or any(_serves(fs, name, ports) for name in sorted(services))
+
+
+def _without_refusals(content: str) -> str:
+    """A zone without its rich rules that do not accept: ``<rule><service name="ssh"/><reject/></rule>``."""
+    first, *rules = content.split("<rule")
+    parted = [rule.partition("</rule>") for rule in rules]
+    return first + "".join(f"{inside if '<accept' in inside else ''}{after}" for inside, _end, after in parted)
+
+
+def _has_port(content: str, ports: frozenset[int]) -> bool:
+    for match in _PORT.finditer(content):
+        said = {one["name"]: one["value"] for one in _ATTRIBUTE.finditer(match["attributes"])}
+        if said.get("protocol", "tcp") == "tcp" and (meant := ports_in(said.get("port", ""), ports)) != frozenset():
+            return meant is None or bool(meant)
+    return False
+
+
+def _serves(fs: GuestFS, service: str, ports: frozenset[int]) -> bool:
+    """Whether a service of firewalld is on one of the ports, as its file says; SSH's may be overridden in /etc."""
+    text = next((text for folder in _SERVICES if (text := fs.text(f"{folder}/{service}.xml")) is not None), None)
+    return _has_port(text.content, ports) if text is not None else service == "ssh" and _SSH_PORT in ports
 
 
 def _zoned_elsewhere(fs: GuestFS) -> bool:
