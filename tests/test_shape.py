@@ -51,6 +51,13 @@ def test_values_are_cached_in_one_way() -> None:
     assert found == []  # functools.cached_property, also in frozen classes (without slots)
 
 
+def test_a_line_does_not_start_with_all_blank_lines_before_it() -> None:
+    r"""``^\s*`` with MULTILINE takes n² steps on n empty lines: ``^[ \t]*`` or ``^[^\S\n]*`` stay on theirs."""
+    many_lines, greedy = re.compile(r"MULTILINE|\bre\.M\b|\(\?[a-z]*m[a-z]*\)"), re.compile(r"\^\(?(\?:)?(\[[^\]]*\]\??)?\\s[*+]")
+    sources = {path: path.read_text(encoding="utf-8") for path in _sources()}
+    assert [str(path.relative_to(ROOT)) for path, text in sources.items() if many_lines.search(text) and greedy.search(text)] == []
+
+
 def test_a_test_ends_the_programs_that_it_starts() -> None:
     """Popen's own context waits for a server that nobody ends: a test that failed in it took the whole run with it."""
     bare = re.compile(r"with (\w+\.)?Popen\(")

@@ -25,7 +25,7 @@ _KERNELS = (
     "/boot/vmlinu[xz]*", "/boot/*/*/linux", "/boot/kernel*", "/boot/*Image*", "/boot/EFI/Linux/*.efi", "/efi/EFI/Linux/*.efi",
     "/boot/efi/EFI/Linux/*.efi", "/boot/efi/vmlinu[xz]*", "/boot/efi/*/*/linux",
 )  # fmt: skip
-_CLASS = re.compile(r"--class\s+([\w.-]+)|^\s*grub_class\s+([\w.-]+)", re.MULTILINE)
+_CLASS = re.compile(r"--class\s+([\w.-]+)|^[ \t]*grub_class\s+([\w.-]+)", re.MULTILINE)
 _PROTOCOL, _XLOADFLAGS = slice(0x206, 0x208), 0x236  # arch/x86/boot.rst: version, xloadflags. The data may end before either.
 _KERNEL_64 = 1  # XLF_KERNEL_64
 _NO_SYSTEM = frozenset({"gnu", "gnu-linux", "os", "linux", "kernel"})

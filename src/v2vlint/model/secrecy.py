@@ -34,16 +34,16 @@ _HINTS = re.compile(
     re.MULTILINE,
 )
 # A line of a private key whose BEGIN is not in the text.
-_KEY_LINE = re.compile(r"(?m)^[+\- ]?\s*[A-Za-z0-9+/]{40,}={0,2}\s*$")
+_KEY_LINE = re.compile(r"(?m)^[+\- ]?[^\S\n]*[A-Za-z0-9+/]{40,}={0,2}\s*$")
 _EDGE = re.compile(r"-----(BEGIN|END) [A-Z0-9 ]*PRIVATE KEY-----")
 _PEM = re.compile(r"(-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----)(.*?)(-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 # Password hashes of GRUB legacy; ifupdown's keys.
 _BY_BLANK = (
-    r"(?m)^([+\- ]?\s*(?:password(?:_pbkdf2\s+\S+|\s+--\w+)?|wpa-(?:psk|password\S*|private-key-passwd\S*)|wireless-key\d?)\s+)"
+    r"(?m)^([+\- ]?[^\S\n]*(?:password(?:_pbkdf2\s+\S+|\s+--\w+)?|wpa-(?:psk|password\S*|private-key-passwd\S*)|wireless-key\d?)\s+)"
     r"(?!(?:yes|no)$)\S.*$"
 )
 # cloud-init's chpasswd: a list of user:password.
-_IN_A_LIST = r"^([+\- ]?\s*-\s+[\"']?[\w.-]+:)"
+_IN_A_LIST = r"^([+\- ]?[^\S\n]*-\s+[\"']?[\w.-]+:)"
 _FORMS = (
     (re.compile(r"\$(?:1|2[abxy]?|5|6|7|y|gy|sha1|md5|apr1|argon2\w*|pbkdf2[\w-]*|scrypt)\$[^\s:'\"<>]+"), MASK),  # crypt(5)
     (re.compile(r"grub\.pbkdf2\.[\w.]+"), MASK),

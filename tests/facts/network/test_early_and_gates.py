@@ -55,6 +55,28 @@ def test_sshd_follows_includes_and_stops_at_match() -> None:
     assert [at(token) for token in fact(Sshd, files).listen] == ["192.0.2.6@1:15", "2001:db8::5@2:16"]
 
 
+def test_ports_that_nobody_has_and_too_many_are_left_out() -> None:
+    assert fact(Sshd, {"/etc/ssh/sshd_config": "Port 22\nPort 70000\n"}).ports == {22}
+    many = "".join(f"Port {port}\n" for port in range(1, 3000))
+    assert fact(Sshd, {"/etc/ssh/sshd_config": many}).ports == set(range(1, 257))
+
+
+@pytest.mark.parametrize(
+    ("deny", "allow", "clients"),
+    [
+        ("ALL: ALL\n", "# sshd: 192.0.2.1\n sshd, vsftpd : 192.0.2.2 .example.org : allow\n", ["192.0.2.2@2:17", ".example.org@2:27"]),
+        ("ALL : all\n", "all:192.0.2.3 # admins\n", ["192.0.2.3@1:5"]),
+        ("ALL: PARANOID\n", "sshd: 192.0.2.3\n", []),
+        ("vsftpd: ALL\n", "sshd: 192.0.2.3\n", []),
+        ("sshd: ALL\n", "vsftpd: 192.0.2.3\nsshd:\n", []),
+        ("ALL: ALL\n", "\n" * 100_000 + "sshd " * 20_000, []),
+    ],
+    ids=["list", "all", "paranoid", "other", "none", "hostile"],
+)
+def test_clients_that_tcp_wrappers_let_in(deny: str, allow: str, clients: list[str]) -> None:
+    assert [at(token) for token in fact(Sshd, {"/etc/hosts.deny": deny, "/etc/hosts.allow": allow}).clients] == clients
+
+
 @pytest.mark.parametrize(
     ("rules", "names"),
     [

@@ -94,7 +94,7 @@ def _metadata(base: Stream, start: int, size: int) -> str:
 
 
 def _seqno(metadata: str) -> int:
-    match = re.search(r"^\s*seqno\s*=\s*(\d{1,18})", metadata, re.MULTILINE)
+    match = re.search(r"^[ \t]*seqno\s*=\s*(\d{1,18})", metadata, re.MULTILINE)
     return int(match[1]) if match else -1
 
 

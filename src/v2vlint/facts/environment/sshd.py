@@ -13,12 +13,16 @@ from v2vlint.facts.syntax.ini import ini_from, joined, words_of
 from v2vlint.facts.syntax.layers import drop_ins, winner
 from v2vlint.facts.systemd.unit_files import FOLDERS
 from v2vlint.guest.fs import GuestFS
+from v2vlint.guest.text import GuestText
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.digits import decimal
 from v2vlint.model.place import Token, WholeFile
 
-_DENIES = re.compile(r"^\s*(?:ALL|[^#\n:]*\bsshd\b[^#\n:]*)\s*:\s*ALL\b", re.MULTILINE | re.IGNORECASE)
-_ALLOWS = re.compile(r"^\s*(?:ALL|[^#\n:]*\bsshd\b[^#\n:]*)\s*:\s*(?P<hosts>[^#\n:]{1,500})", re.MULTILINE | re.IGNORECASE)
+_SSHD = re.compile(r"\bsshd\b", re.IGNORECASE)
+_ALL = re.compile(r"ALL\b", re.IGNORECASE)
+_HOSTS = re.compile(r"\s*(?P<hosts>[^#:]{1,500})")
+MAX_PORT = 65535
+MAX_PORTS = 256
 _LAST = re.compile(r"(?:^[^:]*|\]):(\d{1,5})$")
 _SERVICES = ("sshd.service", "ssh.service")
 
@@ -55,9 +59,10 @@ def parse_sshd(fs: GuestFS, services: Services, config: SshdConfig) -> Sshd:
 
 
 def _ports(words: Iterable[Token], addresses: Iterable[str]) -> frozenset[int]:
-    """The ports among ``words``, and those of ``addresses`` (``192.0.2.5:2222``)."""
+    """The ports among ``words``, and those of ``addresses`` (``192.0.2.5:2222``); no more than :data:`MAX_PORTS`."""
     plain = (decimal(word.value) for word in words if word.value.isdecimal())
-    return frozenset((*plain, *(decimal(match[1]) for text in addresses if (match := _LAST.search(text)))))
+    found = (*plain, *(decimal(match[1]) for text in addresses if (match := _LAST.search(text))))
+    return frozenset(list(dict.fromkeys(port for port in found if port <= MAX_PORT))[:MAX_PORTS])
 
 
 def _host(word: Token) -> Token:
@@ -67,11 +72,19 @@ def _host(word: Token) -> Token:
 def _wrapped(fs: GuestFS) -> Iterator[Token]:
     """Clients that hosts.allow admits to sshd, if hosts.deny refuses all others: hosts_access(5)."""
     deny, allow = fs.text("/etc/hosts.deny"), fs.text("/etc/hosts.allow")
-    if deny is None or allow is None or not _DENIES.search(deny.content):
+    if deny is None or allow is None or not any(_ALL.match(hosts.value) for hosts in _for_sshd(deny)):
         return
-    for match in _ALLOWS.finditer(allow.content):
-        hosts = allow.group(match, "hosts")
+    for hosts in _for_sshd(allow):
         yield from (slice_token(hosts, word.start(), word.end()) for word in re.finditer(r"[^\s,]+", hosts.value))
+
+
+def _for_sshd(text: GuestText) -> Iterator[Token]:
+    """The clients of the lines for sshd or all services."""
+    for line in text.lines():
+        daemons, colon, _rest = line.text.partition(":")
+        meant = "#" not in daemons and (daemons.strip().upper() == "ALL" or _SSHD.search(daemons))
+        if colon and meant and (match := _HOSTS.match(line.text, len(daemons) + 1)):
+            yield line.group(match, "hosts")
 
 
 def _address(word: Token) -> Token:

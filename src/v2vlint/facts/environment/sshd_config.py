@@ -24,7 +24,7 @@ _ALIASES = {
     "pubkeyacceptedkeytypes": "pubkeyacceptedalgorithms", "hostbasedacceptedkeytypes": "hostbasedacceptedalgorithms",
 }  # fmt: skip
 _OPTION_FILES = ("/etc/default/ssh", "/etc/sysconfig/sshd", "/etc/conf.d/sshd")
-_OPTIONS = re.compile(r"^\s*(?:export\s+)?(?:SSHD_OPTS|OPTIONS|SSHD_OPTIONS)=(?P<value>.*)$", re.MULTILINE)
+_OPTIONS = re.compile(r"^[ \t]*(?:export[ \t]+)?(?:SSHD_OPTS|OPTIONS|SSHD_OPTIONS)=(?P<value>.*)$", re.MULTILINE)
 _CHANGES = re.compile(r"(?:^|[\s\"'])-[of]")
 DEFAULTS = {
     "passwordauthentication": "yes", "pubkeyauthentication": "yes", "permitemptypasswords": "no", "kbdinteractiveauthentication": "yes",

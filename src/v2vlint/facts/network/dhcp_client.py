@@ -26,7 +26,7 @@ _STATEMENT = re.compile(
     re.MULTILINE,
 )
 _IDENTITY = re.compile(r"^[^#\n]*?\bsend\s+(?:dhcp-client-identifier|dhcp6\.client-id)\s+(?P<value>[^;\n]{1,200});", re.MULTILINE)
-_STATIC = re.compile(r"^\s*static\s+(?P<option>routers|domain_name_servers)=(?P<values>\S[^\n#]{0,500})", re.MULTILINE)
+_STATIC = re.compile(r"^[ \t]*static[ \t]+(?P<option>routers|domain_name_servers)=(?P<values>\S[^\n#]{0,500})", re.MULTILINE)
 _OPTIONS = {"domain_name_servers": "name servers", "domain-name-servers": "name servers", "dhcp6.name-servers": "name servers",
             "routers": "routers", "ntp-servers": "time servers"}  # fmt: skip
 

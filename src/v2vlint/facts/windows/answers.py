@@ -22,7 +22,7 @@ _FILES = (
 _PASSWORD = re.compile(
     r"<(?:\w+:)?(?:\w*Password|Credentials)\b[^>]*>\s*(?:<(?:\w+:)?(?:Value|Password)\b[^>]*>)?\s*(?!\*SENSITIVE)[^\s<][^<]{0,4000}<", re.I
 )
-_INF = re.compile(r"^\s*(?:AdminPassword|DomainAdminPassword)\s*=\s*\"?(?!\*\"?\s*$)[^\s\"]", re.IGNORECASE | re.MULTILINE)
+_INF = re.compile(r"^[ \t]*(?:AdminPassword|DomainAdminPassword)\s*=\s*\"?(?!\*\"?\s*$)[^\s\"]", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
