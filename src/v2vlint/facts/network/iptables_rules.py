@@ -163,5 +163,7 @@ def ports_in(text: str, ports: frozenset[int]) -> frozenset[int] | None:
     match = _PORT.fullmatch(text)
     if match is None or not text:
         return None
-    low, _colon, high = text.partition(match["dash"]) if match["dash"] else (text, "", text)
+    if not match["dash"]:
+        return ports & {decimal(text)}
+    low, _dash, high = text.partition(match["dash"])
     return frozenset(port for port in ports if decimal(low or "0") <= port <= decimal(high or str(MAX_PORT)))
