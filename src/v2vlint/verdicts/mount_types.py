@@ -11,11 +11,33 @@ from v2vlint.facts.storage.mount_policy import MountPolicy
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.verdict import Cause, fault
 
+# Systems whose mount(8) finds its helpers outside /sbin, in folders made at boot: NixOS in /run, Guix likewise.
+_STORES = ("/nix", "/gnu")
 _HELPERS = ("/sbin/mount.", "/usr/sbin/mount.", "/usr/local/sbin/mount.")
 # Always built in, without being listed anywhere; and words that are no type for the kernel.
 _NO_MODULE = frozenset(
-    {"auto", "none", "ignore", "swap", "bpf", "cpuset", "resctrl", "xenfs", "autofs", "rpc_pipefs", "nfsd", "rootfs", "functionfs"}
+    {
+        "auto",
+        "none",
+        "ignore",
+        "swap",
+        "bpf",
+        "cpuset",
+        "resctrl",
+        "xenfs",
+        "autofs",
+        "rpc_pipefs",
+        "nfsd",
+        "rootfs",
+        "functionfs",
+        "smackfs",
+    }
 )
+# Modules that register types of other names. Where they are built in, modules.alias is silent; modules.builtin.modinfo came with Linux 5.2.
+_REGISTERS = {
+    "ext2": "ext4", "ext3": "ext4", "iso9660": "isofs", "vxfs": "freevxfs", "v7": "sysv", "gfs2meta": "gfs2", "pvfs2": "orangefs",
+    "binder": "binder_linux",
+}  # fmt: skip
 
 
 def unknown_types(policy: MountPolicy, choices: BootChoices, fs: GuestFS) -> Iterator[Cause[FstabEntry]]:
@@ -36,6 +58,7 @@ def _is_plain(entry: FstabEntry) -> bool:
 
 def _lacks(kernel: Kernel, fs: GuestFS, kind: str) -> bool:
     known = kernel.tree.types
-    if known is None or kind in known or kernel.has(kind) is not Presence.ABSENT:
+    names = {kind, _REGISTERS.get(kind, kind)}
+    if known is None or kind in known or any(kernel.has(name) is not Presence.ABSENT for name in names):
         return False
-    return not any(fs.exists(f"{place}{kind}") for place in _HELPERS)
+    return not any(fs.exists(store) for store in _STORES) and not any(fs.exists(f"{place}{kind}") for place in _HELPERS)

@@ -30,6 +30,12 @@ def parse_types(text: str) -> frozenset[str]:
     return frozenset(words[1].removeprefix("fs-") for words in lines if len(words) == 3)
 
 
+def parse_builtin_types(text: str) -> frozenset[str]:
+    """The filesystem types of ``ext4.alias=fs-ext2`` in ``modules.builtin.modinfo``, whose strings end with a zero byte."""
+    values = (string.partition(".alias=fs-")[2] for string in text.split("\0"))
+    return frozenset(value for value in values if value)
+
+
 @dataclass(frozen=True, slots=True)
 class ModuleList:
     """A parsed ``modules.dep``: module name → its path. ``needs`` has the paths of the transitive dependencies that depmod computed, as
@@ -114,8 +120,11 @@ class ModuleTree:
 
     @functools.cached_property
     def types(self) -> frozenset[str] | None:
-        """The filesystem types that modules have (``modules.alias``), or None when it does not exist."""
-        return self._parsed("modules.alias", parse_types)
+        """The filesystem types that modules have (``modules.alias``) and built-in code names (``modules.builtin.modinfo``); None without
+        the former.
+        """
+        found = self._parsed("modules.alias", parse_types)
+        return None if found is None else found | (self._parsed("modules.builtin.modinfo", parse_builtin_types) or frozenset())
 
     @functools.cached_property
     def files(self) -> Mapping[str, str]:
