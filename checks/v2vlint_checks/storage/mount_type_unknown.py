@@ -44,4 +44,4 @@ class MountTypeUnknown(Rule):
 
     def check(self, mounts: MountsVerdict, policy: MountPolicy) -> Iterator[Finding]:
         for cause in mounts.types:
-            yield self.finding(cause.where, cause.reason, policy.effect(cause.about), severity=cause.severity)
+            yield self.finding(cause.where, cause.reason, policy.failure(cause.about), severity=cause.severity)

@@ -87,6 +87,10 @@ class MountPolicy:
             return "boot waits 90 s for it and continues without it" if waits else "boot continues without it"
         return "it stays unmounted"
 
+    def failure(self, entry: FstabEntry) -> str:
+        """What systemd does when the device of ``entry`` is there, but cannot be mounted."""
+        return f"mount fails, and systemd {self._end(entry)}" if self.stops(entry) else "it stays unmounted"
+
     def _openrc(self, entry: FstabEntry) -> str:
         if self.checks.fails(entry):
             return "fsck fails, and OpenRC aborts the boot: no services start"
