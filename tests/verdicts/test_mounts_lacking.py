@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.verdicts.asking import DISKS, FAILS, WARNS, Told, disk, landing, told
+from tests.verdicts.asking import DISKS, FAILS, UNKNOWN, WARNS, Told, disk, landing, told
 from tests.verdicts.test_mounts import NOBODY, asked
 from v2vlint.model.blocks import BlockTable
 
@@ -30,3 +30,28 @@ def test_disks_and_partitions_that_the_guest_does_not_have(line: str, blocks: Bl
     verdict = asked(line, landing("sd"), blocks)
     assert told(verdict.missing) == found
     assert not (found and verdict.unmatched)
+
+
+@pytest.mark.parametrize(
+    ("device", "prefix", "blocks", "missing", "unmatched"),
+    [
+        ("xvde1", "xvd", DISKS, [], [UNKNOWN]),
+        ("xvde7", "xvd", DISKS, [FAILS], []),
+        ("hdc1", "hd", BOTH, [], [UNKNOWN]),
+        ("hdc7", "hd", BOTH, [FAILS], []),
+        ("vde1", "vd", DISKS, [FAILS], []),
+    ],
+)
+def test_letters_that_do_not_count_the_disks(device: str, prefix: str, blocks: BlockTable, missing: Told, unmatched: Told) -> None:
+    """Those of Xen are chosen, those of IDE are channels: the second disk may be hdc."""
+    verdict = asked(f"/dev/{device} /data xfs defaults 0 2", landing(prefix), blocks)
+    assert (told(verdict.missing), told(verdict.unmatched)) == (missing, unmatched)
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [("/dev/mapper/other", ": not every disk could be read"), ("pool/data", ""), ("/srv/image", ""), ("tmpfs", "")],
+)
+def test_only_devices_may_be_on_disks_that_could_not_be_read(source: str, why: str) -> None:
+    (cause,) = asked(f"{source} /data zonefs defaults 0 0").missing
+    assert (told((cause,)), cause.reason) == ([UNKNOWN], f"it is not known whether {source} exists{why}")

@@ -116,7 +116,9 @@ def _missing(
             reason = f"{what} is on {entry.device}, which is on none of the disks"
             yield fault(policy.stops(entry), reason, entry.spec.where, entry)
         elif present is not True and (stops or (judged and kind is NameKind.TAG)):
-            reason = f"it is not known whether {entry.device} exists: not every disk could be read"
+            # Other specs are sources of some filesystem: a dataset, a file, a mere word.
+            device = kind is not NameKind.OTHER or entry.device.startswith("/dev/")
+            reason = f"it is not known whether {entry.device} exists{': not every disk could be read' if device else ''}"
             told = entry if judged and kind is NameKind.TAG else None
             yield Cause(Fate.UNKNOWN if stops else Fate.PASS, reason, entry.spec.where, None, told)
 

@@ -178,12 +178,18 @@ class Devices:
         return False
 
     def lacks(self, spec: str) -> bool:
-        """Whether the kernel name ``spec`` is that of a disk or partition that the guest certainly does not have, in whatever order."""
+        """Whether the kernel name ``spec`` is that of a disk or partition that the guest certainly does not have, in whatever order.
+
+        Letters count the disks, but not where somebody chose them (Xen) or where they are channels (IDE).
+        """
         place, count = kernel_position(spec), len(self.blocks.disks)
         if place is None or not self.certain or not count:
             return False
         index, number = place
-        return index >= count or (number > 0 and not any(part.kind == "partition" and part.number == number for part in self.blocks))
+        counted = kernel_prefix(spec) not in ("xvd", "hd")
+        return (counted and index >= count) or (
+            number > 0 and not any(part.kind == "partition" and part.number == number for part in self.blocks)
+        )
 
     def _container(self, spec: str) -> str:
         """What the mapping ``spec`` is made from, and that in turn; ``spec`` itself where it is none."""
