@@ -17,7 +17,9 @@ from v2vlint.model.place import Span, Token
 
 PATHS = ("/etc/mdadm/mdadm.conf", "/etc/mdadm.conf")
 FOLDERS = ("/etc/mdadm/mdadm.conf.d", "/etc/mdadm.conf.d")
-_QUOTES = re.compile(r"""(["'])(.*?)\1""")
+# A quote that is not closed ends with its line: conf_word() of config.c.
+_WORD = re.compile(r"""(?:"[^"]*"?|'[^']*'?|[^\s"'])+""")
+_QUOTED = re.compile(r"""(["'])(.*?)(?:\1|$)""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,11 @@ def mdadm_conf_from(texts: list[GuestText]) -> MdadmConf:
     scan: list[Token] = []
     for text in texts:
         for words in _statements(text):
-            keyword = words[0].value.lower()
+            keyword = _bare(words[0]).value.lower()
             if "array".startswith(keyword) and len(keyword) >= 3 and len(words) > 1:  # match_keyword() of config.c
                 arrays.append(_array(words))
             elif "device".startswith(keyword) and len(keyword) >= 3:
-                scan.extend(words[1:])
+                scan.extend(map(_bare, words[1:]))
     return MdadmConf(tuple(arrays), tuple(scan), tuple(text.path for text in texts))
 
 
@@ -76,19 +78,33 @@ def _statements(text: GuestText) -> list[list[Token]]:
 
 
 def _words(line: Line) -> list[Token]:
-    words = list(line.words())
+    words = list(line.words(_WORD))
     comment = next((index for index, word in enumerate(words) if word.value.startswith("#")), len(words))
-    return [Token(_QUOTES.sub(r"\2", word.value), word.where) for word in words[:comment]]
+    return words[:comment]
+
+
+def _bare(word: Token) -> Token:
+    """A word without its quotes."""
+    return _narrowed(word, _QUOTED.sub(r"\2", word.value))
+
+
+def _narrowed(word: Token, value: str) -> Token:
+    """``value`` at its place in ``word``, or at that of the whole word where quotes are in its middle."""
+    where, at = word.where, word.value.find(value)
+    if at < 0:
+        return Token(value, where)
+    return Token(value, Span(where.path, where.start + at, where.start + at + len(value), where.line, where.column + at))
 
 
 def _array(words: list[Token]) -> MdArray:
-    options = {key.lower(): value for key, equals, value in (word.value.partition("=") for word in words[1:]) if equals}
-    members = next((word for word in words[1:] if word.value.lower().startswith("devices=")), None)
+    bare = [_bare(word) for word in words]
+    options = {key.lower(): value for key, equals, value in (word.value.partition("=") for word in bare[1:]) if equals}
+    members = next((word for word, plain in zip(words, bare, strict=True) if plain.value.lower().startswith("devices=")), None)
     where = words[0].where
     last = words[-1].where
     span = Span(where.path, where.start, last.end, where.line, where.column)
-    name, uuid = options.get("name", "").strip('"'), options.get("uuid", "").lower()
-    return MdArray(words[1], uuid, name, _members(members), span, options.get("super-minor", ""))
+    name, uuid = options.get("name", ""), options.get("uuid", "").lower()
+    return MdArray(bare[1], uuid, name, _members(members), span, options.get("super-minor", ""))
 
 
 def array_names(conf: MdadmConf) -> tuple[ArrayName, ...]:
@@ -108,10 +124,11 @@ def _members(word: Token | None) -> tuple[Token, ...]:
     if word is None:
         return ()
     found: list[Token] = []
-    position = len("devices=")
+    position = word.value.index("=") + 1
     for part in word.value[position:].split(","):
         where = word.where
         start = where.start + position
-        found.append(Token(part, Span(where.path, start, start + len(part), where.line, where.column + position)))
+        whole = Token(part, Span(where.path, start, start + len(part), where.line, where.column + position))
+        found.append(_narrowed(whole, part.strip("\"'")))
         position += len(part) + 1
     return tuple(token for token in found if token.value)

@@ -68,6 +68,26 @@ def test_mdadm_conf() -> None:
     assert found.files == ("/etc/mdadm/mdadm.conf", "/etc/mdadm/mdadm.conf.d/x.conf")
 
 
+@pytest.mark.parametrize(
+    ("line", "places"),
+    [
+        ("DEVICE '/dev/sda1' \"/dev/sdb1\"", {"/dev/sda1": 9, "/dev/sdb1": 21}),
+        ('DEVICE /dev/"sda"1 "/dev/sdb1', {"/dev/sda1": 0, "/dev/sdb1": 21}),
+        ('DEVICE "a b" # "c"', {"a b": 9}),
+        ('ARRAY "/dev/md0" devices="/dev/sda1,/dev/sdb1"', {"/dev/sda1": 27, "/dev/sdb1": 37}),
+        ("'ARRAY' /dev/md0 'devices=/dev/sda1,/dev/sdb1'", {"/dev/sda1": 27, "/dev/sdb1": 37}),
+    ],
+)
+def test_quotes_of_mdadm_conf(line: str, places: dict[str, int]) -> None:
+    """A fix replaces a word at its place, so the place has no quotes; it is the whole word's where they are inside."""
+    found = _get(MdadmConf, {"/etc/mdadm.conf": f"{line}\n"})
+    tokens = [*found.scan, *(token for array in found.arrays for token in array.devices)]
+    assert [token.value for token in tokens] == list(places)
+    for token, column in zip(tokens, places.values(), strict=True):
+        assert not column or (token.where.column, line[token.where.start : token.where.end]) == (column, token.value)
+    assert all(array.device.value == "/dev/md0" for array in found.arrays)
+
+
 def test_lvm_conf_merges_and_ignores_comments() -> None:
     files = {
         "/etc/lvm/lvm.conf": (
@@ -94,6 +114,8 @@ def test_lvm_conf_merges_and_ignores_comments() -> None:
         ('"r|^/dev/cdrom|"', ("/dev/vda2",), True),
         ('"r|(|"', ("/dev/vda2",), None),
         ('"bad", "r!.*!"', ("/dev/vda2",), False),
+        ("'r|.*|'", ("/dev/vda2",), False),
+        ("'a|\"|', \"r|it's|\", 'r/vda\\d/'", ("/dev/vda2",), False),
     ],
 )
 def test_lvm_filters(patterns: str, paths: tuple[str, ...], accepted: bool | None) -> None:

@@ -18,7 +18,7 @@ from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span, Token
 
 PATHS = ("/etc/lvm/lvm.conf", "/etc/lvm/lvmlocal.conf")
-_TOKEN = re.compile(r'#[^\n]*|"(?:\\.|[^"\\])*"|[\w./-]+|[{}\[\]=,]')
+_TOKEN = re.compile(r"""#[^\n]*|"(?:\\.|[^"\\])*"|'[^']*'|[\w./-]+|[{}\[\]=,]""")
 _PATTERN = re.compile(r"([ar])(.)(.*)\2", re.DOTALL)  # any character delimits: a|…|, r/…/
 MAX_TOKENS = 50_000
 MAX_PATTERN = 500
@@ -88,7 +88,7 @@ def lvm_conf_from(texts: list[GuestText]) -> LvmConf:
     set_ = ((name, settings.get(f"devices/{name}")) for name in ("filter", "global_filter"))
     filters = tuple(_filter(name, value) for name, value in set_ if value and value.tokens)
     uses = settings.get("devices/use_devicesfile", _Value()).tokens
-    return LvmConf(filters, (uses[-1].value.strip('"') != "0") if uses else None)
+    return LvmConf(filters, (_string(uses[-1].value) != "0") if uses else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +134,17 @@ def _value(tokens: list[Token], index: int) -> tuple[_Value, int]:
     return _Value(tuple(found), listed=True), index + 1
 
 
+def _string(word: str) -> str:
+    """What a string means: in single quotes nothing is escaped."""
+    if word.startswith("'"):
+        return word[1:-1]
+    return word.strip('"').replace('\\"', '"').replace("\\\\", "\\")
+
+
 def _filter(name: str, read: _Value) -> LvmFilter:
     patterns: list[LvmPattern] = []
     for value in read.tokens:
-        match = _PATTERN.fullmatch(value.value.strip('"').replace('\\"', '"').replace("\\\\", "\\"))
+        match = _PATTERN.fullmatch(_string(value.value))
         if match:
             patterns.append(LvmPattern(match[1] == "a", match[3], value.where))
     first, last = read.tokens[0].where, read.tokens[-1].where
