@@ -20,7 +20,10 @@ from v2vlint.facts.systemd.specifiers import expanded
         ("100%% %t%S%C%L%E", "a.mount", "100% /run/var/lib/var/cache/var/log/etc"),
         ("/%z", "a.mount", None),
         ("/%H", "a.mount", None),
-        ("50%", "a.mount", None),
+        ("50%", "a.mount", "50%"),
+        ("%-% %_%%%", "a.mount", "%-% %_%%"),
+        ("/%ü", "a.mount", "/%ü"),
+        ("/%9", "a.mount", None),
     ],
 )
 def test_specifiers(text: str, unit: str, found: str | None) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Callable
 
 from v2vlint.facts.syntax.systemd_unit import Unit
 
 _SPECIFIER = re.compile(r"%(.?)", re.DOTALL)
+_POSSIBLE = frozenset(string.ascii_letters + string.digits)
 _HEX = re.compile(rb"\\x([0-9a-f]{2})")
 # Of the system's manager, which runs as root.
 _FIXED = {
@@ -18,7 +20,7 @@ _FIXED = {
 
 def expanded(text: str, unit: str) -> str | None:
     """``text`` as it applies to ``unit``; None where it has a specifier that is not known or known only at run time: systemd ignores a
-    setting with the former.
+    setting with the former. No letter or digit is after a ``%`` that stays (specifier_printf() of specifier.c).
     """
     if "%" not in text:
         return text
@@ -31,8 +33,9 @@ def expanded(text: str, unit: str) -> str | None:
         "f": lambda: path_of(instance if at else prefix),
     }  # fmt: skip
     known = {**{key: make() for key, make in makers.items()}, **_FIXED}
-    letters = _SPECIFIER.findall(text)
-    return _SPECIFIER.sub(lambda match: known[match[1]], text) if all(letter in known for letter in letters) else None
+    if any(letter in _POSSIBLE and letter not in known for letter in _SPECIFIER.findall(text)):
+        return None
+    return _SPECIFIER.sub(lambda match: known.get(match[1], match[0]), text)
 
 
 def words(unit: Unit, section: str, *keys: str) -> tuple[str, ...]:
