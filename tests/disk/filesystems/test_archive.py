@@ -137,6 +137,31 @@ def test_whiteouts_hide_what_lower_layers_have() -> None:
     assert found["etc/a"] == b"2"
 
 
+def test_an_opaque_folder_is_emptied_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    below = packed(("f", "a/old", ""), ("f", "a/b/old", ""))
+    above = packed(("f", "a/b/new", ""), *[("f", "a/.wh..wh..opq", ""), ("f", "a/b/.wh..wh..opq", "")] * 3, ("f", "a/late", ""),
+                   ("f", "a/.wh..wh..opq", ""))  # fmt: skip
+    asked = set[int]()
+    plain = archive._hide
+
+    def hide(folder: archive.ArchiveEntry, new: set[tuple[int, str]]) -> None:
+        before = len(new)
+        plain(folder, new)
+        asked.add(len(new) - before)
+
+    monkeypatch.setattr(archive, "_hide", hide)
+    found = paths(merged(below, above, layers=True))
+    assert (set(found), asked) == ({"a", "a/b", "a/b/new", "a/late"}, {0, 1, 2})
+
+
+@pytest.mark.parametrize(("length", "kept"), [(4096, True), (4097, False)])
+def test_the_longest_link_that_is_followed(length: int, kept: bool) -> None:
+    """Each member below a link follows it again."""
+    way = f"{'./' * (length // 2)}"[: length - 4] + "/lib"
+    found = paths(merged(packed(("d", "lib", ""), ("l", "link", way), ("f", "link/x", ""))))
+    assert (len(way), "lib/x" in found) == (length, kept)
+
+
 def test_zstd_of_several_frames_with_a_window_up_to_the_limit() -> None:
     data = packed(("f", "first", "x" * 5000), ("f", "last", "y"))
     assert content(merged(zstandard.compress(data[:3000]) + zstandard.compress(data[3000:])), "last") == b"y"

@@ -32,6 +32,8 @@ _DAMAGED = (tarfile.TarError, EOFError, lzma.LZMAError, zlib.error, ValueError, 
 _WINDOW = 128 << 20
 MAX_LINKS = 40
 """As the kernel follows (path_resolution(7))."""
+MAX_PATH = 4096
+"""Characters of all links on the way together; the kernel has it for each (PATH_MAX)."""
 _New = set[tuple[int, str]]
 """What a layer has brought: the folder's identity and the name."""
 _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
@@ -120,8 +122,9 @@ class ArchiveFileSystem:
         if not parts:
             self._top.stat = _stat(member, Kind.DIR)
             return
-        parent = self._parent(parts[:-1], new)
-        if self._layers and parts[-1].startswith(_WHITEOUT):
+        hides = self._layers and parts[-1].startswith(_WHITEOUT)
+        parent = self._parent(parts[:-1], new, used=self._layers and not hides)
+        if hides:
             self._take_away(parent, parts[-1], new)
             return
         entry = self._entry(archive, member, kept=kept)
@@ -133,9 +136,9 @@ class ArchiveFileSystem:
             parent.children[parts[-1]] = entry
         new.add((id(parent), parts[-1]))
 
-    def _parent(self, folders: list[str], new: _New) -> ArchiveEntry:
+    def _parent(self, folders: list[str], new: _New, *, used: bool) -> ArchiveEntry:
         """The folder with these names, created when no archive has it. Links lead on (``lib`` → ``usr/lib``), as where the archive
-        is unpacked; anything else of that name is replaced.
+        is unpacked; anything else of that name is replaced. ``used``: the layer has something there, so that its folders are the layer's.
         """
         here = self._top
         for at, name in enumerate(folders):
@@ -143,15 +146,17 @@ class ArchiveFileSystem:
             if found is not None and found.stat.kind is Kind.LINK:
                 found = self._followed(folders[:at], found.target)
             if found is None or found.stat.kind is not Kind.DIR:
-                found = here.children[name] = _folder()
+                found, used = _folder(), True
+                here.children[name] = found
+            if used:
                 new.add((id(here), name))
             here = found
         return here
 
     def _followed(self, folder: list[str], target: str) -> ArchiveEntry | None:
         """Where a link in ``folder`` leads; nothing is above the top. None when that is nowhere."""
-        left, passed, links = [*reversed(target.split("/"))], [] if target.startswith("/") else list(folder), 1
-        while left:
+        left, passed, links, length = [*reversed(target.split("/"))], [] if target.startswith("/") else list(folder), 1, len(target)
+        while left and length <= MAX_PATH:
             name = left.pop()
             if name == "..":
                 passed = passed[:-1]
@@ -165,8 +170,9 @@ class ArchiveFileSystem:
                 if (links := links + 1) > MAX_LINKS:
                     return None
                 passed = [] if found.target.startswith("/") else passed
-                left += reversed(found.target.split("/"))
-        return self._found("/".join(passed))
+                length += len(found.target)
+                left += reversed(found.target.split("/")) if length <= MAX_PATH else ()
+        return self._found("/".join(passed)) if length <= MAX_PATH else None
 
     @staticmethod
     def _take_away(parent: ArchiveEntry, name: str, new: _New) -> None:
@@ -213,7 +219,10 @@ class ArchiveFileSystem:
 
 
 def _hide(folder: ArchiveEntry, new: _New) -> None:
-    """Take away what lower layers have in a folder."""
+    """Take away what lower layers have in a folder. After that, nothing of theirs can be there."""
+    if (id(folder), _OPAQUE) in new:
+        return
+    new.add((id(folder), _OPAQUE))
     for name, entry in list(folder.children.items()):
         if (id(folder), name) not in new:
             del folder.children[name]
