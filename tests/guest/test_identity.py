@@ -180,6 +180,8 @@ def test_codenames() -> None:
         ({"/etc/hostname": "\n# by hand\n\n  web01  \n"}, "web01"),
         ({"/etc/sysconfig/network": "HOSTNAME=old\nNETWORKING=yes\nHOSTNAME='new'\n"}, "new"),
         ({"/etc/sysconfig/network": "#HOSTNAME=old\n"}, ""),
+        ({"/etc/sysconfig/network": "HOSTNAME=web # the shop's\n"}, "web"),
+        ({"/etc/sysconfig/network": "HOSTNAME= # none yet\n", "/etc/conf.d/hostname": 'hostname="web#1" # x\n'}, "web#1"),
         ({"/etc/hostname": "#\n", "/etc/HOSTNAME": "# SUSE\nlinux.site\n"}, "linux.site"),
     ],
 )

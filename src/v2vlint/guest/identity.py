@@ -129,5 +129,5 @@ def hostname(fs: GuestFS) -> str:
         lines = (line.strip() for line in split_lines(small(fs, path)))
         if found := next((line for line in lines if line and not line.startswith("#")), ""):
             return found
-    network = key_values(fs, "/etc/sysconfig/network").get("HOSTNAME", "")
-    return network or key_values(fs, "/etc/conf.d/hostname").get("hostname", "")
+    network = key_values(fs, "/etc/sysconfig/network", sourced=True).get("HOSTNAME", "")
+    return network or key_values(fs, "/etc/conf.d/hostname", sourced=True).get("hostname", "")

@@ -40,14 +40,25 @@ def first_line(fs: GuestFS, path: str) -> str:
     return next(iter(split_lines(small(fs, path))), "").strip()
 
 
-def key_values(fs: GuestFS, path: str) -> dict[str, str]:
-    """``KEY=value`` lines as a shell reads them (os-release(5)); the last value of a key counts."""
+def key_values(fs: GuestFS, path: str, *, sourced: bool = False) -> dict[str, str]:
+    """``KEY=value`` lines (os-release(5)); the last value of a key counts. Programs that parse such files know no comment behind a value, a
+    shell that has the file ``sourced`` does.
+    """
     found: dict[str, str] = {}
     for line in split_lines(small(fs, path))[:400]:
         key, equals, value = line.strip().partition("=")
         if equals and not key.startswith("#"):
-            found[key] = unquoted(value)
+            found[key] = _first_word(value) if sourced else unquoted(value)
     return found
+
+
+def _first_word(value: str) -> str:
+    words = shlex.shlex(value, posix=True, punctuation_chars=False)
+    words.whitespace_split, words.commenters = True, ""
+    try:
+        return "" if value[:1].isspace() else words.get_token() or ""
+    except ValueError:
+        return unquoted(value)
 
 
 def unquoted(value: str) -> str:
