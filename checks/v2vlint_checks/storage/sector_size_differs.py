@@ -93,4 +93,5 @@ class SectorSizeDiffers(Rule):
         for fault in root.sectors if os.kind == "linux" else ():
             yield self.finding(fault.where, fault.reason, "the kernel cannot mount its root", severity=fault.severity, stage=Stage.ROOT)
         for told in mounts.sectors if os.kind == "linux" else ():
-            yield self.finding(told.where, told.reason, policy.effect(told.about), severity=told.severity, stage=Stage.MOUNTS)
+            effect = policy.failure(told.about.entry) if told.about.appears else policy.effect(told.about.entry)
+            yield self.finding(told.where, told.reason, effect, severity=told.severity, stage=Stage.MOUNTS)

@@ -123,14 +123,24 @@ def _missing(
             yield Cause(Fate.UNKNOWN if stops else Fate.PASS, reason, entry.spec.where, None, told)
 
 
-def _sectors(policy: MountPolicy, devices: Devices, sectors: Sectors) -> Iterator[Cause[FstabEntry]]:
+@dataclass(frozen=True, slots=True)
+class Resectored:
+    """A mount whose device does not appear on disks of another sector size, or is there and cannot be mounted."""
+
+    entry: FstabEntry
+    appears: bool
+
+
+def _sectors(policy: MountPolicy, devices: Devices, sectors: Sectors) -> Iterator[Cause[Resectored]]:
     """Partitions that do not appear on disks of another sector size, and filesystems with blocks smaller than a sector."""
     for entry in policy.entries:
         device = None if entry.is_pseudo or entry.mount_point == "/" else devices.resolve(entry.device)
-        reason = sectors.lost(device) or sectors.refused(device) if device else ""
+        lost = sectors.lost(device) if device else ""
+        reason = lost or sectors.refused(device) if device else ""
         if device and reason:
             what = "swap space" if entry.is_swap else entry.mount_point
-            yield fault(policy.stops(entry), f"{what} is on {device.name}: {reason}", entry.spec.where, entry)
+            about = Resectored(entry, appears=not lost)
+            yield fault(policy.stops(entry), f"{what} is on {device.name}: {reason}", entry.spec.where, about)
 
 
 @dataclass(frozen=True, slots=True)

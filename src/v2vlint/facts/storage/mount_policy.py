@@ -88,7 +88,9 @@ class MountPolicy:
         return "it stays unmounted"
 
     def failure(self, entry: FstabEntry) -> str:
-        """What systemd does when the device of ``entry`` is there, but cannot be mounted."""
+        """What happens at boot when the device of ``entry`` is there, but cannot be mounted: only systemd waits for devices."""
+        if self.style != "systemd" or entry.is_swap:
+            return self.effect(entry)
         return f"mount fails, and systemd {self._end(entry)}" if self.stops(entry) else "it stays unmounted"
 
     def _openrc(self, entry: FstabEntry) -> str:
