@@ -374,12 +374,6 @@ def test_partitions_that_disks_of_other_sectors_do_not_show(line: str, what: str
     assert told(asked(f"UUID={ROOT} / ext4 defaults 0 1", counted, target).sectors) == []
 
 
-def test_no_device_is_waited_for_where_only_its_filesystem_is_refused() -> None:
-    small = BlockTable((DISKS.devices[0], part(1, "xfs", DATA, details=(("fs_sector", "512"),))))
-    (cause,) = asked(f"UUID={DATA} /data xfs defaults 0 2", small, dataclasses.replace(load("kvm"), sector_size=4096)).sectors
-    assert (cause.reason.split(":")[0], cause.about.appears) == ("/data is on disk1p1", True)
-
-
 @pytest.mark.parametrize(
     ("device", "options", "blocks", "found"),
     [

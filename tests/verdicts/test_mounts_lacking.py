@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
-from tests.verdicts.asking import DISKS, FAILS, UNKNOWN, WARNS, Told, disk, landing, told
+from tests.verdicts.asking import DATA, DISKS, FAILS, UNKNOWN, WARNS, Told, disk, landing, part, told
 from tests.verdicts.test_mounts import NOBODY, asked
 from v2vlint.model.blocks import BlockTable
+from v2vlint.target import load
 
 BOTH = BlockTable((*DISKS.devices, disk(2, fs_type="xfs", uuid=NOBODY)))
 
@@ -55,3 +58,9 @@ def test_letters_that_do_not_count_the_disks(device: str, prefix: str, blocks: B
 def test_only_devices_may_be_on_disks_that_could_not_be_read(source: str, why: str) -> None:
     (cause,) = asked(f"{source} /data zonefs defaults 0 0").missing
     assert (told((cause,)), cause.reason) == ([UNKNOWN], f"it is not known whether {source} exists{why}")
+
+
+def test_no_device_is_waited_for_where_only_its_filesystem_is_refused() -> None:
+    small = BlockTable((DISKS.devices[0], part(1, "xfs", DATA, details=(("sector_size", "512"),))))
+    (cause,) = asked(f"UUID={DATA} /data xfs defaults 0 2", small, dataclasses.replace(load("kvm"), sector_size=4096)).sectors
+    assert (cause.reason.split(":")[0], cause.about.appears) == ("/data is on disk1p1", True)
