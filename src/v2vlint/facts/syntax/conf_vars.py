@@ -19,7 +19,6 @@ from v2vlint.model.dataclass import dataclass
 from v2vlint.model.fix import Edit, ReplaceText, WriteFile
 from v2vlint.model.place import Span, Token
 
-MAX_VARS = 5000
 _WORD = re.compile(r"\S+")
 
 
@@ -47,16 +46,21 @@ class ConfVar:
     """One assignment. ``words`` are the blank-separated words that it gives the variable, or the items of its array.
 
     ``value`` is the text between its quotes or brackets as it is written, ``at`` the value as one editable token, None when it is composed
-    of several pieces. ``why`` is set where the value cannot be told.
+    of several pieces. ``why`` is set where the value cannot be told. ``own`` is what the assignment itself says.
     """
 
     name: str
     adds: bool
     value: Token
-    words: tuple[Token, ...]
+    own: ShellValue
     where: Span
     at: Token | None = None
     why: str = ""
+
+    @property
+    def words(self) -> tuple[Token, ...]:
+        """The words of the assignment itself."""
+        return () if self.why else _words(self.own)
 
     def insertion(self) -> Insertion:
         """Where words are added to the value. Behind one that nothing encloses they need quotes of their own: ``A=b" c d"``."""
@@ -100,13 +104,12 @@ def conf_vars(texts: Iterable[GuestText | None], *, bash: bool = True, fs: Guest
     """Source files in the order given; missing ones are skipped. ``bash``: the shell that reads them."""
     there = [text for text in texts if text is not None]
     run = sourced_values(there, bash=bash, fs=fs)
-    return ConfVars(tuple(map(_var, run.made[:MAX_VARS])), tuple(text.path for text in there), run)
+    return ConfVars(tuple(map(_var, run.made)), tuple(text.path for text in there), run)
 
 
 def _var(made: Made) -> ConfVar:
-    one, value = made.assignment, made.value
-    words = () if value.why else _words(made.own)
-    return ConfVar(one.name, one.adds, one.inner, words, one.where, made.own.text.token, value.why)
+    one = made.assignment
+    return ConfVar(one.name, one.adds, one.inner, made.own, one.where, made.own.text.token, made.value.why)
 
 
 def _words(value: ShellValue) -> tuple[Token, ...]:

@@ -15,7 +15,6 @@ from v2vlint.guest.text import GuestText
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span, Token
 
-MAX_VARS = 5000
 _REST = re.compile(r"[ \t]*(?:#[^\n]*)?\r?\n?")
 
 
@@ -59,10 +58,9 @@ class ShellVars:
 def shell_vars_from(text: GuestText) -> ShellVars:
     """Parse the assignments of ``text``; other lines are malformed. Lines may end with a carriage return."""
     run = sourced_values([text], crlf=True)
-    made = run.made[:MAX_VARS]
-    found = tuple(_var(one) for one in made if not one.value.why)
-    unread = (*run.commands, *(one.assignment.where for one in made if one.value.why))
-    editable = run.complete and all(not one.value.why for one in made) and _has_own_lines(text, made)
+    found = tuple(_var(one) for one in run.made if not one.value.why)
+    unread = (*run.commands, *(one.assignment.where for one in run.made if one.value.why))
+    editable = run.complete and all(not one.value.why for one in run.made) and _has_own_lines(text, run.made)
     return ShellVars(text.path, found, unread, tuple(var for var in found if _is_final(run, var)), editable)
 
 
