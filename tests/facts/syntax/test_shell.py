@@ -44,6 +44,12 @@ TEXTS = (
     "A=$'\nB=1\n"[:0] + "A=a$ B='$x' C=\"$\"\n",
     "A=x~y B=1\n",
     "set -e\nset -a\nA=1\n",
+    'A=x\n: "${A:=y}" ${A=z}\nB=1\n',
+    "A=1\n: \"${A%x}\" $((A + 2*3)) ${NONE:-$A}\nB=2\n",
+    "A=1\ncommand -p unset -- A\ncommand -v unset >/dev/null\nB=1\n",
+    "A=1\ncat <<'E' >/dev/null\n${B:=1} $((A=2))\nE\n",
+    "f() {\n: ${A:=1} $((B=1))\n}\n(: ${C:=1})\n",
+    "set -e\nA=1\nexport B=2\nset +e\nfalse\nC=3\n",
 )  # fmt: skip
 # Values that depend on what is not evaluated, on the shell, or on a file that ends early.
 UNTOLD = (
@@ -67,6 +73,32 @@ UNTOLD = (
     ("A=1\nthen B=1\n", "A"),
     ("A=1\ntrue | ! B=1\n", "A"),
     ("A=1\n\\$() { B=1; }\n", "A"),
+    (": \"${A:=y}\"\n[ -n \"${B:=1}\" ]\nfor i in ${C:=1}; do :; done\ncase ${D:=1} in x) ;; esac\n", "ABCD"),
+    ("if [ x = \"${A=1}\" ]; then :; fi\n! : ${B:=1}\nLANG=${C:=1} true\nf=1 ${D:=true}\n", "ABCD"),
+    (": <<E\n${A:=1}\nE\ncat <<-E >/dev/null\n\tx ${B:=1}\n\tE\n", "AB"),
+    (": <<E; B=$A\n${A:=1}\nE\n", "AB"),
+    ("A=x; B=$((A=2))\n", "AB"),
+    ("A=x\ntrue $((A=3))\n", "A"),
+    ("A=; B=${A:=$HOME}\n", "AB"),
+    ("B=$1${A:=x}\n", "AB"),
+    ("A=1\nB=${C:?gone}\n", "A"),
+    ("A=1\nB=${C:-${A:=2}${D:=3}}\n", "AD"),
+    ("A=1\n: $((1/0))\n", "A"),
+    ("A=1\nB=A=3\n: $((B))\n", "A"),
+    ("A=1\nB=A\nunset $B\n", "A"),
+    ("A=1\nunset 'A[0]'\n", "A"),
+    ("A=1\nunset -n A\n", "A"),
+    ("A=1\nunset -fv A\n", "A"),
+    ("A=1\nunset 1A\n", "A"),
+    ("A=1\nB=A\nread $B </dev/null\n", "A"),
+    ("A=1\nB=A\ncommand -p -- unset $B\n", "A"),
+    ("A=1\ncommand $B\n", "A"),
+    ("A=1\nshift\n", "A"),
+    ("A=1\nexport -x A\n", "A"),
+    ("A=1\nset -e\ntest 1 = 2\nA=2\n", "A"),
+    ("A=1\nset -e\ntrue | false\n", "A"),
+    ("A=1\ntrap 'A=2' EXIT\n", "A"),
+    ("A=(B=(B=(x)))\n", "A"),
 )  # fmt: skip
 # bash's own forms: told for bash, unknown for dash.
 BASH = (
@@ -74,6 +106,27 @@ BASH = (
     ("A=(a b\n  c) M=1\n", "A"),
     ("A=(a)\nA+=(b)\nA+=c\n", "A"),
     ("declare -r D=4\ndeclare E='a b'\n", "DE"),
+    ("A=(#c\n b '*' \"{x,y}\")\n", "A"),
+    ("A=/a/b.c\n: ${A//x/y} ${A^^} ${A:0:3} ${A:1} ${#A}\nA+=x\n", "A"),
+)
+# bash's own forms that even for bash are unknown.
+UNTOLD_BASH = (
+    ("A=1\nB=A\nprintf -v $B y\n", "A"),
+    ("A=1\nprintf -vA y\n", "A"),
+    ("A=1\nsleep 0 &\nwait -n -p A\n", "A"),
+    ("declare -i A\nA=1+1\ndeclare -u B\nB=x\ndeclare -l C=X\nC=Y\n", "ABC"),
+    ("declare -n A=B\nB=1\nA=2\n", "B"),
+    ("A=({a,b})\nB='*'; C=($B)\nD=(/*)\n", "ACD"),
+    ("A=' x'\nB=($A)\n", "B"),
+    ("IFS=,\nA=x,y\nB=($A)\n", "B"),
+    ("export A={a,b}\n", "A"),
+    ("A=1\n{unset,A}\n", "A"),
+    ("A=1\n[[ A=2 -eq 2 ]]\n", "A"),
+    ("[[ -n ${A:=1} ]]\nC=3 D=${B:=1}\n", "AB"),
+    ("A=\n" + "A+=' b'\"c\"\n" * 600, "A"),
+    ("A=1\nB=$[A=2]\n", "A"),
+    ("A=1\ntime A=2\n", "A"),
+    ("read -aA <<<x\n", "A"),
 )
 
 
@@ -125,9 +178,16 @@ def test_forms_of_bash(text: str, names: str, tmp_path: Path) -> None:
     assert all(_run(text, False).get(name).why for name in names)
 
 
+@pytest.mark.parametrize(("text", "names"), UNTOLD_BASH)
+def test_forms_of_bash_that_are_not_evaluated(text: str, names: str, tmp_path: Path) -> None:
+    _agree(text, tmp_path)
+    assert all(_run(text, True).get(name).why for name in names)
+
+
 _PIECES = (
     "a", "b c", '"', "'x'", '"y z"', "\\ ", "$A", "${B}", '"$A"', " ", "#", "=", "1", "\\\n", "\r", "~", ":", "$", "${C:-q}", "${C+r}", "'",
     "\t", "$(echo s)", "`echo t`", "\\", "$'u'", "[", "é", "*", "&&", "|", ";", "(", "x)", "<", ">/dev/null",
+    "${D:=x}", "${A=$B}", "$((A+1))", "$((B=2))", "${A:?x}", "${A%b}", "${B^^}", "${C:-${D:=1}}", "{a,b}",
 )  # fmt: skip
 _LINES = (
     "unset {0}", "export {0}={1}", "readonly {0}={1}", "export {0}", "{0}={1} {2}={1}", "{0}={1} # {2}=x", "{0}+={1}",
@@ -139,6 +199,13 @@ _LINES = (
     "return 0", "test -n \"${2}\" && {0}={1}", "[ x ] && return", "set -- {1}", "{0}={1}\r", "{0}={1} &", "command export {0}={1}",
     ". /nothing/there", "set -u", "while false; do {0}={1}; done", "{0}={1}; {2}={1};", "\\\n{0}={1}", "{0}='{1}'", '{0}="{1}"',
     "alias {0}={1}",
+    ": {1}", "[ -n {1} ]", "for i in {1}; do :; done", "case {1} in x) ;; esac", "[[ {1} -eq 1 ]]", "cat <<E >/dev/null\n{1}\nE",
+    ": <<E\n{1}\nE",
+    "unset ${0}", "unset -f {0}", "unset -n {0}", "unset '{0}[0]'", "read ${0} </dev/null", "printf -v{0} %s {1}",
+    "command -p export {0}={1}",
+    "command -- unset {0}", "declare -i {0}", "declare -u {0}={1}", "shift", "export -x {0}", "export -n {0}", "set -e", "set +e",
+    "test -n {1}",
+    "{0}=(#c\n{1})", "[ -f /q ] || return 0", "{0}=$((${0}+1))", "trap : EXIT", "command ${0}", "unset 1A",
 )  # fmt: skip
 
 
@@ -164,6 +231,34 @@ def test_random_files(tmp_path: Path) -> None:
     assert told[True] > told[False] / 4, "nearly nothing could be told"
 
 
+def test_what_exceeds_a_limit_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("v2vlint.facts.syntax.shell_run.MAX_ASSIGNMENTS", 3)
+    assert not _run("A=x\nB=x\nA=y\n", True).get("A").why
+    assert _run("A=x\nB=x\nA=z\nA=y\n", True).get("A").why
+
+
+@pytest.mark.parametrize(
+    "name", ["GRUB_DEVICE_UUID", "GRUB_FS", "prefix", "sysconfdir", "SHLVL", "IFACE", "RC_SVCNAME", "dracutsysrootdir"]
+)
+def test_what_the_caller_may_have_set_is_not_empty(name: str) -> None:
+    for line in (f"A=x${{{name}}}", f"A=${{{name}:-x}}", f": ${{{name}:=1}}\nA=${name}"):
+        assert _run(line, True).get("A").why, line
+    assert _run(f"{name}=1\nA=x${name}\n", True).get("A").text.text == "x1"
+    assert not _run(f"unset {name}\nA=x${name}\n", True).get("A").why
+
+
+def test_a_file_that_sources_itself_often_is_read_once() -> None:
+    opened: list[str] = []
+
+    def follow(path: str) -> GuestText:
+        opened.append(path)
+        return GuestText(path, f". /{'b' if path == '/a' else 'a'}\n" * 9 + f". {path}\n" * 9)
+
+    run = ShellRun(follow=follow)
+    source(run, GuestText("/x", ". /a\nA=1\n. /c\n"))
+    assert len(opened) < 400
+
+
 def test_items_of_lists(tmp_path: Path) -> None:
     text = "L=(base \"a b\" # don't\n  c\\ d)\nX=1\nM=(${X}2)\nN=($(echo 1 2))\nX='1 2'\nO=($X)\n"
     run = _run(text, True)
@@ -179,6 +274,11 @@ def test_files_that_are_sourced_are_followed() -> None:
         run = ShellRun(follow=files.get)
         source(run, GuestText("/x", f"{line}\n"))
         assert run.get(name).text.text == value
+    ends = {"/a": GuestText("/a", "[ -f /q ] || return\nA=1\n"), "/b": GuestText("/b", "[ -f /q ] || exit\n")}
+    for line, told in ((". /a\nA=2", True), (". /b\nA=2", False)):
+        run = ShellRun(follow=ends.get)
+        source(run, GuestText("/x", f"{line}\n"))
+        assert bool(run.get("A").why) is not told
     for line in (". /none", ". /self", ". a", '. "$X"', "[ -f /a ] && . /a"):
         run = ShellRun(follow=files.get)
         source(run, GuestText("/x", f"A=0\n{line}\n"))
@@ -187,8 +287,9 @@ def test_files_that_are_sourced_are_followed() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [*HOSTILE, "A='" * 5000, 'A="$(' * 5000, "A=`" * 5001, "A=(" * 5000, "A=${" * 5000, "A=(a) " * 5000, "cat <<E\n" * 5000, "{ " * 5000],
-)
+    [*HOSTILE, "A='" * 5000, 'A="$(' * 5000, "A=`" * 5001, "A=(" * 5000, "A=${" * 5000, "A=(a) " * 5000, "cat <<E\n" * 5000, "{ " * 5000,
+     "A=(" * 700 + "x" + ")" * 700, "( " * 20000, "A=1\n" * 3000 + "eval x\n" * 3000],
+)  # fmt: skip
 def test_any_text_is_survived_and_keeps_its_places(text: str) -> None:
     whole = GuestText("/x", text)
     _run(text, True)

@@ -31,11 +31,15 @@ _END_CRLF = re.compile(r"\r?\n|;;|&&|\|\||\(\(|[;&|()<>]")
 _REDIRECT = re.compile(r"&>>?|<<<|<<-?|>>|<&|>&|<>|>\||[<>]")
 _ASSIGN = re.compile(r"([A-Za-z_]\w*)(\+?)=", re.ASCII)
 _NAME = re.compile(r"\$(?:\{([A-Za-z_]\w*)(?:(:?[-=+])([^{}$`\"'\\\n~]*))?\}|([A-Za-z_]\w*))", re.ASCII)
-_SPACE = re.compile(r"(?:[ \t\r\n]|\\\n|(?<=\s)#[^\n]*)+")
+_SPACE = re.compile(r"(?:[ \t\r\n]|\\\n|(?<=[\s(])#[^\n]*)+")
+_EXPANDED = re.compile(r"\$\{[^}\n]*\}?|\$\(\(|\$\[")
+_SETS = re.compile(r"\$\{\w+:?[=?]|\$\(\(|\$\[")
 _SPECIAL = re.compile(r"\$(?:[0-9@*#?$!-]|\{(?:\d+|[@*#?$!-])\})")
 _PLAIN = re.compile(r"[^\s;&|()<>\"'`$\\~]+")
 _QUOTED = re.compile(r"[^\"`$\\]+")
 _ENCLOSED = re.compile(r"'[^']*'|\"(?:[^\"\\]|\\.)*+\"|\(.*\)", re.DOTALL)
+_QUOTES = re.compile(r"'[^']*'|\"(?:[^\"\\]|\\.)*+\"|\\.", re.DOTALL)
+_SEVERAL = re.compile(r"[*?\[]|(?<!\$)\{")
 _ESCAPED = frozenset('$"`\\')
 
 
@@ -43,12 +47,14 @@ _ESCAPED = frozenset('$"`\\')
 class Expansion:
     """A variable (``name`` empty: a command, arithmetic or anything else not evaluated).
 
-    ``operator`` is that of ``${name:-otherwise}``: ``-``, ``=`` or ``+``, with a colon if an empty value counts as none.
+    ``operator`` is that of ``${name:-otherwise}``: ``-``, ``=`` or ``+``, with a colon if an empty value counts as none. ``written`` is the
+    text of arithmetic and of a form of ``${name}`` that is not evaluated, as it may set variables.
     """
 
     name: str
     operator: str = ":-"
     otherwise: Located = field(default_factory=Located)
+    written: str = ""
 
 
 Parts = tuple[Located | Expansion, ...]
@@ -92,7 +98,7 @@ class Statement:
     """Words between two operators. ``after`` is the operator that ends them (empty: the end of the file).
 
     ``broken``: a quote or bracket in it is never closed, so that the shell stops with a syntax error. ``redirected``: from or to a file
-    that may not be there.
+    that may not be there. ``documents``: what is expanded in the here-documents that follow its line.
     """
 
     words: tuple[ShellWord, ...]
@@ -100,6 +106,7 @@ class Statement:
     where: Span
     broken: bool = False
     redirected: bool = False
+    documents: Parts = ()
 
 
 def statements(text: GuestText, *, crlf: bool = False) -> Iterator[Statement]:
@@ -139,8 +146,8 @@ class _Reader:
         self.text, self.content = text, text.content
         self.blank, self.end = (_BLANK_CRLF, _END_CRLF) if crlf else (_BLANK, _END)
         self.at = self.words = self.broken = 0
-        self.ansi = self.redirected = False
-        self.documents: list[tuple[str, bool]] = []
+        self.ansi = self.redirected = self.listing = False
+        self.documents: list[tuple[str, bool, bool]] = []
 
     def statements(self) -> Iterator[Statement]:
         """The words up to each operator."""
@@ -154,9 +161,12 @@ class _Reader:
             elif redirect := _REDIRECT.match(self.content, self.at):
                 self._redirect(redirect, found)
             elif end := self.end.match(self.content, self.at):
-                yield Statement(tuple(found), end[0].strip("\r"), self._span(found, start), self.broken > broken, self.redirected)
+                where, is_broken = self._span(found, start), self.broken > broken
                 self.at = end.end()
-                self._here_documents(end[0])
+                # The text of a here-document is expanded before what follows on its line.
+                self.redirected |= bool(self.documents) and not end[0].endswith("\n") and _SETS.search(self.content, self.at) is not None
+                documents = self._here_documents(end[0])
+                yield Statement(tuple(found), end[0].strip("\r"), where, is_broken, self.redirected, documents)
                 found, start, broken, self.redirected = [], self.at, self.broken, False
             else:
                 found.append(self._word())
@@ -178,19 +188,28 @@ class _Reader:
             self.broken += 1
             return
         target = self._word()
-        self.redirected |= not words or (match[0] not in (">&", "<&", "<<", "<<-") and target.text != "/dev/null")
-        if match[0] in ("<<", "<<-") and len(self.documents) < MAX_DOCUMENTS:
-            self.documents.append((target.text or self.content[target.start : target.end], match[0] == "<<-"))
+        is_document = match[0] in ("<<", "<<-")
+        self.redirected |= not words or (
+            not is_document and (target.text is None or match[0] not in (">&", "<&")) and target.text != "/dev/null"
+        )
+        if is_document and len(self.documents) < MAX_DOCUMENTS:
+            written = self.content[target.start : target.end]
+            self.documents.append((target.text or written, match[0] == "<<-", not set(written) & set("'\"\\")))
 
-    def _here_documents(self, operator: str) -> None:
+    def _here_documents(self, operator: str) -> Parts:
+        """Skip the texts of here-documents; what is expanded in them."""
         if not operator.endswith("\n"):
-            return
-        for word, tabs in self.documents:
+            return ()
+        found: list[Expansion] = []
+        for word, tabs, is_expanded in self.documents:
             indent = r"\t*" if tabs else ""
             end = re.compile(rf"^{indent}{re.escape(word)}$\n?", re.MULTILINE).search(self.content, self.at)
             self.broken += end is None
-            self.at = end.end() if end else len(self.content)
+            begin, self.at = self.at, end.end() if end else len(self.content)
+            texts = _EXPANDED.finditer(self.content, begin, self.at) if is_expanded else ()
+            found += [_evaluated(self.text, match) or Expansion("", written=match[0]) for match in texts]
         self.documents.clear()
+        return tuple(found)
 
     def _line_end(self) -> int:
         end = self.content.find("\n", self.at)
@@ -205,7 +224,7 @@ class _Reader:
                 self.at += 2  # a continued line: the word goes on
                 continue
             parts.extend(self._piece(start))
-            if self.content[self.at : self.at + 1] == "(" and _ASSIGN.fullmatch(self.content, start, self.at):
+            if not self.listing and self.content[self.at : self.at + 1] == "(" and _ASSIGN.fullmatch(self.content, start, self.at):
                 items = self._list()
         return ShellWord(_merged(parts), start, self.at, items, self.ansi)
 
@@ -220,6 +239,7 @@ class _Reader:
             self.at = self._broken()
             return ()
         self.at += 1
+        self.listing = True  # a list within a list is a syntax error
         found: list[Parts] = []
         while self.at < end and self.words < MAX_WORDS:
             if space := _SPACE.match(self.content, self.at):
@@ -228,10 +248,12 @@ class _Reader:
                 self.broken += 1
                 break
             else:
-                ansi = self.ansi or self.content[self.at] == "["  # an index
+                start, ansi = self.at, self.ansi or self.content[self.at] == "["  # an index
                 found.append(self._word().parts)
-                self.ansi |= ansi
+                # Braces and patterns become several words.
+                self.ansi |= ansi or _SEVERAL.search(_QUOTES.sub("", self.content[start : self.at])) is not None
                 self.words += 1
+        self.listing = False
         self.broken += self.at > end
         self.at = max(self.at, end + 1)
         return tuple(found)
@@ -293,8 +315,7 @@ class _Reader:
         start = self.at
         if match := _NAME.match(self.content, start):
             self.at = match.end()
-            otherwise = literal(self.text, *match.span(3)) if match[3] else Located()
-            return Expansion(match[1] or match[4], match[2] or ":-", otherwise)
+            return _named(self.text, match)
         if match := _SPECIAL.match(self.content, start):
             self.at = match.end()
             return Expansion("")
@@ -310,7 +331,8 @@ class _Reader:
             self.at = start + len(opening)
             return literal(self.text, start, self.at)
         self.at = end + 1
-        return Expansion("")
+        written = self.content[start : end + 1]
+        return Expansion("", written=written if written.startswith(("${", "$((")) else "")
 
     def _closing(self, start: int, close: str) -> int:
         """The offset at which ``close`` ends the construct, allowing for nested brackets and quotes; -1 when nothing does."""
@@ -329,6 +351,15 @@ class _Reader:
         """The end of the line with the unclosed construct; after a few such lines, the end of the file."""
         self.broken += 1
         return self._line_end() if self.broken <= MAX_OPEN else len(self.content)
+
+
+def _named(text: GuestText, match: re.Match[str]) -> Expansion:
+    return Expansion(match[1] or match[4], match[2] or ":-", literal(text, *match.span(3)) if match[3] else Located())
+
+
+def _evaluated(text: GuestText, match: re.Match[str]) -> Expansion | None:
+    found = _NAME.fullmatch(text.content, *match.span())
+    return _named(text, found) if found else None
 
 
 def _merged(parts: list[Located | Expansion]) -> Parts:

@@ -12,6 +12,8 @@ from v2vlint.guest.text import GuestText
 from v2vlint.model.place import Span
 
 MAX_DEPTH = 8
+MAX_SOURCED = 100
+MAX_NESTED = 100
 _DECLARE = frozenset({"export", "readonly"})
 _DECLARE_BASH = frozenset({"declare", "typeset", "local"})
 _OPENS = {"if": "if", "while": "loop", "until": "loop", "for": "for", "select": "for", "case": "case", "{": "group"}
@@ -21,18 +23,22 @@ _WITHIN = {"then": (("if",), "then"), "elif": (("then",), "if"), "else": (("then
 _SPECIAL = frozenset({":", ".", "eval", "exec", "exit", "return", "set", "shift", "times", "trap", "unset", "break", "continue"})
 _JOINS = ("&&", "||", "|")
 _READS = frozenset({"read", "getopts", "mapfile", "readarray"})
-_LOSES = frozenset({"eval", "let", "alias", "shopt", "enable"})
+_LOSES = frozenset({"eval", "let", "alias", "shopt", "enable", "time", "coproc"})
+_ENDS = frozenset({"shift", "trap"})
+_COMPARES = frozenset({"-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-v"})
 _HARMLESS_SET = frozenset({"-a", "+a", "-e", "+e", "-x", "+x", "--", "allexport"})
 
 
 def source(shell: ShellRun, text: GuestText, *, crlf: bool = False) -> None:
     """Read ``text`` as the next file."""
-    if shell.depth >= MAX_DEPTH:
+    if len(shell.reading) >= MAX_DEPTH or text.path in shell.reading:
         shell.lose(text.span(0, 0), "files that source each other")
         return
-    shell.depth += 1
+    before = shell.maybe
+    shell.reading.append(text.path)
     _File(shell, text).run(statements(text, crlf=crlf))
-    shell.depth -= 1
+    shell.reading.pop()
+    shell.maybe = before  # ``return`` ends its own file only
 
 
 class _File:
@@ -61,6 +67,9 @@ class _File:
             if statement.after not in ("&&", "||", "|"):
                 self._list(chain)
                 chain = []
+            if len(self.open) > MAX_NESTED:
+                self.shell.end(statement.where, "its commands are nested too deeply")
+                return
             if self.over:
                 return
         self._list(chain)
@@ -80,6 +89,8 @@ class _File:
                 status = self._statement(statement, piped=piped, maybe="" if reached else "it depends on a command")
                 status = None if reached is None else status
             before = statement.after
+        if self.shell.exits and status is not True and any(one.words for one in chain) and "function" not in self.open:
+            self.shell.end(chain[0].where, "set -e ends the shell when a command fails")
 
     def _statement(self, statement: Statement, *, piped: bool, maybe: str) -> bool | None:
         """What a statement does; its status if that can be told."""
@@ -87,11 +98,19 @@ class _File:
             self.shell.end(statement.where, "a redirection that fails ends some shells")
         words = self._structure(list(statement.words), statement)
         inside = "function" in self.open or "(" in self.open
+        if not inside and not piped:
+            self._expand(statement.words[: len(statement.words) - len(words)], statement.where)
+            self.shell.expands(statement.documents, statement.where)
         self._brackets(statement, words)
         if not words or self.over or inside or piped:
             return None
         maybe = maybe or ("it depends on a condition" if self.open else "")
         return self._simple(words, statement.where, maybe)
+
+    def _expand(self, words: Iterable[ShellWord], where: Span) -> None:
+        for word in words:
+            for parts in (word.parts,) if word.items is None else word.items:
+                self.shell.expands(parts, where)
 
     def _structure(self, words: list[ShellWord], statement: Statement) -> list[ShellWord]:
         """Enter and leave compound commands; the words that remain are a simple command."""
@@ -169,16 +188,20 @@ class _File:
             return self._with_command(ahead, words[len(ahead)], words[len(ahead) + 1 :], where, maybe)
         for one in ahead:
             self.shell.assign(one, maybe=maybe)
-        return True if all(Expansion("") not in one.parts for one in ahead) else None
+        return None if any(isinstance(part, Expansion) and not part.name for one in ahead for part in one.parts) else True
 
     def _with_command(self, ahead: list[Assignment], command: ShellWord, args: list[ShellWord], where: Span, maybe: str) -> bool | None:
         """A command with the assignments in front of it, which hold for that command only."""
         name, raw = command.text, self._raw(command)
+        self._expand(args, where)
+        for one in ahead:
+            self.shell.expands(one.parts, where)
+        self.shell.expands(command.parts, where)
         if "[" in raw and "]" not in raw and name not in ("[", "[["):
             self.shell.end(where, "a bracket is not closed")
         if any(self.shell.protects(one.name) for one in ahead):
             self.shell.end(where, "a read-only variable is set")
-        if name is None or self.shell.defines(name) or "\\\n" in raw:
+        if name is None or self.shell.defines(name) or "\\\n" in raw or (self.shell.bash and "{" in raw):
             self._note(where)
             self.shell.lose(where, "a command that is not known may set variables")
             return None
@@ -192,15 +215,16 @@ class _File:
 
     def _command(self, name: str, args: list[ShellWord], where: Span, maybe: str) -> bool | None:
         if name in _DECLARE | _DECLARE_BASH:
-            self._declare(name, args, where, maybe)
-            return None
+            return self._declare(name, args, where, maybe)
         self._note(where)
         if name in (":", "true", "false"):
             return name != "false"
-        if name in ("command", "builtin") and args and args[0].text:
-            return self._command(args[0].text, args[1:], where, maybe)
+        if name == "command" or (name == "builtin" and self.shell.bash):
+            return self._named(name, args, where, maybe)
         if name == "unset":
             return self._unset(args, where, maybe)
+        if name == "set":
+            return self._set(args, where, maybe)
         if name in (".", "source"):
             self._source(name, args, where, maybe)
         elif name in ("return", "exit", "exec"):
@@ -209,39 +233,81 @@ class _File:
             self._other(name, args, where)
         return None
 
-    def _unset(self, args: list[ShellWord], where: Span, maybe: str) -> bool:
-        for word in args if all(word.text != "-f" for word in args) else ():
-            if word.text and not _is_flag(word):
-                self.shell.unset(word.text, where, maybe=maybe)
+    def _named(self, name: str, args: list[ShellWord], where: Span, maybe: str) -> bool | None:
+        """The command that ``command`` or ``builtin`` is given."""
+        rest = list(itertools.dropwhile(lambda word: word.text in ("-p", "--"), args))
+        if rest and rest[0].text is None:
+            self.shell.end(where, "a command that is not known may set variables")
+        elif rest and not _is_flag(rest[0]):
+            return self._command(rest[0].text or "", rest[1:], where, maybe)
+        return None
+
+    def _unset(self, args: list[ShellWord], where: Span, maybe: str) -> bool | None:
+        flags, names = _split(args)
+        if flags - set("-vf") or {"v", "f"} <= flags or not all(_is_name(word.text) for word in names):
+            self.shell.end(where, "unset may fail, or unset any variable")
+            return None
+        for word in names if "f" not in flags else ():
+            self.shell.unset(word.text or "", where, maybe=maybe)
         return True
+
+    def _set(self, args: list[ShellWord], where: Span, maybe: str) -> bool | None:
+        given = [arg.text for arg in args]
+        if not _HARMLESS_SET.issuperset(given):
+            self.shell.end(where, "set changes how the rest is read")
+        if "-e" in given:
+            self.shell.exits = True
+        elif "+e" in given and not maybe and not self.shell.maybe:
+            self.shell.exits = False
+        return True if not maybe else None
 
     def _other(self, name: str, args: list[ShellWord], where: Span) -> None:
         """Commands that set variables in ways of their own."""
-        if name in _READS or (name == "printf" and any(arg.text == "-v" for arg in args)):
+        if name in _READS:
+            flags, names = _split(args)
+            if not all(_is_name(word.text) or (word.text or "").startswith("-") for word in args) or len(flags) > 2 or not names:
+                self.shell.lose(where, f"{name} may set any variable")
             for word in args:
                 self.shell.spoil(word.text or "", where, f"{name} sets it")
-        elif name in _LOSES or "=" in name:  # NAME[1]=value and the like
+        elif name in _LOSES or "=" in name or self._sets_by_flag(name, args):  # NAME[1]=value and the like
             self.shell.lose(where, f"{name} may set variables")
-        elif name == "set" and any(arg.text not in _HARMLESS_SET for arg in args):
-            self.shell.end(where, "set changes how the rest is read")
+        elif name in _ENDS:
+            self.shell.end(where, f"{name} may end the shell")
 
-    def _declare(self, name: str, args: list[ShellWord], where: Span, maybe: str) -> None:
-        flags = {flag for word in args if _is_flag(word) for flag in word.text or ""}
-        found = [(word, assignment(self.text, word)) for word in args if not _is_flag(word)]
-        if name == "local" or not all(one or _is_name(word.text) for word, one in found):
-            self.shell.end(where, f"{name} fails")
+    def _sets_by_flag(self, name: str, args: list[ShellWord]) -> bool:
+        """bash's ``printf -v NAME``, ``wait -p NAME`` and ``[[ NAME=1 -eq 1 ]]``."""
+        if name == "[[":
+            return not _COMPARES.isdisjoint(word.text for word in args)
+        return (
+            name in ("printf", "wait")
+            and self.shell.bash
+            and any(_is_flag(word) or word.text is None for word in args[: 1 if name == "printf" else None])
+        )
+
+    def _declare(self, name: str, args: list[ShellWord], where: Span, maybe: str) -> bool | None:
+        flags, rest = _split(args)
+        found = [(word, assignment(self.text, word)) for word in rest]
+        is_read = name in _DECLARE_BASH or flags <= {"-"} or (args and not rest and flags == {"-", "p"})
+        if name == "local" or "n" in flags or not is_read or not all(one or _is_name(word.text) for word, one in found):
+            self.shell.end(where, f"{name} fails, or does something else")
+        told = True
         for word, one in found:
             bare = one.name if one else word.text or ""
             if one is not None:
                 self.shell.assign(one, maybe=maybe)
-            if why := self._not_declared(name, flags, one):
+            if why := self._not_declared(name, flags, word, one):
+                self.shell.mark(bare, why)
                 self.shell.spoil(bare, where, why)
+                told = False
             if name == "readonly" or "r" in flags:
                 self.shell.protect(bare)
+        return True if told and not maybe else None
 
-    def _not_declared(self, name: str, flags: set[str], one: Assignment | None) -> str:
+    def _not_declared(self, name: str, flags: set[str], word: ShellWord, one: Assignment | None) -> str:
         if name in _DECLARE_BASH and (not self.shell.bash or flags - set("-xrg")):
             return f"{name} is not read" if self.shell.bash else f"{name} is no command of sh"
+        if self.shell.bash and word.items is None and "{" in self._raw(word).replace("${", ""):
+            return "braces may become several words"
         split = one is not None and not self.shell.bash and any(isinstance(part, Expansion) for part in one.parts)
         return "the shell may split it into words" if split else ""
 
@@ -251,17 +317,20 @@ class _File:
             # dash ends with the first file that it does not find.
             (self.shell.lose if self.shell.bash else self.shell.end)(where, "a file that is not followed may set variables")
             return
-        text = self.shell.open(path)
+        self.shell.sourced += 1
+        text = self.shell.open(path) if self.shell.sourced <= MAX_SOURCED else None
         if text is None:
-            self.shell.end(where, f"{path}, which it sources, is missing")
+            self.shell.end(where, f"{path}, which it sources, is missing or one of too many")
         elif maybe:
             self.shell.lose(where, f"{path} is sourced under a condition")
         else:
             source(self.shell, text)
 
     def _end(self, name: str, where: Span, maybe: str) -> None:
-        if maybe:
-            self.shell.maybe_end(f"{name} may end the file before it")
+        if maybe and name == "return":
+            self.shell.maybe = f"{name} may end the file before it"
+        elif maybe:
+            self.shell.ended = f"{name} may end the shell before it"
         elif name == "return":
             self.over = True
         else:
@@ -278,6 +347,11 @@ def _is_cut(statement: Statement, before: str) -> bool:
 
 def _is_flag(word: ShellWord) -> bool:
     return (word.text or "").startswith("-")
+
+
+def _split(args: list[ShellWord]) -> tuple[set[str], list[ShellWord]]:
+    """The letters of all flags, with the hyphen, and the other words."""
+    return {flag for word in args if _is_flag(word) for flag in word.text or ""}, [word for word in args if not _is_flag(word)]
 
 
 def _is_name(text: str | None) -> bool:
