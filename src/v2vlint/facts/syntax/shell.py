@@ -39,7 +39,8 @@ _PLAIN = re.compile(r"[^\s;&|()<>\"'`$\\~]+")
 _QUOTED = re.compile(r"[^\"`$\\]+")
 _ENCLOSED = re.compile(r"'[^']*'|\"(?:[^\"\\]|\\.)*+\"|\(.*\)", re.DOTALL)
 _QUOTES = re.compile(r"'[^']*'|\"(?:[^\"\\]|\\.)*+\"|\\.", re.DOTALL)
-_SEVERAL = re.compile(r"[*?\[]|(?<!\$)\{")
+# A question mark alone is mkinitcpio's ``module?``, which matches no file of the folder that it runs in.
+_SEVERAL = re.compile(r"[*\[]|(?<!\$)\{|/.*\?|\?.*/", re.DOTALL)
 _ESCAPED = frozenset('$"`\\')
 
 

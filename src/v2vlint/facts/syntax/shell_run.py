@@ -220,7 +220,7 @@ class ShellRun:
 
     def _is_one_word(self, text: str) -> bool:
         """Whether an expansion is this one word, quoted or not."""
-        return text.split() == [text] and not set(text) & set("*?[\\") and "IFS" not in self._values
+        return text.split() == [text] and not set(text) & set("*[\\") and not {"?", "/"} <= set(text) and "IFS" not in self._values
 
     @staticmethod
     def _added(before: ShellValue, own: ShellValue) -> ShellValue:
