@@ -13,6 +13,7 @@ from v2vlint.api import (
     Severity,
     Target,
     sample_domain,
+    sample_target,
     sample_vmx,
 )
 
@@ -46,12 +47,17 @@ class MacAddressLost(Rule):
         Example({}, given=(sample_vmx(_STATIC),), title="a raw copy can set the address"),
         Example({}, given=(sample_vmx(_GENERATED),), mover=Mover.VIRT_V2V),
         Example({}, given=(sample_vmx(_STATIC),), target="azure", mover=Mover.VIRT_V2V, title="another rule reports that"),
+        Example(
+            {},
+            given=(sample_domain("<interface type='user'/>\n"), sample_target(macs=("52:54:00:00:00:01",))),
+            title="the machine there has an address of its own",
+        ),
     )
 
     def check(self, definition: Definition, target: Target, conversion: Conversion) -> Iterator[Finding]:
         definition.require()
-        if not target.keeps_mac:
-            raise NotApplicable(f"{target.name} keeps no MAC addresses")
+        if not target.carries_mac:
+            raise NotApplicable(f"{target.name} gives cards other MAC addresses")
         for nic in definition.nics:
             if not nic.mac:
                 effect = "the card gets a new one, and nothing shows which configuration was meant for it"

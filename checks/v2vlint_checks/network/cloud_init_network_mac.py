@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import CardNames, CloudInit, Example, Finding, NotApplicable, Rule, Severity, Target
+from v2vlint.api import CardNames, CloudInit, Example, Finding, NotApplicable, Rule, Severity, Target, sample_target
 
 _PATH = "/etc/cloud/cloud.cfg.d/50-curtin-networking.cfg"
 _TEXT = (
@@ -39,11 +39,18 @@ class CloudInitNetworkMac(Rule):
         ),
         Example({_PATH: "network: {version: 2, ethernets: {eth0: {dhcp4: true}}}\n"}, target="azure"),
         Example({_PATH: _TEXT, "/sbin/init": ""}, target="azure", title="cloud-init is not installed"),
+        Example(
+            {_PATH: _TEXT},
+            given=(sample_target(macs=("52:54:00:00:00:01",)),),
+            flags=(f"{_PATH}:6",),
+            title="the machine there has an address of its own",
+        ),
+        Example({_PATH: _TEXT}, given=(sample_target(macs=("52:54:00:12:34:56",)),), title="the machine there has the address"),
     )
 
     def check(self, cloud_init: CloudInit, target: Target, names: CardNames) -> Iterator[Finding]:
-        if cloud_init.runs is False or target.keeps_mac:
+        if cloud_init.runs is False or target.carries_mac:
             raise NotApplicable("cloud-init does not run, or the MAC address stays")
-        for mac in (mac for mac in cloud_init.network_macs if not names.knows(mac.value)):
+        for mac in (mac for mac in cloud_init.network_macs if not target.has_mac(mac.value) and not names.knows(mac.value)):
             message = f"cloud-init's network configuration requires the MAC address {mac}"
             yield self.finding(mac.where, message, f"{target.name} assigns another one: cloud-init gives up and configures nothing")

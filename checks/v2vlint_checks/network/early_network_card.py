@@ -14,6 +14,7 @@ from v2vlint.api import (
     Survival,
     Target,
     same_mac,
+    sample_target,
 )
 
 _CFG = "/boot/grub/grub.cfg"
@@ -48,6 +49,17 @@ class EarlyNetworkCard(Rule):
         Example({_CFG: _ENTRY.replace("{0}", f"{_IP} ifname=ens192:00:50:56:9a:bc:01")}, title="named by an address that travels"),
         Example({_CFG: _ENTRY.replace("{0}", "ip=dhcp ip=::::web1::dhcp rd.neednet=1")}),
         Example({_CFG: _ENTRY.replace("{0}", "BOOTIF=01-00-50-56-9a-bc-01 ip=eth0:dhcp net.ifnames=0")}),
+        Example(
+            {_CFG: _ENTRY.replace("{0}", f"BOOTIF=01-00-50-56-9a-bc-01 {_IP} ifname=ens192:00:50:56:9a:bc:01")},
+            given=(sample_target(macs=("52:54:00:00:00:01",)),),
+            flags=(f"{_CFG}:2",) * 2,
+            title="the machine there has an address of its own",
+        ),
+        Example(
+            {_CFG: _ENTRY.replace("{0}", f"BOOTIF=01-00-50-56-9a-bc-01 {_IP} ifname=ens192:00:50:56:9a:bc:01")},
+            given=(sample_target(macs=("00:50:56:9a:bc:01",)),),
+            title="the machine there has the address",
+        ),
     )
 
     def check(self, early: EarlyNetwork, landing: NetworkLanding, target: Target) -> Iterator[Finding]:
@@ -70,8 +82,8 @@ class EarlyNetworkCard(Rule):
 
 def _survival(card: EarlyCard, early: EarlyNetwork, landing: NetworkLanding, target: Target) -> Survival:
     if card.mac:
-        return Survival.KEPT if target.keeps_mac else Survival.LOST
-    if any(name == card.name and (target.keeps_mac or _wished(mac, landing)) for name, mac in early.given):
+        return Survival.KEPT if target.has_mac(card.mac) else Survival.LOST
+    if any(name == card.name and (target.has_mac(mac) or _wished(mac, landing)) for name, mac in early.given):
         return Survival.KEPT
     return landing.name(card.name)
 

@@ -139,7 +139,7 @@ class InterfaceMacBound(Rule):
     )
 
     def check(self, landing: NetworkLanding, cloud_init: CloudInit, target: Target) -> Iterator[Finding]:
-        if target.keeps_mac and not target.macs:
+        if target.carries_mac:
             raise NotApplicable(f"{target.name} keeps MAC addresses")
         for loss in landing.losses:
             interface = loss.config

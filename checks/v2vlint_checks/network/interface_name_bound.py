@@ -345,7 +345,7 @@ def _effect(loss: Loss, landing: NetworkLanding, target: Target, severity: Sever
 
 def _address(loss: Loss, landing: NetworkLanding, target: Target, macs: CardMacs) -> str:
     """The MAC address by which the card can keep the name: from the configuration itself, or supplied by the user."""
-    config, keeps = loss.config, target.keeps_mac and not target.macs
+    config, keeps = loss.config, target.carries_mac
     gone = any(other.config is config and other.key is MatchKey.MAC for other in landing.losses)
     if config.mac is not None and config.name is not None and not config.is_virtual and target.keeps_mac and not gone:
         return config.mac.value.lower()

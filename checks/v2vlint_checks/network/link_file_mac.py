@@ -51,7 +51,7 @@ class LinkFileMac(Rule):
     )
 
     def check(self, links: SystemdLinks, landing: NetworkLanding, target: Target) -> Iterator[Finding]:
-        if target.keeps_mac and not target.macs:
+        if target.carries_mac:
             raise NotApplicable(f"{target.name} keeps MAC addresses")
         for link in links.links:
             asked = tuple(condition for condition in link.conditions if condition.key is MatchKey.MAC)

@@ -90,7 +90,7 @@ class MacAddressNotDefined(Rule):
 
     def check(self, definition: Definition, landing: NetworkLanding, target: Target) -> Iterator[Finding]:
         definition.require()
-        if not target.keeps_mac or target.macs or not definition.all_macs:
+        if not target.carries_mac or not definition.all_macs:
             raise NotApplicable("not every card's address is known, or the target has its own")
         network, lost = landing.network, [loss for loss in landing.losses if landing.cut_off and loss.survival is Survival.LOST]
         for interface in network.interfaces:

@@ -2,7 +2,21 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Applicability, Delete, Edit, Example, Finding, Fix, NotApplicable, Rule, Severity, Target, UdevNet, WriteFile
+from v2vlint.api import (
+    Applicability,
+    Delete,
+    Edit,
+    Example,
+    Finding,
+    Fix,
+    NotApplicable,
+    Rule,
+    Severity,
+    Target,
+    UdevNet,
+    WriteFile,
+    sample_target,
+)
 
 _NAME = "75-persistent-net-generator.rules"
 _MASK = f"/etc/udev/rules.d/{_NAME}"
@@ -57,6 +71,13 @@ class PersistentNetGenerator(Rule):
         ),
         Example({_MASK: _TEXT}, target="gce", flags=(_MASK,), fixed={_MASK: None}),
         Example({f"/lib/udev/rules.d/{_NAME}": _TEXT, _MASK: ""}, target="azure", title="masked"),
+        Example(
+            {f"/lib/udev/rules.d/{_NAME}": _TEXT, "/etc/udev/rules.d/70-persistent-net.rules": _RULE},
+            given=(sample_target(macs=("52:54:00:00:00:01",)),),
+            flags=(f"/lib/udev/rules.d/{_NAME}",),
+            severity=Severity.WARNING,
+            title="the machine there has an address of its own",
+        ),
     )
 
     def check(self, udev: UdevNet, target: Target) -> Iterator[Finding]:
@@ -64,10 +85,11 @@ class PersistentNetGenerator(Rule):
             raise NotApplicable("udev writes no permanent names, or not for the target's cards")
         path = udev.generator.path
         effect = f"{target.name} gives the card a new MAC address, which then takes the next free name"
-        if target.keeps_mac:
+        stays = target.keeps_mac and all(target.has_mac(rule.mac.value) for rule in udev.rules if rule.mac is not None)
+        if stays:
             effect = "no effect while the MAC address stays; a copy with a new one gets the next free name"
         edit: Edit = Delete(path) if path.startswith("/etc/") else WriteFile(f"/etc/udev/rules.d/{path.rpartition('/')[2]}", _NOTE)
         fix = Fix("stop udev from writing permanent names", Applicability.SAFE, (edit,))
         reserved = any(rule.mac is not None for rule in udev.rules)
-        severity = Severity.WARNING if reserved and not target.keeps_mac else Severity.INFO
+        severity = Severity.WARNING if reserved and not stays else Severity.INFO
         yield self.finding(udev.generator, "udev writes a permanent name for every network card", effect, severity=severity, fix=fix)

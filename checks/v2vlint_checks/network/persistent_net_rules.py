@@ -22,6 +22,7 @@ from v2vlint.api import (
     UdevNet,
     UdevNetRule,
     sample_domain,
+    sample_target,
 )
 
 _PATH = "/etc/udev/rules.d/70-persistent-net.rules"
@@ -131,6 +132,14 @@ class PersistentNetRules(Rule):
         Example(
             {f"{_PATH}.bak": _RULE, "/lib/udev/rules.d/80-net-setup-link.rules": 'NAME=="", NAME="$env{ID_NET_NAME}"\n'}, target="azure"
         ),
+        Example(
+            {_PATH: _RULE},
+            given=(sample_target(macs=("52:54:00:00:00:01",)),),
+            flags=(f"{_PATH}:2",),
+            severity=Severity.WARNING,
+            fixed={_PATH: None},
+            title="the machine there has an address of its own",
+        ),
     )
 
     def check(self, udev: UdevNet, landing: NetworkLanding, os: OsInfo, target: Target) -> Iterator[Finding]:
@@ -147,7 +156,7 @@ class PersistentNetRules(Rule):
             # An error only if this rule is what gives a configured card its name, and no other card has a configuration.
             waits = lost and landing.cut_off and any(pin.where == rule.where for loss in landing.losses for pin in loss.pins)
             # Where addresses are kept, the definition says that the card was gone before.
-            stale = target.keeps_mac and rule.mac is not None and lost and not ignored
+            stale = target.carries_mac and rule.mac is not None and lost and not ignored
             yield self.finding(
                 rule.where,
                 f"a udev rule names the card with {by} {rule.name}",

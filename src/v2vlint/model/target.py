@@ -6,6 +6,7 @@ from typing import Literal
 
 from v2vlint.model.arm_level import BASE, PAGES
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.mac import plain_mac
 
 Firmware = Literal["bios", "uefi"]
 SecureBoot = Literal["", "microsoft", "windows", "own"]
@@ -218,6 +219,15 @@ class Target:
     macs: tuple[str, ...] = ()
     max_mtu: int = 0
     hardware: Hardware | None = None
+
+    @property
+    def carries_mac(self) -> bool:
+        """Whether its cards have the addresses of the source's."""
+        return self.keeps_mac and not self.macs
+
+    def has_mac(self, mac: str) -> bool:
+        """Whether a card there has the address ``mac``, which one of the source has."""
+        return plain_mac(mac) in self.macs if self.macs else self.keeps_mac
 
     def runs(self, arch: str) -> bool:
         """Whether its processors run programs for ``arch``; an unknown architecture counts as one that they run."""

@@ -59,7 +59,7 @@ def prove(guest: GuestRef, target: Target, wish: Wish = NO_WISH, progress: Progr
             kernel=kernel,
             timeout=wish.timeout,
             memory=wish.memory,
-            mac=prepared.mac if target.keeps_mac and prepared.mac else None,
+            mac=prepared.mac if prepared.mac and target.has_mac(prepared.mac) else next(iter(target.macs), None),
             fonts=tuple({bytes.fromhex(bitmap): char for bitmap, char in font} for font in prepared.fonts),
             artifacts=wish.artifacts,
         )

@@ -308,3 +308,21 @@ def test_a_machine_as_the_target_has_its_own_addresses() -> None:
     for macs, survival in ((("52:54:00:00:00:01",), LOST), (("52:54:00:00:00:01", "00:50:56:9a:bc:01"), KEPT)):
         machine = dataclasses.replace(load("kvm"), macs=macs)
         assert fact(NetworkLanding, PINNED_TO_MAC, machine, definition).outlook.survival is survival
+
+
+@pytest.mark.parametrize(
+    ("machine", "definition", "survival"),
+    [
+        ((), (), UNSURE),
+        (("52:54:00:00:00:01",), (), LOST),
+        (("00:50:56:9a:bc:01",), ("52:54:00:00:00:01",), UNSURE),
+        ((), ("52:54:00:00:00:01",), LOST),
+        ((), ("52:54:00:00:00:01", ""), UNSURE),
+        ((), ("00:50:56:9a:bc:01",), UNSURE),
+    ],
+)
+def test_a_name_made_of_an_address_goes_with_it(machine: tuple[str, ...], definition: tuple[str, ...], survival: Survival) -> None:
+    files = {**PINNED_TO_MAC, **UDEV, "/etc/systemd/network/a.network": "[Match]\nName=enx0050569abc01\n[Network]\nDHCP=yes\n"}
+    target = dataclasses.replace(load("kvm"), macs=machine)
+    found = fact(NetworkLanding, files, target, Definition("libvirt", "vm.xml", nics=tuple(map(NicDevice, definition))))
+    assert (found.outlook.survival, found.cut_off, found.name("enx0050569abc01")) == (survival, survival is LOST, survival)

@@ -80,7 +80,8 @@ class _Scene:
 class NetworkLanding:
     """The network on the target. ``usual`` is the outlook in the common worlds only; ``covered`` says whether in those every card gets a
     configuration with an address, or is a member of an interface that does. ``losses`` are the configurations that no card gets, or perhaps
-    none. ``routed`` says whether one of those with a default route applies there."""
+    none. ``routed`` says whether one of those with a default route applies there. ``target`` has the addresses that the definition
+    states."""
 
     network: Network
     target: Target
@@ -156,6 +157,8 @@ def _remembering(network: Network) -> Network:
 def land(network: Network, target: Target, wishes: CardNames, definition: Definition) -> NetworkLanding:
     """The guest's network as it will be on the target."""
     network = _remembering(network)
+    if target.carries_mac:
+        target = replace(target, macs=tuple(map(plain_mac, definition.all_macs)))
     scenes = _scenes(network, target, wishes, definition)
     losses = tuple(_losses(network, scenes))
     ways = tuple(way for way in network.addressed if not way.is_virtual or network.lowers(way) or network.bare_uses(way))
@@ -188,7 +191,7 @@ def _way_out(network: Network, routes: tuple[InterfaceConfig, ...], losses: tupl
 def _scenes(network: Network, target: Target, wishes: CardNames, definition: Definition) -> tuple[_Scene, ...]:
     configs = tuple(_sorted(network))[:MAX_CONFIGS]
     asked = [token.value for config in (*configs, *network.interfaces) for token in (*config.names, *config.uses)]
-    macs = _macs(network, target, wishes, configs, definition)
+    macs = _macs(network, target, wishes, configs)
     literal = [token.value for config in network.cards for token in config.names[:1] if not is_glob(token.value) and len(config.names) == 1]
     count = min(MAX_CARDS, max(len(definition.nics) or card_count(literal), len(macs), 1))
     pinned = frozenset(pin.name.value for pin in network.pins)
@@ -216,15 +219,12 @@ def _believed(name: str, policy: NamePolicy) -> bool:
     return kind in (IfNameKind.CUSTOM, IfNameKind.VIRTUAL) or (kind is IfNameKind.KERNEL and not name.startswith("eth"))
 
 
-def _macs(
-    network: Network, target: Target, wishes: CardNames, asking: Iterable[InterfaceConfig], definition: Definition
-) -> tuple[str, ...]:
-    """The addresses of the target's cards, one each: those that it states; those of the definition's cards if it keeps them; without a
-    definition, those that the configuration requires."""
+def _macs(network: Network, target: Target, wishes: CardNames, asking: Iterable[InterfaceConfig]) -> tuple[str, ...]:
+    """The addresses of the target's cards, one each: those that are stated; else, if it keeps them, those that the configuration
+    requires."""
     tokens = [pin.mac for pin in network.pins] + [config.mac for config in asking]
     asked = dict.fromkeys(plain_mac(token.value) for token in tokens if token is not None)
-    defined = target.macs or (definition.all_macs if target.keeps_mac else ())
-    found = (*defined, *(mac for mac in asked if wishes.knows(mac) or (target.keeps_mac and not defined)))
+    found = (*target.macs, *(mac for mac in asked if wishes.knows(mac) or target.carries_mac))
     return tuple(dict.fromkeys(found))[:MAX_CARDS]
 
 

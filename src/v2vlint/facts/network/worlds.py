@@ -102,8 +102,8 @@ def _samples(target: Target) -> Iterator[CardPlace]:
 
 def other_place(target: Target, name: str) -> CardPlace | None:
     """The place, outside the usual boards, where a card of ``target`` is called ``name``; None when there is none."""
-    if target.keeps_mac and ifname_kind(name) is IfNameKind.MAC:
-        return CardPlace(None, name=name)
+    if ifname_kind(name) is IfNameKind.MAC:  # enx0050569abc01
+        return CardPlace(None, name=name) if target.has_mac(":".join(re.findall("..", name[-12:]))) else None
     place = _named_place(name)
     if place is None or not (target.boards or target.other_slots or target.other_buses):
         return place
