@@ -174,6 +174,8 @@ FIXED = "DEVICE=ens192\nIPADDR=192.0.2.5\nPREFIX=24\n"
         ("", {f"{RED_HAT}route-ens224": "default via 192.0.2.1\n"}, []),
         ("GATEWAY=192.0.2.1\nDEFROUTE=no\n", {}, []),
         ("DEFROUTE=no\n", {"/etc/sysconfig/network": "GATEWAY=192.0.2.1\n"}, []),
+        ("GATEWAY=192.0.2.1\nIPV6_DEFAULTGW=2001:db8::1\nDEFROUTE=no\n", {}, ["2001:db8::1"]),
+        ("GATEWAY=192.0.2.1\nIPV6_DEFAULTGW=2001:db8::1\nIPV6_DEFROUTE=no\n", {}, ["192.0.2.1"]),
     ],
 )
 def test_which_interface_has_the_default_route(own: str, more: Files, gateways: list[str]) -> None:

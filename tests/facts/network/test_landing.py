@@ -326,3 +326,58 @@ def test_a_name_made_of_an_address_goes_with_it(machine: tuple[str, ...], defini
     target = dataclasses.replace(load("kvm"), macs=machine)
     found = fact(NetworkLanding, files, target, Definition("libvirt", "vm.xml", nics=tuple(map(NicDevice, definition))))
     assert (found.outlook.survival, found.cut_off, found.name("enx0050569abc01")) == (survival, survival is LOST, survival)
+
+
+NETWORKD: Files = {
+    "/sbin/init": "",
+    "/usr/lib/systemd/systemd-networkd": "",
+    "/etc/systemd/system/multi-user.target.wants/systemd-networkd.service": "",
+    "/etc/systemd/network/a.network": "[Match]\nName=ens192\n[Network]\nAddress=192.0.2.5/24\nGateway=192.0.2.1\n",
+}
+NM_FIXED = {
+    "/etc/NetworkManager/system-connections/a": f"{next(iter(PROFILE.values()))}[ipv4]\nmethod=manual\naddress1=192.0.2.5/24,192.0.2.1\n"
+}
+FIXED = "DEVICE=ens192\nONBOOT=yes\nSTARTMODE=auto\nIPADDR=192.0.2.5/24\nPREFIX=24\nGATEWAY=192.0.2.1\n"
+
+
+@pytest.mark.parametrize(
+    ("fixed", "path", "dhcp", "without"),
+    [
+        (NETWORKD, "/etc/systemd/network/b.network", "[Match]\nName=lan0\n[Network]\nDHCP=yes\n", "[DHCPv4]\nUseGateway=no\n"),
+        (NETWORKD, "/etc/systemd/network/b.network", "[Match]\nName=lan0\n[Network]\nDHCP=yes\n", "[DHCP]\nUseRoutes=no\n"),
+        (
+            {**NM, **NO_AUTO, **NM_FIXED},
+            "/etc/NetworkManager/system-connections/b",
+            "[connection]\ntype=ethernet\ninterface-name=lan0\n[ipv6]\nmethod=ignore\n[ipv4]\nmethod=auto\n",
+            "never-default=true\n",
+        ),
+        (
+            {**NM, **NO_AUTO, **NM_FIXED},
+            "/etc/NetworkManager/system-connections/b",
+            "[connection]\ntype=ethernet\ninterface-name=lan0\n[ipv4]\nmethod=disabled\n[ipv6]\nmethod=auto\n",
+            "never-default=true\n",
+        ),
+        (
+            {**SCRIPTS, f"{RED_HAT}ens192": FIXED},
+            f"{RED_HAT}lan0",
+            "DEVICE=lan0\nONBOOT=yes\nBOOTPROTO=dhcp\n",
+            "DEFROUTE=no\n",
+        ),
+        (
+            {**WICKED, f"{SUSE}ens192": FIXED},
+            f"{SUSE}lan0",
+            "STARTMODE=auto\nBOOTPROTO=dhcp\n",
+            "DHCLIENT_SET_DEFAULT_ROUTE=no\n",
+        ),
+        (
+            NETWORKD,
+            "/etc/netplan/a.yaml",
+            "network:\n  ethernets:\n    lan0:\n      dhcp4: true\n",
+            "      dhcp4-overrides: {use-routes: false}\n",
+        ),
+    ],
+)
+def test_a_card_by_dhcp_without_a_default_route_is_no_way_out(fixed: Files, path: str, dhcp: str, without: str) -> None:
+    outlooks = [land({**UDEV, **fixed, "/usr/sbin/netplan": "", path: text}).outlook for text in (dhcp, dhcp + without)]
+    assert [one.survival for one in outlooks] == [KEPT, UNSURE]
+    assert outlooks[1].reason == "the default route is on ens192, which does not come up there"

@@ -159,6 +159,12 @@ def test_any_text_is_survived(text: str) -> None:
         ("addresses1=192.0.2.5;24;0.0.0.0;", "192.0.2.5/24", []),
         ("address1=192.0.2.5/24,192.0.2.1", "192.0.2.5/24", ["192.0.2.1"]),
         ("address1=192.0.2.5/24,192.0.2.1\nnever-default=true", "192.0.2.5/24", []),
+        (
+            "address1=192.0.2.5/24,192.0.2.1\nnever-default=true\n[ipv6]\nroute1=::/0,2001:db8::1\ngateway=2001:db8::2",
+            "192.0.2.5/24",
+            ["2001:db8::1", "2001:db8::2"],
+        ),
+        ("address1=192.0.2.5/24,192.0.2.1\n[ipv6]\ngateway=2001:db8::2\nnever-default=1", "192.0.2.5/24", ["192.0.2.1"]),
     ],
 )
 def test_addresses_of_every_age(ipv4: str, address: str, gateways: list[str]) -> None:

@@ -102,7 +102,6 @@ def _file(text: GuestText, manager: Manager) -> IfcfgFile:
     # An internal port of Open vSwitch lies on its bridge, not below it.
     masters += ("OVS_BRIDGE",) if manager is not Manager.WICKED and not _is_internal(vars_) else ()
     master = next((token for key in masters if (token := vars_.get(key))), None)
-    no_route = is_no(vars_.text("DEFROUTE"))
     interface = InterfaceConfig(
         manager=manager,
         where=_head(text, vars_),
@@ -113,7 +112,8 @@ def _file(text: GuestText, manager: Manager) -> IfcfgFile:
         set_mac=mac_token(vars_.get("MACADDR") or vars_.get("LLADDR")),
         method=Method.NONE if master else _method(vars_, addresses),
         addresses=addresses,
-        gateways=() if no_route else tuple(var.value for var in vars_.matching(re.compile(r"GATEWAY\d*|IPV6_DEFAULTGW"))),
+        gateways=tuple(_gateways(vars_)),
+        no_default_route=any(is_no(vars_.text(key)) for key in ("DEFROUTE", "DHCLIENT_SET_DEFAULT_ROUTE")),
         dns=tuple(var.value for var in vars_.matching(re.compile(r"DNS\d+"))),
         autostart=_autostart(vars_, manager) and not _RANGE.fullmatch(suffix),
         uses=tuple(_uses(vars_, name)),
@@ -177,6 +177,12 @@ def _method(vars_: ShellVars, addresses: tuple[Address, ...]) -> Method:
     if proto.split("+")[0] in _DHCP:
         return Method.DHCP
     return Method.STATIC if addresses else Method.NONE
+
+
+def _gateways(vars_: ShellVars) -> Iterator[Token]:
+    for keys, switch in ((r"GATEWAY\d*", "DEFROUTE"), ("IPV6_DEFAULTGW", "IPV6_DEFROUTE")):
+        if not is_no(vars_.text(switch)):
+            yield from (var.value for var in vars_.matching(re.compile(keys)))
 
 
 def _autostart(vars_: ShellVars, manager: Manager) -> bool:

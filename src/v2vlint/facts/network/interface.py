@@ -77,7 +77,7 @@ class InterfaceConfig:
     ``conditions`` are what a card must match, where that is more than ``names``, ``mac`` and ``hardware``. ``brings_up`` says that it
     also starts the interfaces it ``uses``; ``carries`` are the stacked interfaces it names. ``order`` sorts configurations of which a card
     gets only the first match (empty: every match applies). ``renderer`` is the program that brings up what netplan defines. ``single``: it
-    applies to one card at a time.
+    applies to one card at a time. ``no_default_route``: it takes none from DHCP.
     """
 
     manager: Manager
@@ -91,6 +91,7 @@ class InterfaceConfig:
     method: Method = Method.NONE
     addresses: tuple[Address, ...] = ()
     gateways: tuple[Token, ...] = ()
+    no_default_route: bool = False
     dns: tuple[Token, ...] = ()
     autostart: bool = True
     uses: tuple[Token, ...] = ()
@@ -125,6 +126,11 @@ class InterfaceConfig:
     def is_virtual(self) -> bool:
         """Whether it is not a card itself: a bond, bridge, VLAN, tunnel, loopback…"""
         return self.kind != "ethernet"
+
+    @property
+    def is_way_out(self) -> bool:
+        """Whether it brings a default route."""
+        return bool(self.gateways) or (self.method is Method.DHCP and not self.no_default_route)
 
     @property
     def label(self) -> str:

@@ -13,7 +13,7 @@ from typing import TypeVar, cast
 
 from v2vlint.facts.network.card_wishes import CardNames
 from v2vlint.facts.network.choice import won
-from v2vlint.facts.network.interface import InterfaceConfig, Method
+from v2vlint.facts.network.interface import InterfaceConfig
 from v2vlint.facts.network.match import Card, Condition, Match, MatchKey, Survival, Term, fits
 from v2vlint.facts.network.name_policy import NamePolicy
 from v2vlint.facts.network.names import IfNameKind, ifname_kind, is_glob, parent_name
@@ -164,7 +164,7 @@ def land(network: Network, target: Target, wishes: CardNames, definition: Defini
     ways = tuple(way for way in network.addressed if not way.is_virtual or network.lowers(way) or network.bare_uses(way))
     usual_scenes = tuple(scene for scene in scenes if scene.world.usual) or scenes
     reached = _over(scenes, partial(_reached, network, ways))
-    routes = tuple(way for way in ways if way.gateways or way.method is Method.DHCP)
+    routes = tuple(way for way in ways if way.is_way_out)
     routed = _over(scenes, partial(_reached, network, routes)) if routes and not network.fallback else reached
     return NetworkLanding(
         network=network,

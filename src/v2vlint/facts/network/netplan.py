@@ -130,6 +130,7 @@ class _Reader:
             method=_method(node, addresses),
             addresses=addresses,
             gateways=tuple(_gateways(node)),
+            no_default_route=_no_default_route(node),
             dns=node.scalars("nameservers", "addresses"),
             autostart=activation is None,
             uses=(*node.scalars("interfaces"), *((link,) if link else ())),
@@ -242,6 +243,11 @@ def _gateways(node: YamlNode) -> Iterator[Token]:
         to, via = route.scalar("to"), route.scalar("via")
         if via and to and to.value in _DEFAULTS:
             yield via
+
+
+def _no_default_route(node: YamlNode) -> bool:
+    overrides = "dhcp4-overrides" if node.is_true("dhcp4") else "dhcp6-overrides"
+    return node.get(overrides, "use-routes") is not None and not node.is_true(overrides, "use-routes")
 
 
 def _method(node: YamlNode, addresses: tuple[Address, ...]) -> Method:

@@ -101,6 +101,7 @@ def _interface(unit: Unit, kinds: dict[str, str], users: dict[str, list[Token]],
         set_mac=mac_token(unit.get("Link", "MACAddress")),
         method=_method(unit, addresses),
         addresses=addresses,
+        no_default_route=_no_default_route(unit),
         gateways=unit.words("Network", "Gateway") + tuple(_default_gateways(unit)),
         dns=unit.words("Network", "DNS"),
         autostart=not _manual(unit),
@@ -132,6 +133,12 @@ def _method(unit: Unit, addresses: tuple[Address, ...]) -> Method:
     if next((value for value in asked if value is not None), False):
         return Method.DHCP
     return Method.STATIC if addresses else Method.NONE
+
+
+def _no_default_route(unit: Unit) -> bool:
+    """``UseGateway=``, which is that of ``UseRoutes=`` where it is not said; the sections had other names once."""
+    asked = (unit.boolean(section, key) for key in ("UseGateway", "UseRoutes") for section in ("DHCPv4", "DHCP"))
+    return next((value for value in asked if value is not None), True) is False
 
 
 def _manual(unit: Unit) -> bool:

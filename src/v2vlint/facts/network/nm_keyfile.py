@@ -41,6 +41,7 @@ _ADDRESS = re.compile(r"address(?:es)?\d*")
 _STATIC = re.compile(r"address(?:es)?\d*|gateway|dns|dns-search")
 # addresses1=ADDRESS;PREFIX;GATEWAY; up to version 0.9.
 _OLD_ADDRESS = re.compile(r"[0-9a-fA-F.:]+;(?P<prefix>\d{1,3});[0-9a-fA-F.:]*;?")
+_YES = ("1", "true", "yes")
 _NO_GATEWAY = ("0.0.0.0", "::")
 _ROUTE = re.compile(r"routes?\d*")
 _DEFAULT_ROUTES = ("0.0.0.0/0", "::/0")
@@ -113,6 +114,7 @@ def _interface(ini: IniFile, text: GuestText) -> InterfaceConfig | None:
         method=Method.NONE if master else _method(ini),
         addresses=addresses,
         gateways=gateways,
+        no_default_route=_no_default_route(ini),
         dns=_list(ini, "ipv4", "dns") + _list(ini, "ipv6", "dns"),
         autostart=autoconnect is None or autoconnect.value.lower() not in {"false", "no", "0"},
         uses=(parent,) if parent else (),
@@ -139,7 +141,7 @@ def _match(ini: IniFile, name: Token | None) -> Match:
 
 
 def _tristate(ini: IniFile, *keys: str) -> bool:
-    return any((token := _get(ini, "connection", key)) is not None and token.value.lower() in ("1", "true", "yes") for key in keys)
+    return any((token := _get(ini, "connection", key)) is not None and token.value.lower() in _YES for key in keys)
 
 
 def _get(ini: IniFile, section: str, key: str) -> Token | None:
@@ -173,6 +175,7 @@ def _addresses(ini: IniFile) -> tuple[tuple[Address, ...], tuple[Token, ...]]:
     addresses: list[Address] = []
     gateways: list[Token] = []
     for version in ("ipv4", "ipv6"):
+        before = len(gateways)
         for setting in _settings(ini, version):
             # address1=ADDRESS/PREFIX,GATEWAY and route1=NETWORK/PREFIX,GATEWAY,METRIC.
             if _ADDRESS.fullmatch(setting.key):
@@ -187,8 +190,19 @@ def _addresses(ini: IniFile) -> tuple[tuple[Address, ...], tuple[Token, ...]]:
                 gateways.extend(word for word in words[1:2] if address_from(word.value, word.where))
         if gateway := _get(ini, version, "gateway"):
             gateways.append(gateway)
-    never = any((token := _get(ini, version, "never-default")) and token.value.lower() in ("1", "true", "yes") for version in ("ipv4",))
-    return tuple(addresses), () if never else tuple(gateways)
+        if _never_default(ini, version):
+            del gateways[before:]
+    return tuple(addresses), tuple(gateways)
+
+
+def _never_default(ini: IniFile, version: str) -> bool:
+    return (token := _get(ini, version, "never-default")) is not None and token.value.lower() in _YES
+
+
+def _no_default_route(ini: IniFile) -> bool:
+    """Whether it takes no default route from DHCP: that of IPv4 decides where both are asked for."""
+    four = _get(ini, "ipv4", "method")
+    return _never_default(ini, "ipv4" if four is None or four.value in ("auto", "dhcp") else "ipv6")
 
 
 def _settings(ini: IniFile, section: str) -> Iterator[IniSetting]:
