@@ -122,6 +122,30 @@ def test_a_line_that_the_screen_broke_is_whole(columns: int) -> None:
     assert found.decisive.line == 3
 
 
+FULL = "[    1.000000] pci 0000:00:01.0: a line of as many columns as the screen has".ljust(80, ".")
+
+
+@pytest.mark.parametrize(
+    "full", [FULL, "a unit that is called like this_", "Kernel panic - not syncing: Attempted to kill init!".ljust(80)]
+)
+def test_a_line_as_wide_as_the_screen_is_no_part_of_the_next(full: str) -> None:
+    assert told(*UP, full, *LINUX, *ROOT, "guest login: ").boots == 2
+    assert told(*UP, full, LINUX[0].partition("] ")[2], *ROOT, "guest login: ").boots == 2
+    found = told(*LINUX, full, "ALERT!  /dev/sda1 does not exist.  Dropping to a shell!", "(initramfs) ")
+    assert found.decisive
+    if "panic" not in full:
+        assert (found.decisive.line, found.decisive.text) == (4, "ALERT!  /dev/sda1 does not exist.  Dropping to a shell!")
+        assert len(found.also) <= 1
+
+
+def test_a_name_that_the_screen_broke_is_whole() -> None:
+    line = "[ TIME ] Timed out waiting for device /dev/disk/by-uuid/0a1b2c3d-0000-4000-8000-000000000001."
+    message = told(*LINUX, line[:80], line[80:]).decisive
+    assert message
+    assert (message.line, message.text) == (3, line)
+    assert "0a1b2c3d-0000-4000-8000-000000000001" in message.reason
+
+
 @pytest.mark.parametrize(
     ("screen", "name"),
     [

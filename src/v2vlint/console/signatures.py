@@ -84,7 +84,8 @@ class Signature:
     lines: tuple[str, ...] = ()
 
     @cached_property
-    def _exact(self) -> re.Pattern[str]:
+    def exact(self) -> re.Pattern[str]:
+        """What a line is searched for."""
         return re.compile(self.pattern)
 
     @cached_property
@@ -93,7 +94,7 @@ class Signature:
 
     def explain(self, line: str) -> str | None:
         """The reason as text when ``line`` is this message."""
-        match = self._exact.search(line)
+        match = self.exact.search(line)
         return match and self.reason.format(*(group or "" for group in match.groups()))
 
     def in_text(self, text: str) -> bool:
