@@ -91,27 +91,29 @@ def _docker(image: _Image, tag: str) -> list[str]:
     found = [one for one, called in zip(offered, names, strict=True) if not tag or any(_is_called(name, tag) for name in called)]
     if not found:
         raise ImageError(f"{image.where}: there is no image {tag or 'in it'}")
-    _certain(image, tag, [called[0] for called in names if called])
+    if not tag:
+        _certain(image, [(called[0], (one.get("Config"), one.get("Layers"))) for one, called in zip(offered, names, strict=True) if called])
     return [os.path.normpath(name) for name in _texts(found[0].get("Layers"))]
 
 
-def _certain(image: _Image, tag: str, names: Sequence[str]) -> None:
-    """ImageError when there are several images and none is named."""
-    known = dict.fromkeys(names)
-    if not tag and len(known) > 1:
+def _certain(image: _Image, offered: Sequence[tuple[str, Any]]) -> None:
+    """ImageError when there are several named images; of them, the names and what tells one from another. One can have several names."""
+    known = dict.fromkeys(name for name, _own in offered)
+    if len(known) > 1 and len({str(own) for _name, own in offered}) > 1:
         raise ImageError(f"{image.where}: several images: {', '.join(list(known)[:10])[:400]}", hint="name one: oci:PATH:TAG")
 
 
 def _oci(image: _Image, tag: str) -> list[str]:
     """The layers according to the index of an OCI layout, through indexes of several platforms."""
     manifest = image.json("index.json")
-    for _level in range(MAX_NESTED):
+    for level in range(MAX_NESTED):
         if not isinstance(manifest, dict):
             break
         if "layers" in manifest:
             return [image.digest(one) for one in _listed(manifest["layers"])]
         offered = _listed(manifest.get("manifests"))
-        _certain(image, tag, [name for one in offered if (name := _name(one))])
+        if not level and not tag:
+            _certain(image, [(name, one.get("digest")) for one in offered if (name := _name(one))])
         chosen = _chosen(offered, tag)
         if chosen is None:
             raise ImageError(f"{image.where}: there is no image {tag or 'in it'}")
