@@ -73,6 +73,7 @@ def test_an_option_without_effect_is_refused(v2vlint: Run, images: Path, options
 
 
 def test_a_name_is_told_as_a_shell_takes_it() -> None:
-    for name in ("a.qcow2", "it's a\\b.qcow2", os.fsdecode(b"it's \xff\\ \n.qcow2")):
+    for name in ("a.qcow2", "it's a\\b.qcow2", os.fsdecode(b"it's \xff\\ \n.qcow2"), "a\x85b\xa0\xadé\u202e\U000e0001\x7f.qcow2"):
         said = subprocess.run(["bash", "-c", f"printf %s {shell_word(name)}"], capture_output=True, check=True).stdout
         assert said == os.fsencode(name)
+        assert shell_word(name).isprintable()

@@ -103,7 +103,15 @@ def shell_word(text: str) -> str:
     """``text`` for a command line that can be copied; what is invisible, or is not text, as bash's ``$'…'`` spells it."""
     if visible(text) == text:
         return shlex.quote(text)
-    return "$'" + visible(text.replace("\\", "\\\\").replace("'", "\\'")) + "'"
+    return "$'" + "".join(map(_spelt, text.replace("\\", "\\\\").replace("'", "\\'"))) + "'"
+
+
+def _spelt(char: str) -> str:
+    """Bytes, and no ``\\u0085``: that is a character of bash's locale, which may have none."""
+    if char.isascii() or char.isprintable():
+        return visible(char)
+    raw = char.encode("utf-8", "surrogateescape" if "\udc80" <= char <= "\udcff" else "surrogatepass")
+    return "".join(f"\\x{byte:02x}" for byte in raw)
 
 
 def say(*lines: str) -> None:
