@@ -121,7 +121,9 @@ OPENRC: Files = {"/sbin/openrc-init": "", "/lib/netifrc/net/x.sh": "", "/etc/run
         ("", (), [("enp0s3", "ethernet", Method.DHCP, True, [])]),
         ('routes_enp0s3="default gw 192.0.2.1"\n', (), [("enp0s3", "ethernet", Method.DHCP, True, [])]),
         (
-            'bridge_br0="enp0s3"\nconfig_enp0s3="null"\nconfig_br0="192.0.2.5/24"\n',
+            'bridge_br0="enp0s3"\nconfig_enp0s3="null"\nconfig_br0="192.0.2.5/24"\n'
+            "bridge_forward_delay_br0=0\nbridge_hello_time_br0=1000\nbridge_stp_state_br0=1\nbridge_max_age_br0=6\n"
+            "bridge_ageing_time_br0=9\nbridge_priority_br0=2\nbridge_path_cost_enp0s3=4\n",
             ("br0",),
             [("br0", "bridge", Method.STATIC, True, ["enp0s3"]), ("enp0s3", "ethernet", Method.NONE, True, [])],
         ),

@@ -70,6 +70,7 @@ def test_a_machine_without_a_disk_is_no_target(tmp_path: Path) -> None:
             ("bc:24:11:aa:00:01", "bc:24:11:aa:00:02"),
         ),
         ("net0: virtio,bridge=vmbr0\n", ()),
+        ("net10: e1000=bc:24:11:aa:00:10\nnet2: virtio=bc:24:11:aa:00:02\n", ("bc:24:11:aa:00:02", "bc:24:11:aa:00:10")),
     ],
 )
 def test_cards_have_their_own_addresses(tmp_path: Path, cards: str, macs: tuple[str, ...]) -> None:

@@ -46,7 +46,8 @@ def _target(path: Path, conf: Conf) -> Target:
     base = shipped_profile("proxmox")
     buses = tuple(dict.fromkeys(drive.rstrip("0123456789") for drive in sorted(drives)))
     scsi = _SCSI.get(conf.get("scsihw"), "")
-    models = tuple(dict.fromkeys(_card(conf, key) for key in sorted(conf.values) if _CARDS.fullmatch(key)))
+    cards = sorted((key for key in conf.values if _CARDS.fullmatch(key)), key=lambda key: int(key[3:]))
+    models = tuple(dict.fromkeys(_card(conf, key) for key in cards))
     q35 = "q35" in conf.get("machine")
     video = _VGA.get(conf.options("vga", "type").get("type", "std"), "")
     return dataclasses.replace(
@@ -54,7 +55,7 @@ def _target(path: Path, conf: Conf) -> Target:
         name=path.stem,
         title=f"Proxmox VE machine {conf.get('name', path.stem)}",
         controllers=tuple(controller_of(bus, scsi, str(path)) for bus in buses),
-        macs=all_macs(_mac(conf, key) for key in sorted(conf.values) if _CARDS.fullmatch(key)),
+        macs=all_macs(_mac(conf, key) for key in cards),
         nics=tuple(Nic(model, nic_modules(model, str(path))) for model in models),
         displays=(_display(video),) if video else (),
         consoles=_consoles(conf),

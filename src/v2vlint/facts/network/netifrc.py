@@ -30,7 +30,8 @@ PATH = "/etc/conf.d/net"
 MAX_NAMES = 200
 _CONFIG = re.compile(r"(?:config|bridge|slaves)_(\w+)")
 _VLANS = re.compile(r"vlans_(\w+)")
-_BRIDGED = re.compile(r"bridge_add_(\w+)")
+# Options of a bridge or a port, whose name comes last.
+_BRIDGED = re.compile(r"bridge_(?:add|forward_delay|hello_time|stp_state|max_age|ageing_time|priority|path_cost)_\w+")
 _ROUTE = re.compile(r"default\s+(?:via|gw)\s+([\w.:]+)")
 _DHCP = frozenset({"dhcp", "dhcpcd", "dhclient", "udhcpc", "pump", "dhcpv6", "dhclientv6"})
 _NOT_DHCP = frozenset({"null", "noop", "apipa", "adsl", "ppp"})
