@@ -79,6 +79,12 @@ class VendorRepository(Rule):
         Example({_REPO: "[vmware-tools]\nbaseurl=http://packages.vmware.com/tools\nenabled=0\n"}),
         Example({_REPO: "[vmware-tools]\nbaseurl=http://packages.vmware.com/tools\n"}, target="vmware"),
         Example({"/etc/apt/sources.list": "deb http://deb.debian.org/debian bookworm main\n# deb http://packages.vmware.com/x y z\n"}),
+        Example(
+            {_SOURCES: f"{_STANZA}Enabled:\n"},
+            flags=(f"{_SOURCES}:2",),
+            fixed={_SOURCES: f"{_STANZA}Enabled: no\n"},
+            title="a field without a value",
+        ),
     )
 
     def check(self, repositories: Repositories, target: Target, refusals: Refusals) -> Iterator[Finding]:

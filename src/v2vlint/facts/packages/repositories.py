@@ -102,16 +102,22 @@ def _stanzas(text: GuestText) -> Iterator[list[Line]]:
 
 def _deb822(text: GuestText, stanza: list[Line]) -> Iterator[Repository]:
     fields: dict[str, list[Token]] = {}
+    ends: dict[str, Span] = {}
     key = ""
     for line in stanza:
         match = None if line.text[0] in " \t" else _FIELD.match(line.text)
         key = match["key"].lower() if match else key
         start = match.start("value") if match else 0
+        if match:
+            ends[key] = text.span(line.start + start, line.start + start)
         fields.setdefault(key, []).extend(word for word in line.words() if word.where.start >= line.start + start)
     enabled, uris = fields.get("enabled", []), fields.get("uris", [])
     if enabled and enabled[0].value.lower() in _OFF_FOR_APT:
         return
     first = text.span(stanza[0].start, stanza[0].start)
-    switch = replace_token(enabled[0], "no") if enabled else ReplaceText(first, "", f"Enabled: no{newline(text)}")
+    if enabled:
+        switch = replace_token(enabled[0], "no")
+    else:
+        switch = ReplaceText(ends["enabled"], "", " no") if "enabled" in ends else ReplaceText(first, "", f"Enabled: no{newline(text)}")
     for uri in uris:
         yield Repository(text.path.rpartition("/")[2], uri, uri.where, (switch,) if len(uris) == 1 else ())
