@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from guestbuild.samples import cached
 from tests.source.servers import Handler, WebServer, certificate, web
+from v2vlint.files.schemes.http import _Answer
 from v2vlint.guest.open import open_ref
 from v2vlint.source.expand import expand
 
@@ -147,3 +149,25 @@ def test_the_login_of_one_server_is_not_sent_to_another(folder: Path, tmp_path: 
     assert all(seen["first"])
     assert seen["other"]
     assert not any(seen["other"])
+
+
+def test_a_connection_may_be_given_back_while_it_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("v2vlint.files.schemes.http.PATIENCE", 0.05)
+    done = threading.Event()
+
+    class Released:
+        status, headers, retries = 206, dict[str, str](), None
+
+        def read(self, _size: int, **_options: object) -> bytes:
+            done.wait(10)
+            return b""
+
+        def shutdown(self) -> None:
+            done.set()
+            raise ValueError("the connection is not this response's any more")
+
+        def release_conn(self) -> None:
+            """As urllib3's."""
+
+    assert _Answer(Released, {206: 1}).arrived() is False
+    assert done.is_set()

@@ -189,8 +189,10 @@ class _Answer:
         while thread.is_alive():
             left = started + PATIENCE + sum(map(len, self._parts)) / SLOWEST - time.monotonic()
             if left <= 0:
-                # Ends the thread, which would otherwise read as long as the server sends; urllib3 has it since 2.3.
-                getattr(self._response, "shutdown", bool)()
+                # Ends the thread if the headers are there; it would otherwise read as long as the server sends. urllib3 has it since
+                # 2.3, and refuses when the thread has just given the connection back.
+                with contextlib.suppress(ValueError, RuntimeError):
+                    getattr(self._response, "shutdown", bool)()
                 return False
             thread.join(left)
         if self._error is not None:
