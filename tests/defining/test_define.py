@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pwd
 import shutil
@@ -10,13 +11,18 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from guestbuild.samples import cached, recipes
 from tests.defining.test_xml import valid
 from tests.disk.images import run
+from v2vlint.cli.define import _target_for_arm
+from v2vlint.run.settings import Settings
 from v2vlint.source.kinds.libvirt import domain
+from v2vlint.target import load
 
 pytestmark = pytest.mark.slow
 _SERVICE_USER = "games"
@@ -167,3 +173,9 @@ def test_a_disk_that_cannot_be_read_does_not_give_its_place_to_another(tmp_path:
     assert [(disk.path, disk.format) for disk in domain("x.xml", text).disks][1:] == [(str(good), "raw")]
     assert text.index("<boot order") > text.index(str(good))
     assert "damaged.qcow2" in notes
+
+
+def test_the_machine_for_arm_is_the_first_one_in_the_configuration() -> None:
+    mine = dataclasses.replace(load("kvm-aarch64"), name="mine")
+    for targets, name in (((load("kvm"), mine), "mine"), ((load("kvm"), load("ec2-nitro")), "kvm-aarch64")):
+        assert _target_for_arm(cast(Settings, SimpleNamespace(targets=targets))).name == name

@@ -30,12 +30,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the machine; notes on anything surprising go to stderr."""
-    from v2vlint import target
     from v2vlint.defining import DefineAsk, define
 
     settings = options.settings(args)
     request = options.request(args, settings, "define")
-    ask = DefineAsk(request.only_guest(), _target(args, settings), request.keys, None if args.target else target.load("kvm-aarch64"))
+    ask = DefineAsk(request.only_guest(), _target(args, settings), request.keys, None if args.target else _target_for_arm(settings))
     machine = define(ask, settings.limits)
     text = machine.render(args.format)
     if args.output:
@@ -54,3 +53,10 @@ def _target(args: argparse.Namespace, settings: Settings) -> Target:
     if args.target:
         return settings.targets[0]
     return next((one for one in settings.targets if one.hypervisor == "kvm"), None) or target.load("kvm")
+
+
+def _target_for_arm(settings: Settings) -> Target:
+    """The first KVM target for ARM in the configuration, else the profile ``kvm-aarch64``."""
+    from v2vlint import target
+
+    return next((one for one in settings.targets if one.hypervisor == "kvm" and one.arch == "aarch64"), None) or target.load("kvm-aarch64")
