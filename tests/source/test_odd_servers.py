@@ -46,9 +46,9 @@ def odd(status: int, *headers: tuple[str, str], body: bytes = b"x" * 100) -> Cal
         handler.send_response(status)
         for name, value in headers:
             handler.send_header(name, value)
+        handler.send_header("Connection", "close")
         handler.end_headers()
         handler.wfile.write(body)
-        handler.close_connection = True
         return True
 
     return fault
