@@ -172,3 +172,11 @@ def test_keys_come_from_files_and_the_environment(v2vlint: Run, locked: Path) ->
         done = v2vlint(*arguments, "--key-file", key, cwd=locked)
         assert done.returncode == 3
         assert "encrypted (crypto_LUKS), and no key" in done.stdout
+
+
+def test_an_interrupt_in_compiled_text_is_one_like_any_other(tmp_path: Path) -> None:
+    """CPython remembers a KeyboardInterrupt that left exec(), and ends ``python -m`` by SIGINT although it was caught."""
+    lines = ("import sys", "from v2vlint.cli import main", "main._run = lambda arguments: exec('raise KeyboardInterrupt')")
+    (tmp_path / "entry.py").write_text("\n".join((*lines, "sys.argv[1:] = ['check']", "sys.exit(main.main())", "")))
+    done = subprocess.run([sys.executable, "-m", "entry"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (130, "v2vlint: interrupted\n")

@@ -167,13 +167,15 @@ def test_an_interrupted_proof_leaves_no_qemu(tmp_path: Path, number: signal.Sign
     temporary.mkdir()
     image.write_bytes(boot_sector(HANG))
     command = [sys.executable, "-m", "v2vlint", "prove", "--no-config", "--firmware", "bios", str(image)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "TMPDIR": str(temporary)})
+    complaints = (tmp_path / "complaints").open("w+")
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=complaints, env={**os.environ, "TMPDIR": str(temporary)})
     deadline = time.monotonic() + 60
     while not qemus(image) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert qemus(image)
     process.send_signal(number)
-    assert process.wait(20) == code
+    assert process.wait(20) == code, complaints.seek(0) or complaints.read()
+    complaints.close()
     deadline = time.monotonic() + 10
     while qemus(image) and time.monotonic() < deadline:
         time.sleep(0.1)

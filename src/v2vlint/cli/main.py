@@ -125,6 +125,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         _complain(error)
         return _code(error)
     except KeyboardInterrupt:
+        _ignore_more(argv)
+        # A KeyboardInterrupt that once left exec() of a text (dataclasses use it) makes CPython end `python -m` by SIGINT, though it was
+        # caught since. The next exec() forgets that (pythonrun.c: run_eval_code_obj; main.c: Py_RunMain).
+        exec("")
         print("v2vlint: interrupted", file=sys.stderr)
         return exits.INTERRUPTED
     except Exception as error:
@@ -135,6 +139,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             return exits.USAGE
         _complain(V2vlintError(f"a bug: {type(error).__name__}: {error}", hint="set V2VLINT_DEBUG=1 for the traceback"))
         return exits.NOT_EVALUATED
+    finally:
+        _ignore_more(argv)
+
+
+def _ignore_more(argv: Sequence[str] | None) -> None:
+    """The work of this process is done: a signal that comes now would end it with a traceback and another code."""
+    if argv is None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def _run(arguments: list[str]) -> int:
