@@ -14,13 +14,14 @@ from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.definition import Definition
 from v2vlint.model.errors import FactUnavailable
-from v2vlint.model.finding import Finding, Mover, Severity, Unknown
+from v2vlint.model.finding import Fate, Finding, Mover, Severity, Stage, Unknown
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import WholeFile
 from v2vlint.model.report import Status, TargetReport
 from v2vlint.model.rule import Rule
 from v2vlint.model.target import Target
 from v2vlint.samples.memory import memory_guest
+from v2vlint.verdicts.kernel import KernelVerdict
 
 LINUX = OsInfo("linux", "debian", "debian", "Debian GNU/Linux", "12", "x86_64")
 PARSED: list[str] = []
@@ -102,6 +103,24 @@ class ForWindows(Rule):
         yield self.finding(WholeFile("/w"), "w", "e")
 
 
+class AWarning(Rule):
+    """It warns of what stops the boot, for another reason."""
+
+    def check(self, kernel: KernelVerdict) -> Iterator[Finding]:
+        """Name the place."""
+        for cause in kernel.none_installed:
+            yield self.finding(cause.where, "a doubt", "e", severity=Severity.WARNING)
+
+
+class TheError(Rule):
+    """It says why the boot stops."""
+
+    def check(self, kernel: KernelVerdict) -> Iterator[Finding]:
+        """Name the place."""
+        for cause in kernel.none_installed:
+            yield self.finding(cause.where, cause.reason, "e", severity=Severity.ERROR)
+
+
 def judged(*rules: Rule, targets: tuple[str, ...] = ("kvm", "azure")) -> tuple[TargetReport, ...]:
     """The reports of these rules on a small guest."""
     PARSED.clear()
@@ -143,3 +162,11 @@ def test_the_same_finding_has_one_fingerprint_on_all_targets() -> None:
 def test_given_facts_stay_when_the_target_changes() -> None:
     store = FactStore((memory_guest({}), target.load("kvm"), Definition("", ""), Welcome("given")))
     assert store.with_given(target.load("azure")).get(Welcome) == Welcome("given")
+
+
+def test_a_stage_that_fails_names_the_rule_with_the_error() -> None:
+    for rules in ((AWarning(), TheError()), (TheError(), AWarning())):
+        forecast = judged(*rules, targets=("kvm",))[0].forecast
+        assert forecast is not None
+        (stage,) = (one for one in forecast.stages if one.stage is Stage.KERNEL)
+        assert (stage.fate, stage.rule) == (Fate.FAIL, "the-error")

@@ -33,6 +33,8 @@ def failure_is_told(judgement: Judgement) -> Iterator[str]:
         at_place = [e for e in errors(judgement.report) if (e.where == stage.where if stage.where else e.stage is stage.stage)]
         if not at_place:
             yield f"a: {stage.stage} fails without an error at its place"
+        elif stage.rule and all(e.rule != stage.rule for e in at_place):
+            yield f"a: {stage.stage} fails because of {stage.rule}, which has no error there"
 
 
 def error_is_forecast(judgement: Judgement) -> Iterator[str]:

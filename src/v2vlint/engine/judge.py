@@ -13,8 +13,9 @@ from v2vlint.facts.environment.chosen_hardware import fitted
 from v2vlint.facts.registry import FactStore, needs
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.definition import Definition
-from v2vlint.model.finding import Mover, Stage
+from v2vlint.model.finding import Mover, Severity, Stage
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import Where
 from v2vlint.model.report import Fate, Forecast, RuleResult, StageForecast, TargetReport
@@ -67,18 +68,30 @@ def _result(loaded: LoadedRule, store: FactStore, presenter: Presenter, fs: Gues
     return RuleResult(loaded.id, outcome.status, findings, outcome.unknowns, outcome.reason, outcome.crashed)
 
 
-def _said(rules: Iterable[LoadedRule], results: Iterable[RuleResult]) -> frozenset[tuple[Stage, Where, str]]:
-    """The rules' results about stages: the stages whose verdict they use, the places they name, and their ids."""
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a rule says about a place, as far as it uses the verdict of ``stage``; ``error`` says whether as an error."""
+
+    stage: Stage
+    where: Where
+    rule: str
+    error: bool
+    text: str
+
+
+def _said(rules: Iterable[LoadedRule], results: Iterable[RuleResult]) -> tuple[_Said, ...]:
     stages = {loaded.id: [kind.stage for kind in needs(type(loaded.rule).check).values() if issubclass(kind, Verdict)] for loaded in rules}
-    return frozenset((stage, place, result.rule) for result in results for stage in stages[result.rule] for place in _places(result))
+    return tuple(_Said(stage, *place) for result in results for stage in stages[result.rule] for place in _places(result))
 
 
-def _places(result: RuleResult) -> Iterator[Where]:
-    yield from (found.finding.where for found in result.findings)
-    yield from (unknown.where for unknown in result.unknowns)
+def _places(result: RuleResult) -> Iterator[tuple[Where, str, bool, str]]:
+    for found in (shown.finding for shown in result.findings):
+        yield found.where, result.rule, found.severity is Severity.ERROR, found.message
+    for unknown in result.unknowns:
+        yield unknown.where, result.rule, False, unknown.reason
 
 
-def _forecast(store: FactStore, said: frozenset[tuple[Stage, Where, str]]) -> Forecast:
+def _forecast(store: FactStore, said: Sequence[_Said]) -> Forecast:
     try:
         forecast = predict(store)
     except MemoryError:
@@ -89,9 +102,11 @@ def _forecast(store: FactStore, said: frozenset[tuple[Stage, Where, str]]) -> Fo
     return dataclasses.replace(forecast, stages=tuple(_explained(stage, said) for stage in forecast.stages))
 
 
-def _explained(stage: StageForecast, said: frozenset[tuple[Stage, Where, str]]) -> StageForecast:
-    """``stage`` with the rule that explains it: one that uses its verdict and names the deciding place."""
+def _explained(stage: StageForecast, said: Sequence[_Said]) -> StageForecast:
+    """``stage`` with the rule that explains it: one that uses its verdict and names the deciding place, by an error if the stage fails."""
     if stage.fate not in (Fate.FAIL, Fate.UNKNOWN):
         return stage
-    found = sorted(rule for where, place, rule in said if where is stage.stage and place == stage.where)
-    return dataclasses.replace(stage, rule=found[0]) if found else stage
+    fails = stage.fate is Fate.FAIL
+    there = (one for one in said if one.stage is stage.stage and one.where == stage.where)
+    found = min(there, key=lambda one: (one.error is not fails, one.text != stage.reason, one.rule), default=None)
+    return dataclasses.replace(stage, rule=found.rule) if found else stage
