@@ -10,6 +10,9 @@ from tests.verdicts.asking import FAILS, ROOT, UNSURE, Told, disk, part, store, 
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.entry import BootMenu
 from v2vlint.facts.boot.firmware import Firmware
+from v2vlint.facts.boot.grub.cfg import grub_menu
+from v2vlint.facts.boot.grub.files import GrubFiles
+from v2vlint.facts.boot.grub.program import GrubProgram
 from v2vlint.facts.boot.start import ChosenFirmware, Startup
 from v2vlint.facts.conversion.menu import ConvertedMenu
 from v2vlint.facts.registry import FactStore
@@ -18,6 +21,7 @@ from v2vlint.model.finding import Fate
 from v2vlint.model.place import Device, WholeFile
 from v2vlint.model.target import Target
 from v2vlint.samples.boot import sample_boot, sample_chain
+from v2vlint.samples.memory import memory_guest
 from v2vlint.target import load
 from v2vlint.verdicts.entry import EntryVerdict
 from v2vlint.verdicts.firmware import FirmwareVerdict
@@ -116,3 +120,14 @@ def test_a_menu_for_efi_that_virt_v2v_writes_anew(command: str, kind: str, rewri
     files = {CFG: f"menuentry 'x' {{\n {command} /vmlinuz quiet\n}}\n"}
     facts = store(files, loader, Startup(menu, loader), ConvertedMenu("grub2", rewritten))
     assert told(facts.get(EntryVerdict).rewritten) == found
+
+
+@pytest.mark.parametrize(
+    ("command", "kind", "found"), [("linux16", "uefi", [FAILS]), ("linux16", "bios", []), ("linux", "uefi", []), ("linux16", "", [])]
+)
+def test_linux16_needs_a_bios(command: str, kind: str, found: Told) -> None:
+    """In OVMF the machine hangs, also where GRUB can load the module."""
+    files = GrubFiles(memory_guest({CFG: f"menuentry x {{\n {command} /vmlinuz\n}}\n", "/vmlinuz": b"x"}), BlockTable())
+    menu = grub_menu(files, CFG, GrubProgram(kind, "x86_64", "debian"))
+    loader = Bootloader((menu,))
+    assert told(store({}, loader, Startup(menu, loader)).get(EntryVerdict).command) == found

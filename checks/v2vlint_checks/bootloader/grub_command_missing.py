@@ -23,9 +23,10 @@ class GrubCommandMissing(Rule):
 
     ## Why it matters
     `linux16` is for BIOS: GRUB for UEFI, shipped as one signed file (Red Hat, Debian, Ubuntu), has it neither built in nor in a module
-    folder. `linuxefi` is a distribution patch for UEFI. GRUB prints `error: can't find command` and loads nothing. Such a menu is left
-    behind when a guest's firmware was changed, or when the menu was generated for the other one, as virt-v2v does (issue 160). Regenerate
-    it with the guest's own grub-mkconfig while it runs with this firmware, or replace the command with `linux`.
+    folder; where it can be loaded, the kernel hangs, as it begins with routines of a BIOS. `linuxefi` is a distribution patch for UEFI.
+    GRUB prints `error: can't find command` and loads nothing. Such a menu is left behind when a guest's firmware was changed, or when the
+    menu was generated for the other one, as virt-v2v does (issue 160). Regenerate it with the guest's own grub-mkconfig while it runs
+    with this firmware, or replace the command with `linux`.
 
     ## References
     - GRUB: `grub-core/script/execute.c`, `grub_script_execute_cmdline`; Red Hat's module list is in `grub2.spec`.
@@ -35,7 +36,9 @@ class GrubCommandMissing(Rule):
     severity = Severity.ERROR
     stage = Stage.ENTRY
     since = "0.1"
-    predicts = (r"can't find command .?(?:linux|initrd)(?:16|efi)", r"[Uu]nknown command .?(?:linux|initrd)(?:16|efi)")
+    predicts = (
+        r"can't find command .?(?:linux|initrd|multiboot|chainloader)(?:16|efi|2)?", r"[Uu]nknown command .?(?:linux|initrd)(?:16|efi)?",
+    )  # fmt: skip
     examples = (
         Example({**_GUEST, _CFG: _ENTRY.format("linux16", "16")}, given=(_UEFI, _OS), flags=(f"{_CFG}:2",), severity=Severity.ERROR),
         Example({**_LISTED, "/boot/grub/grub.cfg": _ENTRY.format("linuxefi", "efi")}, given=(_BIOS,), flags=("/boot/grub/grub.cfg:2",)),
@@ -47,4 +50,6 @@ class GrubCommandMissing(Rule):
     def check(self, entry: EntryVerdict) -> Iterator[Finding]:
         for cause in entry.command:
             effect = "GRUB prints an error, loads no kernel, and waits at the console"
+            if not cause.about.unknown_command:
+                effect = "the machine hangs when GRUB starts the kernel"
             yield self.finding(cause.where, cause.reason, effect, severity=cause.severity)

@@ -40,11 +40,16 @@ def _rewritten(startup: Startup, converted: ConvertedMenu, fs: GuestFS) -> Itera
 
 
 def _command(startup: Startup) -> Iterator[Cause[BootEntry]]:
-    """The default entry has a command that this GRUB neither has nor can load."""
+    """The default entry has a command that this GRUB neither has nor can load, or one that cannot work with this firmware.
+
+    ``linux16`` runs the kernel's first code as a BIOS would; where GRUB for UEFI can load it, the machine hangs (observed in OVMF).
+    """
     entry = startup.default
     if entry is not None and entry.unknown_command:
         reason = f"the default entry uses {entry.unknown_command}, a command this GRUB does not have"
         yield fault(True, reason, entry.unknown_at or entry.where, entry)
+    elif entry is not None and entry.real_mode and startup.menu and startup.menu.firmware == "uefi":
+        yield fault(True, "the default entry uses linux16, whose kernel begins in a BIOS, which UEFI does not have", entry.where, entry)
 
 
 def another(starter: Starter, systems: Systems) -> Iterator[Cause[System]]:

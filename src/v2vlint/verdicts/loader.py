@@ -9,6 +9,7 @@ from v2vlint.facts.boot.efi import Efi, EfiImage, firmware_arch
 from v2vlint.facts.boot.entry import BootMenu
 from v2vlint.facts.boot.firmware import Firmware
 from v2vlint.facts.boot.secure_boot import SecureBoot
+from v2vlint.facts.boot.shim import fallback_names, second_stages
 from v2vlint.facts.boot.start import Startup
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.finding import Fate, Stage
@@ -37,10 +38,6 @@ def _menu(loader: Bootloader, startup: Startup) -> Iterator[Cause[None]]:
         yield Cause(Fate.PASS, f"{menu.loader} reads {menu.config.path}", menu.config)
 
 
-SECOND_STAGE = {"x64": "grubx64.efi", "ia32": "grubia32.efi", "aa64": "grubaa64.efi"}
-_SUFFIX = {"x86_64": "x64", "i386": "ia32", "aarch64": "aa64"}
-
-
 @dataclass(frozen=True, slots=True)
 class LonelyShim:
     """``fallback`` is shim, with neither its fallback program nor ``wanted`` beside it."""
@@ -53,18 +50,18 @@ def _shim(efi: Efi, firmware: Firmware, os: OsInfo, target: Target) -> Iterator[
     """shim in the fallback directory: it starts what is beside it."""
     if target.keeps_nvram or firmware.only != "uefi":
         return
-    fallback, suffix = efi.fallback(arch := firmware_arch(os.arch, target)), _SUFFIX.get(arch, "x64")
+    fallback = efi.fallback(arch := firmware_arch(os.arch, target))
     if fallback is None or fallback.kind != "shim":
         return
-    wanted = SECOND_STAGE[suffix]
-    if not {image.name for image in efi.of("boot")} & {f"fb{suffix}.efi", "fallback.efi", wanted}:
-        reason = f"{fallback.path} is shim, and neither fb{suffix}.efi nor {wanted} is beside it"
+    names, (wanted, *others) = fallback_names(arch), second_stages(fallback, arch)
+    if not {image.name for image in efi.of("boot")} & {*names, wanted, *others}:
+        reason = f"{fallback.path} is shim, and neither {names[0]} nor {wanted} is beside it"
         yield fault(True, reason, WholeFile(fallback.path), LonelyShim(fallback, wanted))
 
 
-def _signed(secure: SecureBoot, os: OsInfo) -> Iterator[Cause[str]]:
+def _signed(secure: SecureBoot) -> Iterator[Cause[str]]:
     """The program that shim starts, verified with shim's own certificate, the keys of the firmware, and SBAT generations."""
-    for image, by in secure.handed_on(_SUFFIX.get(os.arch, "x64")):
+    for image, by in secure.handed_on():
         program, shim, where = secure.of(image.path), secure.of(by.path), WholeFile(image.path)
         refusal = secure.by_shim(program, shim)
         if refusal is not None:

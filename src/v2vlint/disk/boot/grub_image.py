@@ -16,6 +16,7 @@ from v2vlint.model.errors import ImageError
 
 MAX_KERNEL = 8 << 20
 MAX_MODULES = 500
+MAX_SECTION = 4096
 _LOADED_AT = 0x8200  # GRUB_BOOT_MACHINE_KERNEL_ADDR, and the first sector
 _MAGIC = b"mimg"
 ELF, MEMDISK, CONFIG, PREFIX = range(4)
@@ -31,8 +32,8 @@ _ELF_HEADERS = {
     2: Fields("<", e_shoff=(0x28, "Q"), e_shnum=(0x3C, "H"), e_shstrndx=(0x3E, "H")),
 }
 _ELF_SECTIONS = {
-    1: (40, Fields("<", sh_name=(0, "I"), sh_offset=(16, "I"))),
-    2: (64, Fields("<", sh_name=(0, "I"), sh_offset=(24, "Q"))),
+    1: (40, Fields("<", sh_name=(0, "I"), sh_offset=(16, "I"), sh_size=(20, "I"))),
+    2: (64, Fields("<", sh_name=(0, "I"), sh_offset=(24, "Q"), sh_size=(32, "Q"))),
 }
 # As grub-mkimage compresses (compress_kernel_lzma() of util/mkimage.c).
 _LZMA = [{"id": lzma.FILTER_LZMA1, "lc": 3, "lp": 0, "pb": 2, "dict_size": 1 << 16}]
@@ -109,17 +110,28 @@ def _text(content: bytes) -> str:
 
 
 def module_name(module: bytes) -> str:
-    """A module's name, from the section ``.modname`` of its ELF file; empty when ``data`` is not a module."""
+    """A module's name, from the section ``.modname`` of its ELF file; empty when ``module`` is not one."""
+    found = _section(module, b".modname")
+    return found.split(b"\0", 1)[0].decode("ascii", "replace") if found else ""
+
+
+def module_needs(module: bytes) -> tuple[str, ...]:
+    """The modules that GRUB loads before this one, from its section ``.moddeps``."""
+    return tuple(name.decode("ascii", "replace") for name in (_section(module, b".moddeps") or b"").split(b"\0") if name)
+
+
+def _section(module: bytes, wanted: bytes) -> bytes | None:
+    """The first kilobytes of a section of an ELF file; None when there is none."""
     layout = _ELF_HEADERS.get(module[4]) if module[:4] == b"\x7fELF" and len(module) > 64 else None
     if layout is None:
-        return ""
+        return None
     size, section = _ELF_SECTIONS[module[4]]
     try:
         head = layout.read(module)
         sections = [section.read(module, head["e_shoff"] + number * size) for number in range(min(head["e_shnum"], 256))]
         start = sections[head["e_shstrndx"]]["sh_offset"]
-        places = ((one["sh_name"], one["sh_offset"]) for one in sections)
-        found = next((at for name, at in places if module[start + name : start + name + 9] == b".modname\0"), None)
     except (struct.error, IndexError):
-        return ""
-    return "" if found is None else module[found : found + 64].split(b"\0", 1)[0].decode("ascii", "replace")
+        return None
+    end = len(wanted) + 1
+    found = next((one for one in sections if module[(at := start + one["sh_name"]) : at + end] == wanted + b"\0"), None)
+    return None if found is None else module[found["sh_offset"] :][: min(found["sh_size"], MAX_SECTION)]

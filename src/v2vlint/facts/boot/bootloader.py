@@ -22,6 +22,7 @@ from v2vlint.facts.boot.grub.legacy import legacy_menu
 from v2vlint.facts.boot.grub.program import GrubProgram
 from v2vlint.facts.boot.limine import limine_menu
 from v2vlint.facts.boot.refind import refind_menu
+from v2vlint.facts.boot.shim import handed_on
 from v2vlint.facts.boot.systemd_boot import grub_bls_menu, stub_entry, systemd_boot_menu, unified_image
 from v2vlint.facts.registry import FactStore, provides
 from v2vlint.facts.syntax.caseless import find_case
@@ -42,6 +43,7 @@ NOT_READ = {
 """Boot loaders whose configuration is not read, and what they are called."""
 _UNREAD = {"refind": "which has no stanza, and no kernel where it would look"}
 _ON_ESP = ("refind", "limine", "elilo")
+_DIRECT = ("uki", "linux")
 _READ_ON_ESP = ("syslinux", "limine", "refind")
 _SYSLINUX_FOLDERS = ("boot/syslinux", "syslinux", "")
 _VENDORS = {"rhel": "redhat", "ol": "redhat", "almalinux": "almalinux", "rocky": "rocky", "opensuse-leap": "opensuse", "sles": "sles"}
@@ -224,7 +226,7 @@ class _Finder:
             return None
         if kind == "systemd-boot":
             return systemd_boot_menu(self.fs, self.efi.mount, boot_mounts(self.fs, self.files.blocks))
-        if kind in ("uki", "linux") and (menu := self._direct()):
+        if kind in _DIRECT and (menu := self._direct()):
             return menu
         return self._uefi_grub() or self._extlinux("uefi")
 
@@ -234,11 +236,20 @@ class _Finder:
         wide = self.efi.fallback("x86_64") if self.os.arch == "i386" else None
         return wide or self.efi.fallback(self.os.arch)
 
-    def _first_program(self) -> str:
+    @property
+    def _started(self) -> EfiImage | None:
+        """The program that comes up at the fallback path, or that shim starts there in the end; None when that is not known."""
         fallback = self._fallback
+        if fallback is None or fallback.kind != "shim":
+            return fallback
+        handed = [image for image, _shim in handed_on(self.fs, self.efi, fallback, self.os.arch)]
+        return handed[-1] if handed and handed[-1].kind != "fallback" else None
+
+    def _first_program(self) -> str:
+        started = self._started
         kinds = {image.kind for image in self.efi.images}
-        if fallback and fallback.kind in ("systemd-boot", "uki", "linux", "grub", "syslinux", *_ON_ESP):
-            return fallback.kind
+        if started and started.kind in ("systemd-boot", "uki", "linux", "grub", "syslinux", *_ON_ESP):
+            return started.kind
         # Only NVRAM names the program then; the commonest loader is assumed.
         return next((kind for kind in ("grub", "systemd-boot", "uki", "linux", "syslinux", *_ON_ESP) if kind in kinds), "")
 
@@ -249,8 +260,9 @@ class _Finder:
         return kind if kind in _ON_ESP else ""
 
     def _direct(self) -> BootMenu | None:
-        fallback = self._fallback
-        path = fallback.path if fallback else next(i.path for i in self.efi.images if i.kind in ("uki", "linux"))
+        started = self._started
+        direct = started if started and started.kind in _DIRECT else next(one for one in self.efi.images if one.kind in _DIRECT)
+        path = direct.path
         found = unified_image(self.fs, path)
         if found is None:
             entry, reason = stub_entry(path), "the firmware starts this kernel, with the arguments that are compiled into it"
@@ -284,8 +296,8 @@ class _Finder:
     def _small_loader(self, kind: str) -> BootMenu | None:
         if kind == "syslinux":
             return self._syslinux()
-        fallback = self._fallback
-        image = fallback if fallback and fallback.kind == kind else next(one for one in self.efi.images if one.kind == kind)
+        started = self._started
+        image = started if started and started.kind == kind else next(one for one in self.efi.images if one.kind == kind)
         if kind == "limine":
             return limine_menu(self.files, image.folder, self.efi.mount, "uefi")
         others = tuple(one.path for one in self.efi.images if one.kind not in (kind, "unknown", "mok-manager", "fallback"))
@@ -294,8 +306,8 @@ class _Finder:
 
     def _syslinux(self) -> BootMenu:
         """SYSLINUX for EFI, in its search order (observed with version 6.04 in OVMF). It reads its own partition only."""
-        fallback = self._fallback
-        image = fallback if fallback and fallback.kind == "syslinux" else next(one for one in self.efi.images if one.kind == "syslinux")
+        started = self._started
+        image = started if started and started.kind == "syslinux" else next(one for one in self.efi.images if one.kind == "syslinux")
         names = ("extlinux.conf", f"sysl{image.machine or 'x64'}.cfg", "syslinux.cfg")
         top = self.efi.mount.rstrip("/")
         for folder in (image.folder, *(found for name in _SYSLINUX_FOLDERS if (found := find_case(self.fs, top or "/", name)))):
@@ -319,10 +331,12 @@ class _Finder:
 
     def _grub_image(self) -> EfiImage | None:
         """The GRUB that is the fallback program, or that shim starts from its own folder, else that in the distribution's folder."""
-        fallback = self._fallback
-        if fallback and fallback.kind == "grub":
-            return fallback
-        boot = self.efi.of("boot")
+        started, fallback = self._started, self._fallback
+        if started and started.kind == "grub":
+            return started
+        # The fallback program beside shim never starts what else is in its own folder.
+        by_vendor = fallback is not None and fallback.kind == "shim" and any(one.kind == "fallback" for one in self.efi.of("boot"))
+        boot = () if by_vendor else self.efi.of("boot")
         order = sorted(self.efi.images, key=lambda image: (image not in boot, not self._is_own(image.path), image.path))
         return next((image for kind in ("grub", "shim") for image in order if image.kind == kind), None)
 

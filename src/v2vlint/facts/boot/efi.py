@@ -5,10 +5,11 @@ Entries in the firmware's NVRAM are not on the disks and not known here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from v2vlint.facts.boot.pe import PeImage, pe_defect, read_pe
+from v2vlint.facts.boot.pe import PeImage, pe_defect, read_pe, read_section
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.caseless import find_case, lower_names
 from v2vlint.guest.fs import GuestFS
@@ -25,6 +26,7 @@ FALLBACKS = {"x86_64": "bootx64.efi", "i386": "bootia32.efi", "aarch64": "bootaa
 MAX_IMAGES = 100
 MAX_SCAN = 4 << 20
 _DOS_HEADER = 64
+_DEFAULT_LOADER = re.compile(rb"\\\0((?:g\0r\0u\0b\0)(?:[a-z0-9]\0){0,8}\.\0e\0f\0i\0)\0\0")
 _EFI_SUBSYSTEMS = (10, 11, 12)
 
 _BY_CONTENT = (
@@ -52,6 +54,7 @@ class EfiImage:
 
     ``machine`` is the architecture suffix in its header (``x64``, ``ia32``, ``aa64``) or empty. ``problem`` says why no firmware can load
     it, to be read on from its path: it is empty, random bytes, cut short, for another processor or not for EFI. ``legacy``: GRUB 0.97.
+    ``starts`` is the file that a shim is built to start from its own folder, in lower case; empty when that is not known.
     """
 
     path: str
@@ -60,6 +63,7 @@ class EfiImage:
     size: int
     problem: str = ""
     legacy: bool = False
+    starts: str = ""
 
     @property
     def name(self) -> str:
@@ -70,6 +74,11 @@ class EfiImage:
     def folder(self) -> str:
         """The directory it is in, as a guest path."""
         return self.path.rsplit("/", 1)[0]
+
+    @property
+    def vendor(self) -> str:
+        """The name of that directory."""
+        return self.folder.rsplit("/", 1)[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,14 +196,15 @@ def _image(fs: GuestFS, path: str) -> EfiImage:
     assert stream
     try:
         header = read_pe(stream)
-        kind = _by_sections(header) or _by_name(path) or _by_content(stream)
+        kind = _by_sections(header, stream) or _by_name(path) or _by_content(stream)
         problem = _problem(stream, stat.size) or _foreign(path, header)
         legacy = kind == "grub" and _is_legacy(header, stream)
+        starts = _second_stage(stream) if kind == "shim" else ""
     except (FactUnavailable, MemoryError):
         raise
     except Exception as error:
         raise FactUnavailable(WholeFile(path), f"cannot be read: {error}") from error
-    return EfiImage(path, kind, header.machine if header else "", stat.size, problem, legacy)
+    return EfiImage(path, kind, header.machine if header else "", stat.size, problem, legacy, starts)
 
 
 def _problem(stream: BinaryIO, size: int) -> str:
@@ -228,10 +238,23 @@ def _is_legacy(header: PeImage | None, stream: BinaryIO) -> bool:
     return b"0.97" in scanned and b"GNU GRUB  version" in scanned
 
 
-def _by_sections(header: PeImage | None) -> str:
-    if header and header.section(".linux"):
+def _by_sections(header: PeImage | None, stream: BinaryIO) -> str:
+    if header is None:
+        return ""
+    if header.section(".linux"):
         return "uki"
-    return "grub" if header and header.section("mods") else ""
+    # sdbootutil installs systemd-boot as grub.efi, the name under which shim starts it.
+    mark = header.section(".sdmagic")
+    if mark and b"systemd-boot" in read_section(stream, mark):
+        return "systemd-boot"
+    return "grub" if header.section("mods") else ""
+
+
+def _second_stage(stream: BinaryIO) -> str:
+    """DEFAULT_LOADER of a shim, which is a path from its own folder: ``grubx64.efi``, SUSE's ``grub.efi``."""
+    stream.seek(0)
+    found = _DEFAULT_LOADER.search(stream.read(MAX_SCAN))
+    return found[1].decode("utf-16-le").lower() if found else ""
 
 
 def _by_name(path: str) -> str:

@@ -25,7 +25,8 @@ class BootEntry:
     ``position`` GRUB's number (``0``, ``1>2``). A ``foreign`` entry boots another operating system's filesystem. A ``conditional`` entry
     exists only under a condition that cannot be determined from the disks. ``uki`` are the sections of a unified kernel image; then
     ``kernel`` is that image and its initrd is the section ``.initrd``. ``unknown_command`` is a command of the entry that the loader does
-    not have, at ``unknown_at``. ``goes_on`` says that the loader starts the kernel without any initramfs when one of them is missing.
+    not have, at ``unknown_at``. ``real_mode``: the kernel begins with its code for a BIOS (GRUB's ``linux16``).
+    ``goes_on`` says that the loader starts the kernel without any initramfs when one of them is missing.
     """
 
     title: str
@@ -47,6 +48,7 @@ class BootEntry:
     unknown_command: str = ""
     unknown_at: Span | None = None
     goes_on: bool = False
+    real_mode: bool = False
 
     def arg(self, name: str) -> KernelArg | None:
         """The effective (last) kernel argument ``name``."""

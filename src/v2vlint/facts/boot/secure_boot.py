@@ -14,6 +14,7 @@ from v2vlint.facts.boot.authenticode import Certificate, PeSignature, certificat
 from v2vlint.facts.boot.efi import Efi, EfiImage, firmware_arch
 from v2vlint.facts.boot.pe import PeImage, read_pe
 from v2vlint.facts.boot.sbat import PUBLISHED, automatic_level, generations, revoked
+from v2vlint.facts.boot.shim import handed_on
 from v2vlint.facts.boot.start import ChosenFirmware
 from v2vlint.facts.registry import FactStore, provides
 from v2vlint.guest.fs import GuestFS
@@ -72,6 +73,7 @@ class SecureBoot:
     first: EfiImage | None = None
     keeps: bool = False
     efi: Efi = Efi()
+    arch: str = ""
     _fs: GuestFS | None = field(default=None, repr=False, compare=False)
     _known: dict[str, Program] = field(default_factory=dict, repr=False, compare=False)
 
@@ -123,24 +125,10 @@ class SecureBoot:
         found = revoked(program.sbat, PUBLISHED) if program.sbat else None
         return str(found) if found else ""
 
-    def handed_on(self, arch_suffix: str) -> Iterator[tuple[EfiImage, EfiImage]]:
+    def handed_on(self) -> Iterator[tuple[EfiImage, EfiImage]]:
         """The programs started through shim, each with the shim that has to accept it, in order."""
-        shim = self.first
-        if shim is None or shim.kind != "shim":
-            return
-        beside = {image.name: image for image in self.efi.of("boot")}
-        # From \EFI\BOOT, shim starts fallback if it is there (should_use_fallback), which starts the vendor's own shim.
-        again = beside.get(f"fb{arch_suffix}.efi") or beside.get("fallback.efi")
-        if again is None:
-            if (second := beside.get(f"grub{arch_suffix}.efi")) is not None:
-                yield second, shim
-            return
-        yield again, shim
-        for vendor in self.efi.vendors:
-            kinds = {image.kind: image for image in reversed(self.efi.of(vendor))}
-            if {"shim", "grub"} <= kinds.keys():
-                yield kinds["grub"], kinds["shim"]
-                return
+        if self.first is not None and self.first.kind == "shim":
+            yield from handed_on(self._fs, self.efi, self.first, self.arch)
 
 
 def _unsigned(program: Program) -> SecureBootRefusal | None:
@@ -196,4 +184,4 @@ def find_secure_boot(
         return SecureBoot()
     efi = store.get(Efi)
     first = None if target.keeps_nvram else efi.fallback(firmware_arch(os.arch, target))
-    return SecureBoot(keys, bool(target.secure_boot), first, target.keeps_nvram, efi, fs)
+    return SecureBoot(keys, bool(target.secure_boot), first, target.keeps_nvram, efi, os.arch, fs)

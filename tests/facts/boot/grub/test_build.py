@@ -15,9 +15,13 @@ from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.samples.memory import MemoryFileSystem, memory_guest
 
-needs_grub = pytest.mark.skipif(not Path("/usr/lib/grub/x86_64-efi").is_dir(), reason="needs grub-efi-amd64-bin")
+MODULES = Path("/usr/lib/grub/x86_64-efi")
+needs_grub = pytest.mark.skipif(not MODULES.is_dir(), reason="needs grub-efi-amd64-bin")
+PLAIN = "menuentry x {\n linux /vmlinuz root=UUID=aaaa\n initrd /initrd\n}\n"
+ASKED = "if insmod gone; then l=linux16; else l=linux; fi\n" + PLAIN.replace("linux /", "$l /")
 ENTRY = "menuentry x {\n linux16 /vmlinuz root=UUID=aaaa\n initrd16 /initrd\n}\n"
 FOLDER = "/boot/grub/x86_64-efi"
+BASE = ("normal", "part_gpt", "fat")
 BLOCKS = BlockTable(
     (
         BlockDevice("disk1", "disk", 1 << 30, 0, details=(("pt", "gpt"),)),
@@ -32,7 +36,7 @@ def made(folder: Path, *modules: str, prefix: str = "/EFI/debian", config: str =
     output, load = folder / "grub.efi", folder / "load.cfg"
     load.write_text(config)
     more = [*(("-c", load) if config else ()), *(("-m", memdisk) if memdisk else ())]
-    subprocess.run(["grub-mkimage", "-O", "x86_64-efi", *more, "-p", prefix, "-o", output, "normal", "part_gpt", *modules], check=True)
+    subprocess.run(["grub-mkimage", "-O", "x86_64-efi", *more, "-p", prefix, "-o", output, *BASE, *modules], check=True)
     return output.read_bytes()
 
 
@@ -75,25 +79,69 @@ def test_what_is_inside_is_read(tmp_path: Path) -> None:
     assert (build.prefix, build.config) == ("/EFI/debian", "set x=y\n")
 
 
+def loadable(
+    *names: str, listed: str | None = "linux: linux\ninitrd: linux\nlinux16: linux16\ninitrd16: linux16\n"
+) -> dict[str, str | bytes]:
+    """A folder with these modules of Debian's, and the list of the commands."""
+    files: dict[str, str | bytes] = {f"{FOLDER}/{name}.mod": (MODULES / f"{name}.mod").read_bytes() for name in names}
+    return files | ({} if listed is None else {f"{FOLDER}/command.lst": listed})
+
+
+ALL = ("linux", "linux16", "boot", "mmap", "relocator", "video", "acpi", "lsefi", "tpm", "smbios")
+
+
 @needs_grub
 @pytest.mark.parametrize(
-    ("modules", "folder", "unknown"),
+    ("modules", "folder", "menu", "unknown"),
     [
-        (("linux", "ext2"), {}, "linux16"),
-        (("linux16", "ext2"), {}, ""),
-        (
-            ("linux", "ext2"),
-            {"/boot/grub/x86_64-efi/linux16.mod": "", "/boot/grub/x86_64-efi/command.lst": "linux16: linux16\ninitrd16: linux16\n"},
-            "",
-        ),
-        (("linux", "ext2"), {"/boot/grub/x86_64-efi/linux16.mod": "", "/boot/grub/x86_64-efi/command.lst": "*linux: linux\n"}, "linux16"),
-        (("linux", "ext2"), {"/boot/grub/i386-pc/linux16.mod": ""}, "linux16"),
+        (("linux",), {}, ENTRY, "linux16"),
+        (("linux16",), {}, ENTRY, ""),
+        (("linux",), loadable(*ALL), ENTRY, ""),
+        (("linux",), loadable(*ALL, listed="*linux: linux\n"), ENTRY, "linux16"),
+        ((), loadable(*ALL, listed=None), PLAIN, "linux"),
+        ((), loadable(*ALL, listed=""), PLAIN, "linux"),
+        ((), loadable(*ALL, listed=None), f"insmod linux\n{PLAIN}", ""),
+        ((), loadable(*ALL), f"insmod gone\n{PLAIN}", ""),
+        ((), loadable(*ALL), ASKED, ""),
+        (("linux",), loadable(*ALL, listed=""), ASKED, "linux16"),
+        ((), loadable("linux", "boot"), PLAIN, "linux"),
+        ((), loadable(*ALL) | {f"{FOLDER}/relocator.mod": b""}, PLAIN, "linux"),
+        ((), {"/boot/grub/i386-pc/linux16.mod": (MODULES / "linux16.mod").read_bytes()}, ENTRY, "linux16"),
+        (("linux",), {}, PLAIN.replace("linux /", "multiboot2 /xen\n module2 /"), "multiboot2"),
+        (("linux",), {}, PLAIN.replace("initrd /", "initrd16 /"), ""),
+        (("linux",), {}, PLAIN.replace(" initrd /", " linux16 /x\n initrd /"), ""),
+        (("linux",), {}, PLAIN.replace(" linux /", " linux16 /x\n linux /"), ""),
     ],
-    ids=["not there", "built in", "loaded", "not listed", "of the other platform"],
+    ids=[
+        "not there", "built in", "loaded", "not listed", "no list", "an empty list", "no list, but asked for", "a module that is not there",
+        "insmod succeeds", "insmod succeeds for what is not there", "what it needs is not there", "what it needs is empty",
+        "of the other platform", "Xen", "only the initramfs", "the second kernel", "the first kernel",
+    ],
+)  # fmt: skip
+def test_a_command_is_built_in_or_loaded(
+    tmp_path: Path, modules: tuple[str, ...], folder: dict[str, str | bytes], menu: str, unknown: str
+) -> None:
+    """As Debian's GRUB 2.06 does in OVMF."""
+    program = made(tmp_path, *modules, "ext2", "search_fs_uuid", "test", config="search.fs_uuid aaaa root\nset prefix=($root)/boot/grub\n")
+    found = started(program, {}, {"/boot/grub/grub.cfg": menu, "/vmlinuz": b"k", **folder})
+    assert found[:2] == ("", unknown)
+
+
+@needs_grub
+@pytest.mark.parametrize(
+    ("modules", "folder", "stops"),
+    [
+        (("ext2", "linux", "normal"), {}, ""),
+        (("linux", "normal"), {}, "no module for ext4"),
+        (("ext2", "linux"), {}, "no module normal"),
+    ],
 )
-def test_a_command_is_built_in_or_loaded(tmp_path: Path, modules: tuple[str, ...], folder: dict[str, str | bytes], unknown: str) -> None:
-    program = made(tmp_path, *modules, config="search.fs_uuid aaaa root\nset prefix=($root)/boot/grub\n")
-    assert started(program, {}, {"/boot/grub/grub.cfg": ENTRY, "/vmlinuz": b"k", **folder}) == ("", unknown, "/vmlinuz")
+def test_what_keeps_grub_from_its_own_files(tmp_path: Path, modules: tuple[str, ...], folder: dict[str, str | bytes], stops: str) -> None:
+    output = tmp_path / "g.efi"
+    subprocess.run(["grub-mkimage", "-O", "x86_64-efi", "-p", "(,gpt2)/boot/grub", "-o", output, "part_gpt", *modules], check=True)
+    found = started(output.read_bytes(), {}, {"/boot/grub/grub.cfg": PLAIN, "/vmlinuz": b"k", **folder})
+    assert stops in found[0]
+    assert bool(stops) is bool(found[0])
 
 
 @needs_grub
@@ -111,7 +159,7 @@ def test_the_configuration_is_that_of_the_prefix_and_no_other(tmp_path: Path) ->
         "/EFI/debian/grub.cfg": "search --fs-uuid --set=dev dead\nset prefix=($dev)/boot/grub\nconfigfile $prefix/grub.cfg\n"
     }
     assert started(monolith, unset, menu)[0] == "no disk has the uuid dead and there is no ()/boot/grub/grub.cfg"
-    assert started(made(tmp_path, "linux16", prefix="(,gpt2)/boot/grub"), stale, menu) == ("", "", "/vmlinuz")
+    assert started(made(tmp_path, "linux16", "ext2", prefix="(,gpt2)/boot/grub"), stale, menu) == ("", "", "/vmlinuz")
     assert started(made(tmp_path, "linux16", prefix=""), {}, menu)[0]
 
 

@@ -160,7 +160,8 @@ def test_any_words_are_survived(words: list[str]) -> None:
 def test_what_a_command_leaves_behind(text: str, value: str | None) -> None:
     """A command that GRUB does not have succeeds, and comes before a function of its name where it has it (seen with grub-emu)."""
     files = GrubFiles(GuestFS({"/": MemoryFileSystem({})}), BlockTable((BlockDevice("disk1", "disk", 1, 0),)))
-    shell = new_shell(files, {}, lambda _shell, name: name in COMMANDS)
+    shell = new_shell(files, {})
+    shell.has = lambda _shell, name: name in COMMANDS
     shell.execute(GuestText("/grub.cfg", text))
     found = shell.env.get("a", Located())
     assert (found.text if found else found if found is None else "") == value

@@ -16,7 +16,8 @@ from v2vlint.facts.boot.grub.build import GrubBuild
 from v2vlint.facts.boot.grub.commands import new_shell
 from v2vlint.facts.boot.grub.files import GrubFiles, GuestPath
 from v2vlint.facts.boot.grub.program import GrubProgram, start
-from v2vlint.facts.boot.grub.shell import MAX_STEPS, Boot, Environment, Field, GrubShell, MenuItem
+from v2vlint.facts.boot.grub.shell import MAX_STEPS, Environment, GrubShell
+from v2vlint.facts.boot.grub.values import Boot, Field, MenuItem
 from v2vlint.facts.syntax.located import Located, join, literal
 from v2vlint.guest.text import GuestText
 from v2vlint.model.dataclass import dataclass
@@ -43,7 +44,7 @@ _MAX_INT = 1 << 31
 class _Node:
     """An item of the menu. A submenu has ``children``, and ``chosen`` is its own default, if it sets one.
 
-    ``fails``: its kernel certainly does not exist.
+    ``fails``: its kernel certainly does not exist, or this GRUB lacks the command that loads it.
     """
 
     item: MenuItem
@@ -58,7 +59,7 @@ def grub_menu(files: GrubFiles, path: str, program: GrubProgram) -> BootMenu:
 
     FactUnavailable when the script takes too long to evaluate.
     """
-    shell = new_shell(files, _always(program), program.has)
+    shell = new_shell(files, _always(program), program)
     folder, device = files.inside(path).rsplit("/", 1)[0], files.device_of(path)
     shell.env.update(
         prefix=Located(f"({device}){folder}"), config_directory=Located(f"({device}){folder}"), root=Located(device), cmdpath=None
@@ -71,17 +72,25 @@ def grub_menu(files: GrubFiles, path: str, program: GrubProgram) -> BootMenu:
 def grub_program_menu(files: GrubFiles, program: GrubProgram, build: GrubBuild) -> BootMenu:
     """The menu of an EFI program: its embedded configuration, then the one in the folder that it uses as its prefix."""
     files = dataclasses.replace(files, memory=build.memory)
-    shell = new_shell(files, _always(program) | start(program, build, files), program.has)
+    shell = new_shell(files, _always(program) | start(program, build, files), program)
     shell.config, shell.exported = program.path, set(shell.env)
     shell.execute(GuestText(program.path, build.config))
     # `exit` ends GRUB itself (grub-core/commands/minicmd.c); anything else only ends the script.
     if not shell.normal and shell.leave != "exit":
-        place = shell.locate(f"{shell.value('prefix')}/grub.cfg")
-        shell.config = place.path if place.exists else shell.config
-        shell.set("config_directory", shell.value("prefix"))
-        shell.leave = ""
-        shell.source(place)
+        _go_on(shell, program)
     return _menu(shell, program)
+
+
+def _go_on(shell: GrubShell, program: GrubProgram) -> None:
+    """GRUB's normal mode, with the configuration at its prefix."""
+    if blind := program.blind(shell):
+        shell.lost.append(blind)
+        return
+    place = shell.locate(f"{shell.value('prefix')}/grub.cfg")
+    shell.config = place.path if place.exists else shell.config
+    shell.set("config_directory", shell.value("prefix"))
+    shell.leave = ""
+    shell.source(place)
 
 
 def _menu(shell: GrubShell, program: GrubProgram) -> BootMenu:
@@ -136,7 +145,8 @@ def _node(shell: GrubShell, item: MenuItem, position: str, depth: int) -> _Node:
         return _Node(item, None, children, own)
     entry = _entry(inner, item, inner.boot, position)
     place = inner.boot.kernel_path
-    return _Node(item, entry, fails=place is not None and place.certain and not place.exists and not entry.chainload)
+    gone = place is not None and place.certain and not place.exists and not entry.chainload
+    return _Node(item, entry, fails=gone or bool(entry.unknown_command))
 
 
 def _entries(node: _Node) -> list[BootEntry]:
@@ -165,6 +175,7 @@ def _entry(shell: GrubShell, item: MenuItem, boot: Boot, position: str) -> BootE
         chainload=boot.chainload,
         unknown_command=boot.unknown[0] if boot.unknown else "",
         unknown_at=boot.unknown[1] if boot.unknown else None,
+        real_mode=boot.real_mode,
     )
 
 
@@ -229,9 +240,9 @@ def _default(shell: GrubShell, nodes: Sequence[_Node]) -> tuple[BootEntry | None
     fallback = shell.value("fallback").split()[:MAX_FALLBACKS] if not shell.is_unknown("fallback") else []
     while node is not None and node.fails and fallback:
         word = fallback.pop(0)
-        other = _chosen(shell, nodes, [word], f"{reason} has no kernel, and fallback={word}")[0] if _names(shell, nodes, word) else None
+        other = _chosen(shell, nodes, [word], f"{reason} does not start, and fallback={word}")[0] if _names(shell, nodes, word) else None
         if other is not None and not other.fails:
-            return other.entry, f"{reason} has no kernel, and fallback={word}"
+            return other.entry, f"{reason} does not start, and fallback={word}"
     return node.entry if node else None, reason
 
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from v2vlint.facts.boot.bls import bls_folder, grub_order
 from v2vlint.facts.boot.grub.env import read_grubenv
 from v2vlint.facts.boot.grub.files import UNKNOWN, GrubFiles, GuestPath
+from v2vlint.facts.boot.grub.program import GrubProgram
 from v2vlint.facts.boot.grub.script import Command, Literal
-from v2vlint.facts.boot.grub.shell import MAX_ENTRIES, Boot, Environment, Field, GrubShell, Handler, MenuItem
+from v2vlint.facts.boot.grub.shell import MAX_ENTRIES, Environment, GrubShell, Handler
 from v2vlint.facts.boot.grub.test_command import evaluate
+from v2vlint.facts.boot.grub.values import Boot, Field, MenuItem
 from v2vlint.facts.syntax.located import Located, join
 
 
-def new_shell(files: GrubFiles, env: Environment, has: Callable[[GrubShell, str], bool | None] = lambda _shell, _name: None) -> GrubShell:
+def new_shell(files: GrubFiles, env: Environment, program: GrubProgram | None = None) -> GrubShell:
     """A shell with GRUB's commands and these variables."""
-    return GrubShell(files, env, COMMANDS, has)
+    return GrubShell(files, env, COMMANDS, program.has, program.insert) if program else GrubShell(files, env, COMMANDS)
 
 
 def _set(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool:
@@ -173,6 +175,7 @@ def _configfile(shell: GrubShell, place: GuestPath, name: str) -> bool:
         inner.config = place.path
         inner.set("config_directory", name.rpartition("/")[0])
     inner.source(place)
+    shell.inserted |= inner.inserted
     shell.steps, shell.doubts, shell.boot, shell.normal = inner.steps, inner.doubts, inner.boot, True
     shell.malformed.extend(inner.malformed)
     shell.config = inner.config if found else shell.config
@@ -227,6 +230,12 @@ def _linux(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool:
     return bool(args)
 
 
+def _linux16(shell: GrubShell, args: Sequence[Field], command: Command) -> bool:
+    found = _linux(shell, args, command)
+    shell.boot.real_mode = found
+    return found
+
+
 def _kernel(shell: GrubShell, args: Sequence[Field]) -> None:
     shell.boot.kernel = args[0].text
     shell.boot.args = tuple(arg.text for arg in args[1:])
@@ -249,7 +258,7 @@ def _initrd(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool:
 
 
 def _multiboot(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool:
-    shell.boot = Boot(xen=bool(args))
+    shell.boot = Boot(xen=bool(args), unknown=shell.boot.unknown)
     return True
 
 
@@ -285,8 +294,11 @@ def _forget(shell: GrubShell, args: Sequence[Field], _command: Command) -> None:
             shell.env[target.rpartition(":")[2]] = None  # `regexp --set 1:name` numbers its groups
 
 
-def _insmod(_shell: GrubShell, _args: Sequence[Field], _command: Command) -> None:
-    """Succeeds: whether the module exists is not checked."""
+def _insmod(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool:
+    """Succeeds with a name even if there is no such module (observed in OVMF)."""
+    if args and args[0].known:
+        shell.insert(shell, args[0].text.text)
+    return bool(args)
 
 
 def _succeed(_shell: GrubShell, _args: Sequence[Field], _command: Command) -> bool:
@@ -301,7 +313,7 @@ COMMANDS: dict[str, Handler] = {
     "set": _set, "unset": _unset, "test": _test, "[": _test, "load_env": _load_env, "true": _succeed, "false": _fail,
     "search": _search, "search.fs_uuid": _search, "search.fs_label": _search, "search.file": _search,
     "source": _source, ".": _source, "configfile": _source, "normal": _source, "menuentry": _define, "submenu": _define,
-    "linux": _linux, "linux16": _linux, "linuxefi": _linux, "initrd": _initrd, "initrd16": _initrd, "initrdefi": _initrd,
+    "linux": _linux, "linux16": _linux16, "linuxefi": _linux, "initrd": _initrd, "initrd16": _initrd, "initrdefi": _initrd,
     "multiboot": _multiboot, "multiboot2": _multiboot, "module": _module, "module2": _module, "xen_hypervisor": _multiboot,
     "xen_module": _module, "blscfg": _blscfg, "bls_import": _blscfg, "chainloader": _chainload, "boot": _boot,
     "regexp": _forget, "probe": _forget, "smbios": _forget, "rdmsr": _forget,

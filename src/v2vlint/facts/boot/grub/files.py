@@ -106,6 +106,12 @@ class GrubFiles:
             return GuestPath(f"({device}){path}", exists=False)
         return self._guessed(device, path)
 
+    def kind_at(self, name: str, root: str) -> str:
+        """The type of the filesystem that a path of GRUB is on; empty when it is not known."""
+        match = _DEVICE.fullmatch(name)
+        volume = self._volume(match[1] if match else root)
+        return volume.system.type if volume else ""
+
     def text(self, place: GuestPath) -> GuestText | None:
         """The content of a configuration file; None when it does not exist, or the guest does not mount its place."""
         if place.path.startswith("(memdisk)"):

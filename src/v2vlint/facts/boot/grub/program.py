@@ -6,6 +6,7 @@ names the module of each command).
 
 from __future__ import annotations
 
+from v2vlint.disk.boot.grub_image import module_name, module_needs
 from v2vlint.facts.boot.grub.build import MODULES, GrubBuild
 from v2vlint.facts.boot.grub.files import GrubFiles
 from v2vlint.facts.boot.grub.shell import Environment, GrubShell
@@ -13,6 +14,12 @@ from v2vlint.facts.syntax.located import Located
 from v2vlint.guest.text import GuestText
 from v2vlint.model.dataclass import dataclass
 
+DRIVERS = {
+    "ext2": "ext2", "ext3": "ext2", "ext4": "ext2", "vfat": "fat", "xfs": "xfs", "btrfs": "btrfs", "f2fs": "f2fs", "squashfs": "squash4",
+}  # fmt: skip
+"""The modules that read filesystems, by what blkid calls those."""
+MAX_MODULE = 4 << 20
+MAX_LOADED = 1_000
 _FOLDERS = {"x86_64": "x86_64-efi", "i386": "i386-efi", "aarch64": "arm64-efi", "": "x86_64-efi"}
 # Red Hat's and Fedora's UEFI program is one file whose modules are listed in grub2.spec; linux16 and initrd16 are for BIOS.
 # The patch that adds linuxefi and initrdefi is for UEFI, in every distribution that has it.
@@ -47,17 +54,61 @@ class GrubProgram:
         commands, families = _NEVER.get(self.firmware, (frozenset(), None))
         return command in commands and (families is None or self.family in families)
 
+    def insert(self, shell: GrubShell, module: str) -> None:
+        """``insmod``, which succeeds even without the module (``grub_mini_cmd_insmod`` of kern/corecmd.c)."""
+        name = module.rpartition("/")[2].removesuffix(".mod")
+        if self._loads(shell, name) is not False:
+            shell.inserted.add(name)
+
+    def blind(self, shell: GrubShell) -> str:
+        """Why the program cannot read the configuration at its prefix; empty when it can, or when that is not known."""
+        if self.build is None:
+            return ""
+        kind = shell.files.kind_at(shell.value("prefix"), shell.value("root"))
+        driver = DRIVERS.get(kind, "")
+        if driver and driver not in self.build.modules:
+            return f"{self.path} has no module for {kind}, and its files are on one"
+        return f"{self.path} has no module normal, nor finds one" if self._loads(shell, "normal") is False else ""
+
     def _loadable(self, shell: GrubShell, command: str) -> bool | None:
-        folder = "i386-pc" if self.firmware == "bios" else _FOLDERS.get(self.arch, "")
-        prefix = shell.value("prefix")
-        place = shell.files.locate(f"{prefix}/{folder}", shell.value("root")) if prefix and folder else None
+        folder = self._folder(shell)
+        place = shell.files.locate(folder, shell.value("root")) if folder else None
         if place is None or not place.certain:
             return None
+        if MODULES[command] in shell.inserted:
+            return True
         if not place.exists:
             return False
-        listed = shell.files.text(shell.files.locate(f"{prefix}/{folder}/command.lst", shell.value("root")))
-        module = MODULES[command] if listed is None else _module(listed, command)
-        return bool(module) and shell.files.locate(f"{prefix}/{folder}/{module}.mod", shell.value("root")).exists
+        list_at = shell.files.locate(f"{folder}/command.lst", shell.value("root"))
+        listed = shell.files.text(list_at)
+        # Without its list, GRUB loads nothing of its own accord (grub-core/normal/dyncmd.c).
+        module = _module(listed, command) if listed else MODULES[command] if list_at.exists else ""
+        return self._loads(shell, module) if module else False
+
+    def _folder(self, shell: GrubShell) -> str:
+        """Where modules are loaded from; empty when that is unknown."""
+        folder = "i386-pc" if self.firmware == "bios" else _FOLDERS.get(self.arch, "")
+        prefix = shell.value("prefix")
+        return f"{prefix}/{folder}" if prefix and folder else ""
+
+    def _loads(self, shell: GrubShell, module: str) -> bool | None:
+        """Whether the module and all that it needs are built in or loadable."""
+        waiting, seen, unknown = [module], set(self.build.modules if self.build else ()), False
+        folder = self._folder(shell)
+        while waiting and len(seen) < MAX_LOADED:
+            name = waiting.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            place = shell.files.locate(f"{folder}/{name}.mod", shell.value("root"))
+            if not folder or not place.certain or (place.exists and place.foreign):
+                unknown = True
+                continue
+            data = shell.files.fs.head(place.path, MAX_MODULE) if place.exists else None
+            if not data or not module_name(data):
+                return False
+            waiting += module_needs(data)
+        return None if unknown else True
 
 
 def _module(listed: GuestText, command: str) -> str:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 
-from v2vlint.facts.boot.bls import BlsEntry
 from v2vlint.facts.boot.grub.files import DEFAULT, GrubFiles, GuestPath
 from v2vlint.facts.boot.grub.script import Block, Command, Function, If, Literal, Loop, Statement, Variable, Word, parse_script
+from v2vlint.facts.boot.grub.values import Boot, Field, MenuItem
 from v2vlint.facts.syntax.located import MAX_LENGTH, Assembled, Located
 from v2vlint.guest.text import GuestText
 from v2vlint.model.dataclass import dataclass
@@ -23,48 +23,10 @@ MAX_NESTING = 12
 MAX_ROUNDS = 200
 MAX_ENTRIES = 1_000
 MAX_FIELDS = 1_024
+KERNELS = frozenset({"linux", "linux16", "linuxefi", "multiboot", "multiboot2", "chainloader"})
+"""The commands that load what is booted, in place of what was loaded before."""
 FAILURES = {"false": "1", "test": "1", "[": "1", "search": "5", "search.fs_uuid": "5", "search.fs_label": "5", "search.file": "5"}
 """The value of ``$?`` after commands that failed (include/grub/err.h); after others it is unknown."""
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """An expanded word; ``known`` is false when it contains an unknown variable."""
-
-    text: Located
-    known: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class MenuItem:
-    """A ``menuentry`` or ``submenu`` as defined, or an entry file read by ``blscfg``. ``args`` are ``$1`` and so on for its body."""
-
-    title: str
-    id: str
-    body: Block
-    where: Span | None
-    submenu: bool = False
-    conditional: bool = False
-    bls: BlsEntry | None = None
-    args: tuple[Field, ...] = ()
-
-
-@dataclass
-class Boot:
-    """What the commands of a menu entry load. ``unknown`` is the first command that this GRUB does not have, with its place.
-
-    ``started``: the script itself runs ``boot``, which GRUB adds only to menu entries.
-    """
-
-    kernel: Located = field(default_factory=Located)
-    args: tuple[Located, ...] = ()
-    initrds: tuple[Located, ...] = ()
-    chainload: str = ""
-    xen: bool = False
-    kernel_path: GuestPath | None = None
-    initrd_paths: tuple[GuestPath, ...] = ()
-    unknown: tuple[str, Span] | None = None
-    started: bool = False
 
 
 Environment = dict[str, Located | None]
@@ -75,16 +37,18 @@ Handler = Callable[["GrubShell", Sequence[Field], Command], bool | None]
 class GrubShell:
     """One evaluation of a configuration. ``env`` maps variables to values; None is an unknown value, a missing key an empty one.
 
-    ``has`` says whether this GRUB has a command. ``lost`` describes what was certainly not found; ``doubts`` counts guesses and
-    dependencies on the machine. ``exported`` variables are visible in submenus and in files read by ``configfile``; ``scope`` are the
-    arguments of the current function. ``leave`` is a pending command that ends loops, a function or the script; ``handed`` is the shell
-    whose menu is shown.
+    ``has`` says whether this GRUB has a command, ``insert`` loads a module, of which ``inserted`` are the names. ``lost`` describes what
+    was certainly not found; ``doubts`` counts guesses and dependencies on the machine. ``exported`` variables are visible in submenus and
+    in files read by ``configfile``; ``scope`` are the arguments of the current function. ``leave`` is a pending command that ends loops, a
+    function or the script; ``handed`` is the shell whose menu is shown.
     """
 
     files: GrubFiles
     env: Environment
     commands: Mapping[str, Handler]
     has: Callable[[GrubShell, str], bool | None] = lambda _shell, _name: None
+    insert: Callable[[GrubShell, str], None] = lambda _shell, _name: None
+    inserted: set[str] = field(default_factory=set)
     menu: list[MenuItem] = field(default_factory=list)
     boot: Boot = field(default_factory=Boot)
     functions: dict[str, Block] = field(default_factory=dict)
@@ -105,7 +69,9 @@ class GrubShell:
 
     def inner(self, env: Environment, scope: tuple[Field, ...] = ()) -> GrubShell:
         """A shell for code that runs later, or separately: with the same functions, and its own menu."""
-        found = GrubShell(self.files, env, self.commands, self.has, exported=set(self.exported), scope=scope)
+        found = GrubShell(
+            self.files, env, self.commands, self.has, self.insert, set(self.inserted), exported=set(self.exported), scope=scope
+        )
         found.functions, found.steps, found.config, found.nesting = self.functions, self.steps, self.config, self.nesting
         return found
 
@@ -291,7 +257,10 @@ class GrubShell:
             if "=" in name:
                 return self.assign(words[0])
             self._miss(name, has, command)
-        handler = self.commands.get(name)
+        elif name in KERNELS:
+            self.boot.unknown = None
+        # After a kernel was loaded, a command that GRUB does not have keeps it from nothing.
+        handler = self.commands.get(name) if has is not False or self.boot.unknown else None
         status = handler(self, words[1:], command) if handler else None
         if status is False:
             number = words[1].text if name == "return" else Located(FAILURES[name]) if name in FAILURES else None
@@ -299,7 +268,8 @@ class GrubShell:
         return True if has is False else _inverted(status, inverted)
 
     def _miss(self, name: str, has: bool | None, command: Command) -> None:
-        if self.boot.unknown is None and has is False and (place := _place(command)):
+        spare = self.boot.kernel or self.boot.chainload or self.boot.xen
+        if self.boot.unknown is None and has is False and not spare and (place := _place(command)):
             self.boot.unknown = name, place
 
     def assign(self, field_: Field) -> bool:
@@ -379,9 +349,10 @@ def _spread(value: Located, current: Field | None, done: list[Field]) -> Field |
 
 
 def _place(command: Command) -> Span | None:
-    first = command.words[0].parts[0]
-    runs = first.text.runs if isinstance(first, Literal) else ()
-    return runs[0].source.span(command.start, command.end) if runs else None
+    """The whole command, which may begin with a variable; None if nothing of it is in a file."""
+    literals = (part for word in command.words for part in word.parts if isinstance(part, Literal) and part.text.runs)
+    first = next(literals, None)
+    return first.text.runs[0].source.span(command.start, command.end) if first else None
 
 
 def _inverted(status: bool | None, inverted: bool) -> bool | None:

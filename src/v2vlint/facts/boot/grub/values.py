@@ -1,0 +1,54 @@
+"""What GRUB's commands are given and leave behind: words, items of the menu, and what was loaded."""
+
+from __future__ import annotations
+
+from dataclasses import field
+
+from v2vlint.facts.boot.bls import BlsEntry
+from v2vlint.facts.boot.grub.files import GuestPath
+from v2vlint.facts.boot.grub.script import Block
+from v2vlint.facts.syntax.located import Located
+from v2vlint.model.dataclass import dataclass
+from v2vlint.model.place import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """An expanded word; ``known`` is false when it contains an unknown variable."""
+
+    text: Located
+    known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class MenuItem:
+    """A ``menuentry`` or ``submenu`` as defined, or an entry file read by ``blscfg``. ``args`` are ``$1`` and so on for its body."""
+
+    title: str
+    id: str
+    body: Block
+    where: Span | None
+    submenu: bool = False
+    conditional: bool = False
+    bls: BlsEntry | None = None
+    args: tuple[Field, ...] = ()
+
+
+@dataclass
+class Boot:
+    """What the commands of a menu entry load. ``unknown`` is the first command that this GRUB does not have, with its place.
+
+    ``started``: the script itself runs ``boot``, which GRUB adds only to menu entries. ``real_mode``: the kernel begins with its code for a
+    BIOS.
+    """
+
+    kernel: Located = field(default_factory=Located)
+    args: tuple[Located, ...] = ()
+    initrds: tuple[Located, ...] = ()
+    chainload: str = ""
+    xen: bool = False
+    kernel_path: GuestPath | None = None
+    initrd_paths: tuple[GuestPath, ...] = ()
+    unknown: tuple[str, Span] | None = None
+    started: bool = False
+    real_mode: bool = False
