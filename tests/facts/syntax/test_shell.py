@@ -15,6 +15,7 @@ from v2vlint.facts.syntax.shell import assignment, statements
 from v2vlint.facts.syntax.shell_run import ShellRun
 from v2vlint.facts.syntax.shell_source import source, sourced_values
 from v2vlint.guest.text import GuestText
+from v2vlint.samples.memory import memory_guest
 
 NAMES = ("A", "B", "C", "D", "E", "F", "M", "LANG", "RESUME", "resume_offset", "GRUB_CMDLINE_LINUX")
 # Values that both shells give, and that can be told.
@@ -69,6 +70,7 @@ UNTOLD = (
     ("A=1\nexit 0\n", "A"),
     ("A=1\nB=x; fi\n", "A"),
     ("A=1\nfor B in x; done\n", "A"),
+    ("A=1\ncase in x) ;; esac\n", "A"),
     ("A=1\nif true; fi\n", "A"),
     ("A=1\nthen B=1\n", "A"),
     ("A=1\ntrue | ! B=1\n", "A"),
@@ -104,6 +106,9 @@ UNTOLD = (
 BASH = (
     ("A=1\nA+=2\nB+=x\n", "AB"),
     ("A=(a b\n  c) M=1\n", "A"),
+    ("A=(\rb)\n", "A"),
+    ("case 1\nin 1) ;; esac\nA+=1\n[[ a = b ]] && :\nB+=1\n", "AB"),
+    ("A=1\nB=()\n", "A"),
     ("A=(a)\nA+=(b)\nA+=c\n", "A"),
     ("declare -r D=4\ndeclare E='a b'\n", "DE"),
     ("A=(#c\n b '*' \"{x,y}\")\n", "A"),
@@ -122,6 +127,9 @@ UNTOLD_BASH = (
     ("export A={a,b}\n", "A"),
     ("A=1\n{unset,A}\n", "A"),
     ("A=1\n[[ A=2 -eq 2 ]]\n", "A"),
+    ("[[ | -eq 1 ]]\nA=1\n", "A"),
+    ("[[ x y -eq 1 ]]\nA=1\n", "A"),
+    ("declare -i A\nA=a=\nB=1\n", "AB"),
     ("[[ -n ${A:=1} ]]\nC=3 D=${B:=1}\n", "AB"),
     ("A=\n" + "A+=' b'\"c\"\n" * 600, "A"),
     ("A=1\nB=$[A=2]\n", "A"),
@@ -248,15 +256,10 @@ def test_what_the_caller_may_have_set_is_not_empty(name: str) -> None:
 
 
 def test_a_file_that_sources_itself_often_is_read_once() -> None:
-    opened: list[str] = []
-
-    def follow(path: str) -> GuestText:
-        opened.append(path)
-        return GuestText(path, f". /{'b' if path == '/a' else 'a'}\n" * 9 + f". {path}\n" * 9)
-
-    run = ShellRun(follow=follow)
+    files = {f"/{name}": f". /{'b' if name == 'a' else 'a'}\n" * 9 + f". /{name}\n" * 9 for name in "abc"}
+    run = ShellRun(fs=memory_guest(files))
     source(run, GuestText("/x", ". /a\nA=1\n. /c\n"))
-    assert len(opened) < 400
+    assert run.sourced < 400
 
 
 def test_items_of_lists(tmp_path: Path) -> None:
@@ -269,20 +272,79 @@ def test_items_of_lists(tmp_path: Path) -> None:
 
 
 def test_files_that_are_sourced_are_followed() -> None:
-    files = {"/a": GuestText("/a", "A=1\n"), "/self": GuestText("/self", ". /self\n")}
+    files = memory_guest({"/a": "A=1\n", "/self": ". /self\n"})
     for line, name, value in ((". /a", "A", "1"), (". /a\nA=$A-2", "A", "1-2"), ("source '/a'", "A", "1")):
-        run = ShellRun(follow=files.get)
+        run = ShellRun(fs=files)
         source(run, GuestText("/x", f"{line}\n"))
         assert run.get(name).text.text == value
-    ends = {"/a": GuestText("/a", "[ -f /q ] || return\nA=1\n"), "/b": GuestText("/b", "[ -f /q ] || exit\n")}
+    ends = memory_guest({"/a": "[ -f /q ] || return\nA=1\n", "/b": "[ -f /q ] || exit\n"})
     for line, told in ((". /a\nA=2", True), (". /b\nA=2", False)):
-        run = ShellRun(follow=ends.get)
+        run = ShellRun(fs=ends)
         source(run, GuestText("/x", f"{line}\n"))
         assert bool(run.get("A").why) is not told
     for line in (". /none", ". /self", ". a", '. "$X"', "[ -f /a ] && . /a"):
-        run = ShellRun(follow=files.get)
+        run = ShellRun(fs=files)
         source(run, GuestText("/x", f"A=0\n{line}\n"))
         assert run.get("A").why, line
+
+
+_WORDS = (
+    "x",
+    "''",
+    "''",
+    '"$A"',
+    '"$N"',
+    '"${N:-y}"',
+    "$A",
+    "!",
+    "=",
+    "!=",
+    "-n",
+    "-z",
+    "-f",
+    "(",
+    "-a",
+    "]",
+    "5",
+    "-eq",
+    "*",
+    '"a b"',
+    "~",
+)
+_PATHS = ("/etc/passwd", "/etc", "/etc/gone", "/etc/gone/x", "/etc/../etc/passwd", "/tmp/x", "/etc/passwd/", "etc/passwd")
+
+
+def _tests(chance: random.Random) -> Iterable[str]:
+    for _ in range(2):
+        words = chance.choices(_WORDS, k=chance.randrange(5))
+        if chance.random() < 0.4:
+            words = [*chance.choices(("!",), k=chance.randrange(2)), f"-{chance.choice('efdrsxh')}", chance.choice(_PATHS)]
+        end = chance.choice(("&&", "||"))
+        yield chance.choice(("[ {} ] 2>/dev/null {} A=1{}", "test {} 2>/dev/null {} B=1{}")).format(" ".join(words), end, chance.random())
+
+
+def test_answers_of_test_are_those_of_both_shells(tmp_path: Path) -> None:
+    """The files are those of this host."""
+    there = memory_guest({"/etc/passwd": "root"})
+    told: Counter[bool] = Counter()
+    for seed in range(150):
+        text = "A='a b'\n" + "\n".join(_tests(random.Random(seed))) + "\n"
+        for shell in ("dash", "bash"):
+            ours = sourced_values([GuestText("/x", text)], bash=shell == "bash", fs=there)
+            theirs = _theirs(shell, text, tmp_path)
+            for name in "AB":
+                told[not ours.get(name).why] += 1
+                if not ours.get(name).why:
+                    assert theirs is not None, (shell, text)
+                    assert ours.get(name).text.text == theirs[name], (shell, name, text)
+    assert told[True] > told[False] / 2, told
+
+
+def test_a_file_is_sourced_if_it_is_there() -> None:
+    for line, value in (("[ -f /etc/a ] && . /etc/a", "1"), ("test -r /etc/gone && . /etc/gone", "0"), ("[ -e /gone/x ] && . /gone/x", "")):
+        run = sourced_values([GuestText("/x", f"A=0\n{line}\n")], fs=memory_guest({"/etc/a": "A=1\n"}))
+        assert run.get("A").text.text == value
+        assert bool(run.get("A").why) is (not value)
 
 
 @pytest.mark.parametrize(

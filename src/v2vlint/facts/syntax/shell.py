@@ -31,7 +31,8 @@ _END_CRLF = re.compile(r"\r?\n|;;|&&|\|\||\(\(|[;&|()<>]")
 _REDIRECT = re.compile(r"&>>?|<<<|<<-?|>>|<&|>&|<>|>\||[<>]")
 _ASSIGN = re.compile(r"([A-Za-z_]\w*)(\+?)=", re.ASCII)
 _NAME = re.compile(r"\$(?:\{([A-Za-z_]\w*)(?:(:?[-=+])([^{}$`\"'\\\n~]*))?\}|([A-Za-z_]\w*))", re.ASCII)
-_SPACE = re.compile(r"(?:[ \t\r\n]|\\\n|(?<=[\s(])#[^\n]*)+")
+_SPACE = re.compile(r"(?:[ \t\n]|\\\n|(?<=[\s(])#[^\n]*)+")
+_SPACE_CRLF = re.compile(r"(?:[ \t\r\n]|\\\r?\n|(?<=[\s(])#[^\n]*)+")
 _EXPANDED = re.compile(r"\$\{[^}\n]*\}?|\$\(\(|\$\[")
 _SETS = re.compile(r"\$\{\w+:?[=?]|\$\(\(|\$\[")
 _SPECIAL = re.compile(r"\$(?:[0-9@*#?$!-]|\{(?:\d+|[@*#?$!-])\})")
@@ -145,7 +146,7 @@ class _Reader:
 
     def __init__(self, text: GuestText, crlf: bool) -> None:
         self.text, self.content = text, text.content
-        self.blank, self.end = (_BLANK_CRLF, _END_CRLF) if crlf else (_BLANK, _END)
+        self.blank, self.space, self.end = (_BLANK_CRLF, _SPACE_CRLF, _END_CRLF) if crlf else (_BLANK, _SPACE, _END)
         self.at = self.words = self.broken = 0
         self.ansi = self.redirected = self.listing = False
         self.documents: list[tuple[str, bool, bool]] = []
@@ -243,7 +244,7 @@ class _Reader:
         self.listing = True  # a list within a list is a syntax error
         found: list[Parts] = []
         while self.at < end and self.words < MAX_WORDS:
-            if space := _SPACE.match(self.content, self.at):
+            if space := self.space.match(self.content, self.at):
                 self.at = space.end()
             elif self._is_over():
                 self.broken += 1

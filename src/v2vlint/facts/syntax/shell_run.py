@@ -6,12 +6,13 @@ A value that depends on a condition, a command's output, a file that cannot be f
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import field, replace
 
 from v2vlint.facts.syntax.located import Located, join
 from v2vlint.facts.syntax.shell import Assignment, Expansion, Parts
 from v2vlint.facts.syntax.shell_given import is_given
+from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable
@@ -63,10 +64,10 @@ def _fits(parts: Iterable[Located]) -> bool:
 
 
 class ShellRun:
-    """The state of a shell. ``bash`` says which shell reads them; ``follow`` opens the files that they source themselves."""
+    """The state of a shell. ``bash`` says which shell reads them; ``fs`` has the files that they source or ask for themselves."""
 
-    def __init__(self, *, bash: bool = True, follow: Callable[[str], GuestText | None] | None = None) -> None:
-        self.bash, self._follow = bash, follow
+    def __init__(self, *, bash: bool = True, fs: GuestFS | None = None) -> None:
+        self.bash, self.fs = bash, fs
         self._values: dict[str, ShellValue] = {}
         self._losses: list[ShellValue] = []
         self._seen: dict[str, int] = {}
@@ -186,7 +187,9 @@ class ShellRun:
         for parts in one.items if one.items is not None else (one.parts,):
             self.expands(parts, one.where)
         value = self._added(before, own) if one.adds and not own.why else own
-        if (reason := maybe or self.ended or self.maybe or self._odd.get(one.name, "")) and not value.why:
+        if odd := self._odd.get(one.name, ""):
+            self.end(one.where, f"{odd}, and may fail")
+        if (reason := maybe or self.ended or self.maybe) and not value.why:
             value = ShellValue(where=one.where, why=reason)
         if one.name in self._readonly:
             self.end(one.where, f"{one.name} is read-only")
@@ -284,9 +287,4 @@ class ShellRun:
 
     def open(self, path: str) -> GuestText | None:
         """The file at ``path`` for ``.``."""
-        return self._follow(path) if self._follow else None
-
-    @property
-    def follows(self) -> bool:
-        """Whether sourced files can be opened."""
-        return self._follow is not None
+        return self.fs.text(path) if self.fs else None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable
 
 from v2vlint.facts.syntax.shell import Assignment, Expansion, ShellWord, Statement, assignment, statements
 from v2vlint.facts.syntax.shell_run import ShellRun
+from v2vlint.facts.syntax.shell_test import answer
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
 from v2vlint.model.place import Span
@@ -24,7 +26,10 @@ _SPECIAL = frozenset({":", ".", "eval", "exec", "exit", "return", "set", "shift"
 _JOINS = ("&&", "||", "|")
 _READS = frozenset({"read", "getopts", "mapfile", "readarray"})
 _LOSES = frozenset({"eval", "let", "alias", "shopt", "enable", "time", "coproc"})
+_ANSWERS = frozenset({":", "true", "false", "test", "["})
 _ENDS = frozenset({"shift", "trap"})
+_UNARY = re.compile(r"!|-[A-Za-z]")
+_BINARY = re.compile(r"==?|!=|=~|-(?:eq|ne|lt|le|gt|ge|nt|ot|ef)")
 _COMPARES = frozenset({"-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-v"})
 _HARMLESS_SET = frozenset({"-a", "+a", "-e", "+e", "-x", "+x", "--", "allexport"})
 
@@ -55,7 +60,11 @@ class _File:
         chain: list[Statement] = []
         before = ""
         for statement in found:
-            broken = statement.broken or _is_cut(statement, before) or (not self.shell.bash and any(word.items for word in statement.words))
+            broken = (
+                statement.broken
+                or _is_cut(statement, before)
+                or (not self.shell.bash and any(word.items is not None for word in statement.words))
+            )
             broken |= statement.after == ";;" and "case" not in self.open
             before = before if before in _JOINS and not statement.words else statement.after
             if broken:
@@ -156,14 +165,22 @@ class _File:
                 self.header = ""
         else:
             self.open.append(_OPENS[text])
-            if _OPENS[text] == "for" and statement.after not in (";", "\n"):
+            if not self._is_header(_OPENS[text], words, statement.after):
                 self.shell.end(statement.where, "a syntax error ends the file")
             elif _OPENS[text] == "for" and len(words) > 1:
                 self.shell.spoil(self._raw(words[1]), statement.where, "a loop sets it")
 
+    def _is_header(self, kind: str, words: list[ShellWord], after: str) -> bool:
+        """Whether the first line of a ``for`` or ``case`` is what the grammar allows; others have none."""
+        if kind == "case":
+            return (len(words) > 2 and self._raw(words[2]) == "in") or (len(words) == 2 and after == "\n")
+        return kind != "for" or after in (";", "\n")
+
     def _brackets(self, statement: Statement, words: list[ShellWord]) -> None:
+        if self.shell.bash and words and self._raw(words[0]) == "[[" and not self._is_conditional(words[1:]):
+            self.shell.end(statement.where, "a condition that is not read")
         if statement.after == "((":
-            self.shell.lose(statement.where, "arithmetic may set variables")
+            (self.shell.end if statement.words else self.shell.lose)(statement.where, "arithmetic may set variables")
             self.open += ["(", "("]
         elif statement.after == "(":
             if len(words) > 1 or (words and not _is_name(words[0].text)):
@@ -209,6 +226,13 @@ class _File:
             self.shell.spoil(one.name, where, f"some shells keep it when it stands before {name}")
         return self._command(name, args, where, maybe)
 
+    def _is_conditional(self, args: list[ShellWord]) -> bool:
+        """Whether ``args`` are one simple condition and the closing ``]]``."""
+        *words, end = map(self._raw, args or [ShellWord((), 0, 0)])
+        first = words[0] if words else ""
+        is_one = len(words) == 1 or (len(words) == 2 and _UNARY.fullmatch(first)) or (len(words) == 3 and _BINARY.fullmatch(words[1]))
+        return end == "]]" and bool(is_one)
+
     def _note(self, where: Span) -> None:
         if not self.shell.commands or (self.shell.commands[-1].path, self.shell.commands[-1].line) != (where.path, where.line):
             self.shell.commands.append(where)
@@ -217,10 +241,10 @@ class _File:
         if name in _DECLARE | _DECLARE_BASH:
             return self._declare(name, args, where, maybe)
         self._note(where)
-        if name in (":", "true", "false"):
-            return name != "false"
         if name == "command" or (name == "builtin" and self.shell.bash):
             return self._named(name, args, where, maybe)
+        if name in _ANSWERS:
+            return answer(self.shell, name, args, self._raw, where)
         if name == "unset":
             return self._unset(args, where, maybe)
         if name == "set":
@@ -313,7 +337,7 @@ class _File:
 
     def _source(self, name: str, args: list[ShellWord], where: Span, maybe: str) -> None:
         path = args[0].text if args else None
-        if not path or not path.startswith("/") or not self.shell.follows or (name == "source" and not self.shell.bash):
+        if not path or not path.startswith("/") or self.shell.fs is None or (name == "source" and not self.shell.bash):
             # dash ends with the first file that it does not find.
             (self.shell.lose if self.shell.bash else self.shell.end)(where, "a file that is not followed may set variables")
             return
@@ -360,7 +384,7 @@ def _is_name(text: str | None) -> bool:
 
 def sourced_values(texts: Iterable[GuestText | None], *, bash: bool = True, crlf: bool = False, fs: GuestFS | None = None) -> ShellRun:
     """The shell after sourcing ``texts`` in order; missing ones are skipped. With ``fs``, files that they source are followed."""
-    run = ShellRun(bash=bash, follow=fs.text if fs is not None else None)
+    run = ShellRun(bash=bash, fs=fs)
     for text in texts:
         if text is not None:
             source(run, text, crlf=crlf)
