@@ -123,6 +123,16 @@ def test_three_lines_at_the_top_say_what_how_and_whether() -> None:
     assert told[3].startswith("   do:  ")
 
 
+def test_what_cannot_be_written_gets_other_advice_than_to_fix_it() -> None:
+    report = reports.rich()
+    instead = "put the fix into what builds it"
+    closed = dataclasses.replace(report, images=tuple(dataclasses.replace(image, unwritable=instead) for image in report.images))
+    assert "--fix" in "\n".join(_lines(report, whole=False))
+    told = " ".join(_lines(closed, whole=False))
+    assert "--fix" not in told
+    assert instead in told
+
+
 def test_a_clean_guest_needs_nothing() -> None:
     assert "   do:  nothing" in _lines(reports.clean(), whole=True)
     assert not any(line.startswith("   how:") for line in _lines(reports.clean(), whole=True))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import io
 import json
 import tarfile
@@ -53,7 +55,47 @@ def test_the_platforms_of_an_image_are_not_several_images(tmp_path: Path, tag: s
         }
         for number, arch in (("1", "arm64"), ("2", "amd64"))
     ]
-    (blobs / ("3" * 64)).write_text(json.dumps({"manifests": platforms}))
-    named = {"digest": f"sha256:{'3' * 64}", "annotations": {"org.opencontainers.image.ref.name": "v1"}}
+    index = json.dumps({"manifests": platforms}).encode()
+    digest = hashlib.sha256(index).hexdigest()
+    (blobs / digest).write_bytes(index)
+    named = {"digest": f"sha256:{digest}", "annotations": {"org.opencontainers.image.ref.name": "v1"}}
     (tmp_path / "index.json").write_text(json.dumps({"manifests": [named]}))
     assert "2222" in opened(f"oci:{tmp_path}{tag}").problems[0].reason
+
+
+def _layout(folder: Path) -> tuple[Path, Path]:
+    """A layout with one image of one layer: the files of its manifest and of the layer."""
+    held = io.BytesIO()
+    with tarfile.open(fileobj=held, mode="w:gz") as archive:
+        for name in ("etc/", "dev/", "usr/lib/", "boot/", "bin/"):
+            info = tarfile.TarInfo(name)
+            info.type = tarfile.DIRTYPE
+            archive.addfile(info)
+        info = tarfile.TarInfo("etc/os-release")
+        info.size = 10
+        archive.addfile(info, io.BytesIO(b"ID=debian\n"))
+    blobs = folder / "blobs/sha256"
+    blobs.mkdir(parents=True)
+
+    def blob(data: bytes) -> Path:
+        path = blobs / hashlib.sha256(data).hexdigest()
+        path.write_bytes(data)
+        return path
+
+    layer = blob(held.getvalue())
+    manifest = blob(json.dumps({"layers": [{"digest": f"sha256:{layer.name}"}]}).encode())
+    (folder / "index.json").write_text(json.dumps({"manifests": [{"digest": f"sha256:{manifest.name}"}]}))
+    return manifest, layer
+
+
+def test_blobs_that_are_not_those_of_their_digests_are_not_judged(tmp_path: Path) -> None:
+    manifest, layer = _layout(tmp_path)
+    assert not opened(f"oci:{tmp_path}").problems
+    whole = layer.read_bytes()
+    layer.write_bytes(gzip.compress(gzip.decompress(whole), 1))
+    assert "layer 1: its content is not that of its digest" in opened(f"oci:{tmp_path}").problems[0].reason
+    layer.unlink()
+    assert "no such file" in opened(f"oci:{tmp_path}").problems[0].reason
+    layer.write_bytes(whole)
+    manifest.write_text(f" {manifest.read_text()}")
+    assert "damaged: its content is not that of its digest" in opened(f"oci:{tmp_path}").problems[0].reason

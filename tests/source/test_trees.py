@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 import os
@@ -341,9 +342,11 @@ def test_a_container_disk_is_the_disk_in_it(tmp_path: Path, packed: bool) -> Non
     blobs = tmp_path / "blobs/sha256"
     blobs.mkdir(parents=True)
     (blobs / ("1" * 64)).write_bytes(held.getvalue())
-    (blobs / ("2" * 64)).write_text(json.dumps({"layers": [{"digest": "sha256:" + "1" * 64}]}))
+    manifest = json.dumps({"layers": [{"digest": "sha256:" + "1" * 64}]}).encode()
+    digest = hashlib.sha256(manifest).hexdigest()
+    (blobs / digest).write_bytes(manifest)
     other = {"digest": "sha256:" + "3" * 64, "platform": {"os": "linux", "architecture": "s390x"}}
-    ours = {"digest": "sha256:" + "2" * 64, "platform": {"os": "linux", "architecture": "amd64"}}
+    ours = {"digest": f"sha256:{digest}", "platform": {"os": "linux", "architecture": "amd64"}}
     (tmp_path / "index.json").write_text(json.dumps({"manifests": [other, ours]}))
     guest = opened(f"oci:{tmp_path}")
     assert guest.size == len(disk)

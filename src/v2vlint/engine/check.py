@@ -65,7 +65,7 @@ def check_each(
 
     for position, outcome in isolate.run_all(calls(), limits, jobs, tick):
         judged = _judged(asks[position], outcome, limits, rules)
-        image = dataclasses.replace(judged.image, files=desks.pop(position).files())
+        image = dataclasses.replace(judged.image, files=desks.pop(position).files(), unwritable=asks[position].guest.unwritable)
         done += 1
         yield position, Judged(_with_pending(asks[position], image), judged.rules)
 

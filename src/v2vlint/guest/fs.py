@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import os
 import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import BinaryIO, TypeVar, cast
@@ -276,5 +277,6 @@ def _guarded(path: str, action: Callable[[], T]) -> T:
     except (FactUnavailable, MemoryError):
         raise  # budget.spending() ends the whole fact when memory runs out
     except Exception as error:
-        detail = str(error).strip() or type(error).__name__
-        raise FactUnavailable(WholeFile(path), f"cannot be read: {detail}") from error
+        # The number's words: those of the error name the file as the reader opened it.
+        said = os.strerror(error.errno).lower() if isinstance(error, OSError) and error.errno else str(error).strip()
+        raise FactUnavailable(WholeFile(path), f"cannot be read: {said or type(error).__name__}") from error

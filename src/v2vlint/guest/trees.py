@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from v2vlint.disk.filesystems.ahead import AheadFileSystem
 from v2vlint.disk.filesystems.archive import ArchiveFileSystem
 from v2vlint.disk.filesystems.folder import FolderFileSystem
@@ -18,6 +20,7 @@ from v2vlint.model.source import RootTree
 
 DEVICE = "tree"
 """What reports call the device of such a root."""
+_STEP = 1 << 20
 
 
 def open_tree(tree: RootTree) -> tuple[FileSystem, tuple[HostFile, ...]]:
@@ -29,8 +32,18 @@ def open_tree(tree: RootTree) -> tuple[FileSystem, tuple[HostFile, ...]]:
     files = tuple(HostFile(one.path, one.offset, one.length, access(None, one.path)) for one in tree.archives)
     system = ArchiveFileSystem(layers=tree.layers)
     for one, file in zip(tree.archives, files, strict=True):
+        if one.digest and not _has_digest(file, one.digest):
+            raise ImageError(f"{one.name}: its content is not that of its digest", hint="copy the image again")
         system.add(one.name, file)
     return system, files
+
+
+def _has_digest(file: HostFile, digest: str) -> bool:
+    algorithm, _, known = digest.partition(":")
+    found = hashlib.new(algorithm)
+    for start in range(0, file.size, _STEP):
+        found.update(file.read_at(start, min(_STEP, file.size - start)))
+    return found.hexdigest() == known
 
 
 def _sent_ahead(far: RemoteFileSystem) -> FileSystem:

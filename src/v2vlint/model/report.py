@@ -191,6 +191,7 @@ class ImageReport:
     ``machine`` is the judgement of the definition alone, once per target, whether or not a root could be read; ``roots`` holds the rest.
     ``recipe`` is the repository file that this image is built from, relative to the repository, if the configuration names one.
     ``files`` are the host files that were opened for it. ``origin`` says what defines the machine. ``proofs`` are boots of it as it is.
+    ``unwritable`` is advice on what to do instead of fixing it, when it cannot be written here.
     """
 
     name: str
@@ -206,6 +207,7 @@ class ImageReport:
     files: tuple[HostFileInfo, ...] = ()
     origin: Origin = Origin()
     proofs: tuple[EarlierProof, ...] = ()
+    unwritable: str = ""
 
     def judged(self) -> Iterator[tuple[str, TargetReport]]:
         """Every judgement with the device of its root; the device is empty for judgements of the definition."""

@@ -85,6 +85,7 @@ class DiskFile:
     in order, of a file that was split for an OVF envelope. ``member`` is the folder of a disk in a XenServer archive, or
     its name in the layer of a container image (``format`` ``layer``). ``below`` is the path
     and format of the base image of an overlay made by v2vlint. ``sector`` is the size of logical sectors that a definition gives it, or 0.
+    ``digest`` is the hash that a layer of a container image must have, ``ALGORITHM:HEX``, if its index says so.
     """
 
     path: str
@@ -97,6 +98,7 @@ class DiskFile:
     member: str = ""
     below: tuple[str, str] = ("", "")
     sector: int = 0
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

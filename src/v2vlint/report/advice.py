@@ -32,8 +32,10 @@ def to_do(image: ImageReport, found: Sequence[Hit]) -> str:
 
 
 def how(report: Report, image: ImageReport, found: Sequence[Hit]) -> str:
-    """The command that repairs what can be repaired, or where to read on; empty when there is nothing to do."""
+    """The command that repairs what can be repaired, or what to do instead, or where to read on; empty when there is nothing to do."""
     safe, unsafe = (_count(found, kind) for kind in (Applicability.SAFE, Applicability.UNSAFE))
+    if image.unwritable and (safe or unsafe):
+        return image.unwritable
     if safe:
         more = f"; --unsafe-fixes repairs {unsafe} more" if unsafe else ""
         return f"{_command(report, image)} repairs {safe} of {words.count(len(found), 'finding')}, and can be undone{more}"

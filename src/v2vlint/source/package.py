@@ -96,4 +96,5 @@ def members_of(path: str, files: FileOpener) -> tuple[DiskFile, ...]:
     except OSError as error:
         raise ImageError(f"{path}: {os.strerror(error.errno or 0).lower()}") from error
     except (tarfile.TarError, ValueError, OverflowError, RecursionError) as error:
-        raise ImageError(f"{path}: not a tar archive, as an OVA is: {error}", hint="unpack it first if it is compressed") from error
+        said = f"{path}: not a tar archive that can be read in place: {error}"
+        raise ImageError(said, hint="unpack it first if it is compressed") from error

@@ -198,3 +198,54 @@ def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_damaged_archive_is_an_error_of_the_image(data: bytes) -> None:
     with pytest.raises(ImageError, match="0: not a tar archive that can be read"):
         merged(data)
+
+
+CONTENT = (("d", "etc", ""), ("f", "etc/fstab", "x" * 700), ("f", "etc/hostname", "web1\n"), ("f", "data", os.urandom(300).hex() * 40))
+
+
+@pytest.mark.parametrize("packer", PACKERS)
+def test_an_archive_that_is_cut_short_is_whole_or_an_error(packer: str) -> None:
+    plain = packed(*CONTENT)
+    data, tree = PACKERS[packer](plain), paths(merged(plain))
+    step = 128 if packer == "plain" else len(data) // 40
+    refused = 0
+    for length in range(0, len(data), step):
+        try:
+            system = merged(data[:length])
+        except ImageError:
+            refused += 1
+        else:
+            assert paths(system) == tree
+    # A plain one is whole with the first block of its end, an xz one needs all of its index.
+    assert refused > (len(plain.rstrip(b"\0")) // step if packer == "plain" else 30)
+
+
+@pytest.mark.parametrize("packer", PACKERS)
+def test_a_header_that_is_damaged_in_the_middle_is_an_error(packer: str) -> None:
+    plain = bytearray(packed(*CONTENT))
+    plain[512 + 148] ^= 1  # the checksum of the second member
+    with pytest.raises(ImageError, match="cut short or damaged after 1 members"):
+        merged(PACKERS[packer](bytes(plain)))
+
+
+def test_layers_may_lack_their_ends() -> None:
+    data = packed(*CONTENT)
+    open_ended = data.rstrip(b"\0")
+    open_ended += bytes(-len(open_ended) % 512)
+    assert paths(merged(open_ended, layers=True)) == paths(merged(data))
+    with pytest.raises(ImageError, match="no end mark after 4 members"):
+        merged(open_ended)
+
+
+def test_the_checksum_of_a_packed_archive_counts() -> None:
+    data = bytearray(gzip.compress(packed(*CONTENT)))
+    data[-8] ^= 1
+    with pytest.raises(ImageError, match="CRC check failed"):
+        merged(bytes(data))
+
+
+@pytest.mark.parametrize(("data", "kind"), [(b"PK\3\4", "a ZIP archive"), (b"070701", "a cpio archive"), (b"\x04\x22\x4d\x18", "lz4")])
+def test_another_kind_of_archive_is_named(data: bytes, kind: str) -> None:
+    with pytest.raises(ImageError, match=f"0: {kind}.* is not read") as caught:
+        merged(data + os.urandom(2000))
+    assert "tree:FOLDER" in caught.value.hint

@@ -13,7 +13,7 @@ import tarfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import field
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 from v2vlint.disk.filesystems.node import Kind, Stat
 from v2vlint.disk.stream import Slice, Stream
@@ -34,6 +34,15 @@ MAX_LINKS = 40
 """As the kernel follows (path_resolution(7))."""
 MAX_PATH = 4096
 """Characters of all links on the way together; the kernel has it for each (PATH_MAX)."""
+_ENDING = "v2vlint_ending"
+_REST = 64 << 20
+"""Bytes after the end of a packed archive that are read for its checksum: a tape record has 10 KiB."""
+_OTHERS = {
+    b"\x04\x22\x4d\x18": "lz4's compression", b"LZIP": "lzip's compression", b"\x89LZO": "lzop's compression",
+    b"\x1f\x9d": "compress's compression", b"PK\x03\x04": "a ZIP archive", b"7z\xbc\xaf": "a 7-Zip archive",
+    b"0707": "a cpio archive", b"hsqs": "a squashfs image", b"!<arch>": "an ar archive",
+}  # fmt: skip
+"""First bytes of what may be taken for a tar archive."""
 _New = set[tuple[int, str]]
 """What a layer has brought: the folder's identity and the name."""
 _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
@@ -79,6 +88,19 @@ class EntryNode:
         return self._entry.content()
 
 
+class _Member(tarfile.TarInfo):
+    """A member, which notes in its archive how that ended."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile: Any) -> Self:
+        """See :class:`tarfile.TarInfo`."""
+        try:
+            return super().fromtarfile(tarfile)
+        except Exception as error:
+            setattr(tarfile, _ENDING, error)
+            raise
+
+
 class ArchiveFileSystem:
     """The content of several archives, later ones over earlier ones. With ``layers``, names that start with ``.wh.`` delete. ImageError
     when one is damaged.
@@ -102,7 +124,8 @@ class ArchiveFileSystem:
         try:
             # The archive stays open: its files are read later.
             # Packed ones are read once, forwards ("r|"), because seeking back would unpack everything again.
-            archive = tarfile.open(fileobj=packed or base, mode="r:" if packed is None else "r|", errors="surrogateescape")  # noqa: SIM115
+            mode: Any = "r:" if packed is None else "r|"
+            archive = tarfile.open(fileobj=packed or base, mode=mode, errors="surrogateescape", tarinfo=_Member)  # noqa: SIM115
             for member in archive:
                 self._entries += 1
                 if self._entries > MAX_ENTRIES:
@@ -111,8 +134,26 @@ class ArchiveFileSystem:
                 if member.size < 0:
                     raise ImageError(f"{name}: damaged (a member with a negative size)")
                 self._lay(archive, member, new, kept=packed is not None)
+            self._ended(archive)
+            if packed is not None:
+                _read_on(packed)
         except _DAMAGED as error:
-            raise ImageError(f"{name}: not a tar archive that can be read: {error}") from error
+            if kind := next((kind for magic, kind in _OTHERS.items() if base.read_at(0, 8).startswith(magic)), ""):
+                raise ImageError(f"{name}: {kind} is not read", hint="unpack it, and check the folder: tree:FOLDER") from error
+            reason = error if base.size else "the file is empty"
+            raise ImageError(f"{name}: not a tar archive that can be read: {reason}") from error
+
+    def _ended(self, archive: tarfile.TarFile) -> None:
+        """tarfile.TarError when the archive is cut short or damaged in the middle: tarfile takes that for its end, as long as there was one
+        member. Layers have digests, and some programs do not write their ends.
+        """
+        ending = getattr(archive, _ENDING, None)
+        # tarfile exports only their base class.
+        kind = type(ending).__name__
+        if kind in ("TruncatedHeaderError", "InvalidHeaderError"):
+            raise tarfile.ReadError(f"it is cut short or damaged after {self._entries} members ({ending})")
+        if kind == "EmptyHeaderError" and not self._layers:
+            raise tarfile.ReadError(f"it has no end mark after {self._entries} members, and so is cut short")
 
     def _lay(self, archive: tarfile.TarFile, member: tarfile.TarInfo, new: _New, *, kept: bool) -> None:
         parts = [part for part in member.name.split("/") if part not in ("", ".")]
@@ -216,6 +257,13 @@ class ArchiveFileSystem:
         self._kept += member.size
         data = _opened(archive, member).read()
         return lambda: io.BytesIO(data)
+
+
+def _read_on(packed: BinaryIO) -> None:
+    """Read what comes after the end, for the sake of its checksum: what the decompressor raises."""
+    for _part in range(_REST // _BLOCK):
+        if not packed.read(_BLOCK):
+            return
 
 
 def _hide(folder: ArchiveEntry, new: _New) -> None:

@@ -353,7 +353,8 @@ def _summary(report: Report, found: tuple[Hit, ...], look: Look) -> Iterator[Row
     pieces = [Styled(line, style if part is parts[1] else "") for part in parts for line in textwrap.wrap(part, look.width)]
     yield from flow(pieces, look.width, 0, f" {look.dot} ")
     yield from _not_judged(report, look)
-    safe = sum(hit.shown.finding.fix is not None and hit.shown.finding.fix.applicability is Applicability.SAFE for hit in counting)
+    fixes = [hit.shown.finding.fix for hit in counting if not hit.image.unwritable]
+    safe = sum(fix is not None and fix.applicability is Applicability.SAFE for fix in fixes)
     if safe:
         yield from paragraph(f"{safe} can be repaired safely, and undone: v2vlint --fix IMAGE", look.width, 0, "dim")
     if counting:

@@ -6,6 +6,7 @@ filesystem (bootc) is a tree; a KubeVirt containerDisk is the disk in it.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +31,7 @@ MAX_NESTED = 4
 _PREFIXES = ("oci:", "oci-archive:", "docker-archive:")
 # Only hexadecimal digits become a path.
 _DIGEST = re.compile(r"(sha256|sha512):([0-9a-f]{64,128})")
+_BLOB = re.compile(r"blobs/(sha256|sha512)/([0-9a-f]{64,128})")
 _REFERENCE = "org.opencontainers.image.ref.name"
 
 
@@ -60,7 +62,11 @@ class _Image:
     def json(self, name: str) -> Any:
         """A JSON document in it."""
         try:
-            return parse(whole(self.blob(name), MAX_JSON, self.files))
+            data = whole(self.blob(name), MAX_JSON, self.files)
+            algorithm, _, known = _digest_of(name).partition(":")
+            if known and hashlib.new(algorithm, data).hexdigest() != known:
+                raise ImageError(f"{self.where}: {name} is damaged: its content is not that of its digest")
+            return parse(data)
         except (ValueError, RecursionError) as error:
             raise ImageError(f"{self.where}: {name} is damaged: {error}") from error
 
@@ -80,8 +86,17 @@ def _locate(ref: GuestRef) -> GuestSource:
     names = _docker(image, ref.configuration) if docker else _oci(image, ref.configuration)
     if len(names) > MAX_LAYERS:
         raise ImageError(f"{ref.name}: more than {MAX_LAYERS} layers")
-    layers = tuple(replace(image.blob(name), name=f"{ref.name}: layer {number}") for number, name in enumerate(names, 1))
+    layers = tuple(
+        replace(image.blob(name), name=f"{ref.name}: layer {number}", digest="" if docker else _digest_of(name))
+        for number, name in enumerate(names, 1)
+    )
     return GuestSource(ref.name, (), tree=RootTree(archives=layers, layers=True))
+
+
+def _digest_of(name: str) -> str:
+    """The digest that the name of a blob in an OCI layout states; empty for other files."""
+    match = _BLOB.fullmatch(name)
+    return f"{match[1]}:{match[2]}" if match else ""
 
 
 def _docker(image: _Image, tag: str) -> list[str]:

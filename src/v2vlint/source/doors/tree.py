@@ -15,8 +15,9 @@ INSTEAD = "a tree is not fixed: put the fix into what builds it, or fix the disk
 def _folder(argument: str, _connect: str) -> Iterator[GuestRef]:
     path = argument.partition(":")[2]
     if not os.path.isdir(path):  # noqa: PTH112
-        problem = problem_of(path) or f"{path}: not a folder"
-        yield GuestRef(argument, "tree", (), problem=problem, hint="tar:FILE reads an archive", unwritable=INSTEAD)
+        missing = problem_of(path) if path else "tree: without a folder"
+        hint = "" if missing else "tar:FILE reads an archive"
+        yield GuestRef(argument, "tree", (), problem=missing or f"{path}: not a folder", hint=hint, unwritable=INSTEAD)
         return
     problem = "" if os.access(path, os.R_OK | os.X_OK) else f"{path}: permission denied"
     yield GuestRef(argument, "tree", (), problem=problem, trees=(os.path.abspath(path),), unwritable=INSTEAD)  # noqa: PTH100
