@@ -80,6 +80,11 @@ EMERGENCY = [
 PANIC = "Kernel panic - not syncing: "
 FAILING = {
     "initramfs-tools": ([*GRUB, *LINUX, *DEBIAN_SHELL], Stage.ROOT, "the initramfs waited for /dev/sda1, which never appeared"),
+    "initramfs-tools without /usr": (
+        [*GRUB, *LINUX, DEBIAN_SHELL[0].replace("root", "/usr"), *DEBIAN_SHELL[1:]],
+        Stage.MOUNTS,
+        "the initramfs gave up waiting for the device of /usr, which fstab names",
+    ),
     "dracut": ([*GRUB, *LINUX, *DRACUT_SHELL], Stage.ROOT, "the initramfs waited for /dev/disk/by-uuid/0a1b, which never appeared"),
     "systemd": (
         [*LINUX, *MOUNTED, *SYSTEMD, *EMERGENCY],

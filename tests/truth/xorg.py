@@ -38,7 +38,7 @@ for conf in /confs/*; do
     if ! kill -0 $server 2>/dev/null; then found=dead; break; fi
     sleep 1; seconds=$((seconds + 1))
   done
-  echo "CELL ${conf##*/} $found" $(grep -h '(EE) [^ ]' /tmp/log | sed 's/^[^)]*) //' | head -n 2)
+  echo "CELL ${conf##*/} $found" $(grep -h '^[[].*[]] (EE) [^ ]' /tmp/log | grep -v dbus-core | sed 's/^[^)]*) //; s/(EE)$//' | head -n 1)
   kill -9 $server; wait $server; sleep 1
 done
 poweroff -f

@@ -18,6 +18,8 @@ from v2vlint.api import (
     Severity,
     Stage,
     Unknown,
+    sample_boot,
+    sample_initramfs,
 )
 
 # Without one of these a guest that boots is of little use: nofail would only hide the fault.
@@ -26,6 +28,7 @@ _DISK = BlockDevice("disk1", "disk", 2 << 30, 0)
 _ROOT = BlockDevice("disk1p1", "partition", 1 << 30, 0, 1, "ext4", "aa-11", "root", part_uuid="5e1d-01")
 _LV = BlockDevice("vg/home", "lv", 1 << 30, 0, 0, "xfs", "cc-33", parents=("disk1p1",))
 _BLOCKS = BlockTable((_DISK, _ROOT, _LV))
+_INIT = "#!/bin/sh\nmountroot\nif read_fstab_entry /usr; then\n\tmountfs /usr\nfi\n"
 
 
 class FstabMissingDevice(Rule):
@@ -37,14 +40,15 @@ class FstabMissingDevice(Rule):
 
     ## Why it matters
     A disk was left behind, or the entry is stale and the source has not been rebooted since. systemd waits 90 seconds for the device and
-    stops in emergency mode, unless the entry has `nofail`.
+    stops in emergency mode, unless the entry has `nofail`. For `/usr` that does not help if the initramfs mounts it: initramfs-tools and
+    dracut without systemd wait for the device and open a shell.
 
     ## Fix safety
     Unsafe: `nofail` lets the guest come up without the data; only its owner knows whether that is acceptable. Not offered for system
     directories.
 
     ## References
-    - systemd-fstab-generator(8), fstab(5)
+    - systemd-fstab-generator(8), fstab(5); initramfs-tools `init` ("mountfs /usr"), dracut `98usrmount/mount-usr.sh`
     - systemd issue 17670; AWS VM Import also adds `nofail` (import-modify-vm).
     """
 
@@ -85,6 +89,13 @@ class FstabMissingDevice(Rule):
             given=(BlockTable((_DISK, _ROOT), complete=False),),
             unknown=True,
             title="not all disks could be read",
+        ),
+        Example(
+            {**sample_boot(image=sample_initramfs(files={"init": _INIT})), "/etc/fstab": "UUID=dead /usr ext4 nofail 0 0\n"},
+            given=(_BLOCKS,),
+            flags=("/etc/fstab:1",),
+            severity=Severity.ERROR,
+            title="the initramfs mounts /usr whatever its options",
         ),
         Example(
             {

@@ -68,7 +68,8 @@ class Signature:
 
     ``reason`` is a lower-case fragment in which ``{0}`` is the pattern's first group. A message seen ``stops`` times decides that the boot
     ended; with 0 it only explains an end, because the boot may still recover. ``waits`` says that the boot ended waiting for an operator.
-    Of all messages that explain an end, the one with the lowest ``rank`` is reported: 0 names the cause, 1 the consequence, 3 anything.
+    Of all messages that explain an end, the one with the lowest ``rank`` is reported: 0 names the cause, 1 the consequence, 3
+    anything, -1 says more exactly what another one with 0 says.
     ``trouble`` is the severity of a message that neither ends nor explains the end of a boot, such as a service that fails.
     """
 

@@ -14,8 +14,10 @@ from v2vlint.facts.storage.fstab import Fstab
 from v2vlint.facts.storage.mount_policy import MountPolicy
 from v2vlint.facts.storage.script_checks import ScriptChecks
 from v2vlint.model.blocks import BlockTable
+from v2vlint.model.definition import Definition
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.rule import Content, Link
+from v2vlint.samples.boot import sample_boot, sample_initramfs
 from v2vlint.samples.memory import memory_guest
 
 Files = dict[str, Content]
@@ -44,7 +46,7 @@ def policy(init: str, line: str, more: Files | None = None) -> tuple[MountPolicy
     """The policy of an init and whether a line stops the boot."""
     files, family = INITS[init]
     fs = memory_guest({**files, **(more or {}), "/etc/fstab": f"{line}\n"})
-    facts = FactStore((fs, BlockTable(), OsInfo("linux", family, family, "Linux")))
+    facts = FactStore((fs, BlockTable(), OsInfo("linux", family, family, "Linux"), Definition("", "")))
     found = facts.get(MountPolicy)
     return found, found.stops(facts.get(Fstab).entries[0])
 
@@ -104,6 +106,25 @@ CMDLINE = "menuentry x {{\n linux /vmlinuz root=/dev/sda1 {}\n}}\n"
 )
 def test_what_changes_that(init: str, more: Files, stops: bool) -> None:
     assert policy(init, "/dev/sdq1 /a ext4 defaults 0 2", more)[1] is stops
+
+
+@pytest.mark.parametrize("options", ["defaults", "nofail", "noauto"])
+@pytest.mark.parametrize(
+    ("image", "stops"),
+    [
+        ({"init": "#!/bin/sh\nif read_fstab_entry /usr; then\n\tmountfs /usr\nfi\n"}, True),
+        ({"init": "#!/bin/sh\nmountroot\n"}, False),
+        ({"usr/lib/dracut/modules.txt": "usrmount\n", "usr/lib/dracut/hooks/pre-pivot/50-mount-usr.sh": ""}, True),
+        ({"usr/lib/dracut/modules.txt": "systemd\nusrmount\n"}, False),
+    ],
+)
+def test_an_initramfs_stops_without_usr_whatever_its_options(image: dict[str, str], stops: bool, options: str) -> None:
+    more: Files = {**sample_boot(image=sample_initramfs(files=image))}
+    found, stopping = policy("sysv", f"UUID={UUID} /usr ext4 {options} 0 0", more)
+    assert stopping is stops
+    assert bool(found.early) is stops
+    assert not policy("sysv", f"UUID={UUID} /usr/local ext4 {options} 0 0", more)[1]
+    assert not policy("sysv", f"tmpfs /usr tmpfs {options} 0 0", more)[1]
 
 
 def test_gentoo_runs_openrc_from_sysvs_inittab() -> None:

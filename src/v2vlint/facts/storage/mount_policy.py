@@ -11,7 +11,10 @@ from __future__ import annotations
 
 from dataclasses import field
 
+from v2vlint.facts.boot.choices import BootChoices
+from v2vlint.facts.boot.early_usr import mounts_usr
 from v2vlint.facts.boot.init import Init
+from v2vlint.facts.initramfs.images import Initramfses
 from v2vlint.facts.registry import FactStore, provides
 from v2vlint.facts.storage.fstab import Fstab, FstabEntry
 from v2vlint.facts.storage.script_checks import ScriptChecks, arguments, script_checks
@@ -22,6 +25,7 @@ from v2vlint.facts.systemd.mount_units import LOCAL, MountUnit, MountUnits, devi
 from v2vlint.facts.systemd.unit_files import unit_name
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.osinfo import OsInfo
 
 _DEBIAN_CHECK = ("/etc/rcS.d/S*checkfs*", "/etc/runlevels/*/checkfs.sh", "/etc/init.d/checkfs.sh")
@@ -37,7 +41,8 @@ class MountPolicy:
     whose scripts are not understood; ``init`` is its name.
 
     ``entries`` are the lines of fstab, and native units in the same terms, that the boot acts on. ``graph`` is empty but for systemd.
-    ``critical`` are the mount points that OpenRC's localmount cannot do without.
+    ``critical`` are the mount points that OpenRC's localmount cannot do without. ``early`` is the /usr that the initramfs mounts, with or
+    without ``nofail``.
     """
 
     style: str = "systemd"
@@ -48,9 +53,12 @@ class MountPolicy:
     checks: ScriptChecks = ScriptChecks()
     critical: frozenset[str] = frozenset()
     init: str = "systemd"
+    early: FstabEntry | None = None
 
     def stops(self, entry: FstabEntry) -> bool:
         """Whether boot stops when the device of ``entry`` is missing."""
+        if self.early is not None and entry == self.early:
+            return True
         if self.style == "systemd":
             return not entry.is_swap and entry.mount_point != "/" and _name(entry) in self.graph.needed
         if self.style == "unknown":
@@ -70,6 +78,8 @@ class MountPolicy:
 
     def effect(self, entry: FstabEntry) -> str:
         """What happens at boot without the device of ``entry``, as text."""
+        if self.early is not None and entry == self.early:
+            return "the initramfs waits 30 s for it, then stops in a shell"
         if self.stops(entry):
             return {
                 "systemd": f"systemd waits 90 s for the device, then {self._end(entry)}",
@@ -89,7 +99,7 @@ class MountPolicy:
 
     def failure(self, entry: FstabEntry) -> str:
         """What happens at boot when the device of ``entry`` is there, but cannot be mounted: only systemd waits for devices."""
-        if self.style != "systemd" or entry.is_swap:
+        if self.style != "systemd" or entry.is_swap or entry == self.early:
             return self.effect(entry)
         return f"mount fails, and systemd {self._end(entry)}" if self.stops(entry) else "it stays unmounted"
 
@@ -113,19 +123,34 @@ def _name(entry: FstabEntry) -> str:
 @provides
 def find_mount_policy(fs: GuestFS, init: Init, os: OsInfo, fstab: Fstab, store: FactStore) -> MountPolicy:
     """By the init program; RHEL 6 has upstart, but mounts with the old scripts."""
-    style = _style(fs, init.name, os, store)
+    style, early = _style(fs, init.name, os, store), _early(fstab, store)
     if style != "systemd":
         checks = script_checks(style, os.family, fs, store)
-        entries = tuple(entry for entry in fstab.entries if not entry.noauto or checks.fails(entry))
+        entries = tuple(entry for entry in fstab.entries if not entry.noauto or checks.fails(entry) or entry == early)
         critical = frozenset(_critical(fs)) if style == "openrc" else frozenset[str]()
-        return MountPolicy(style, entries, checks=checks, critical=critical, init=init.name)
+        return MountPolicy(style, entries, checks=checks, critical=critical, init=init.name, early=early)
     units, graph = store.get(MountUnits), store.get(MountGraph)
     acted_on = tuple(unit.entry for name, unit in units.units.items() if unit.entry is not None and name in graph.asked)
-    lines = (entry for entry in (*fstab.entries, *fstab.short) if (entry.is_swap and not entry.noauto) or entry in acted_on)
+    lines = (
+        entry for entry in (*fstab.entries, *fstab.short) if (entry.is_swap and not entry.noauto) or entry in acted_on or entry == early
+    )
     devices = tuple(
         (entry, device) for unit in units.units.values() if (entry := unit.entry) in acted_on and entry for device in _devices(unit)
     )
-    return MountPolicy(style, (*lines, *(entry for entry in acted_on if entry.unit)), graph, devices)
+    return MountPolicy(style, (*lines, *(entry for entry in acted_on if entry.unit)), graph, devices, early=early)
+
+
+def _early(fstab: Fstab, store: FactStore) -> FstabEntry | None:
+    """The first line for /usr, if the default entry's initramfs mounts it; one that cannot be read is taken for one that does not."""
+    found = next((entry for entry in fstab.entries if entry.mount_point == "/usr"), None)
+    if found is None or found.is_network or found.is_bind or found.is_pseudo:
+        return None
+    try:
+        default = store.get(BootChoices).default
+        image = store.get(Initramfses).joined(default.initrds) if default else None
+    except FactUnavailable:
+        return None
+    return found if mounts_usr(image) else None
 
 
 def _devices(unit: MountUnit) -> tuple[str, ...]:
