@@ -13,12 +13,20 @@ import os
 import socket
 import struct
 import threading
+import time
 from collections import OrderedDict
+from collections.abc import Callable
 from itertools import islice
+from typing import TypeVar
+from urllib.parse import urlsplit
 
+from v2vlint.files.errors import FileMissing
+from v2vlint.files.patience import PATIENCE, within
 from v2vlint.files.scheme import Ranges, RemoteEntry, Scheme, schemes
 from v2vlint.files.urls import scheme_of, shown
 from v2vlint.model.errors import ImageError
+
+T = TypeVar("T")
 
 BLOCK = 1 << 17
 CACHE = 64 << 20
@@ -26,14 +34,20 @@ CACHE = 64 << 20
 AHEAD = 4 << 20
 """How many bytes are read at once when reads go on where the last one ended."""
 MAX_READ = 64 << 20
+SLOW = 10.0
+"""Seconds after which an error is that of a server that does not answer."""
+QUICK = 5.0
+"""Seconds that such a server is given from then on, until it answers: every guest of a list would wait for PATIENCE."""
 MAX_LISTED = 1_000_000
 """The entries of one folder: more than a whole search visits."""
+_silent: set[tuple[str, ...]] = set()
 _REQUEST, _ANSWER = struct.Struct("=QQ"), struct.Struct("=IQ")
 
 
 def open_url(url: str) -> Ranges:
     """The file at ``url``. Missing, or ImageError that says why it cannot be opened or what to install."""
-    return _scheme(url).open(url)
+    scheme = _scheme(url)
+    return _asked(url, lambda: scheme.open(url))
 
 
 def listing(url: str) -> tuple[RemoteEntry, ...]:
@@ -41,7 +55,22 @@ def listing(url: str) -> tuple[RemoteEntry, ...]:
     listed = _scheme(url).listed
     if listed is None:
         raise ImageError(f"{shown(url)}: a folder on such a server cannot be listed", hint="give the files: a list of URLs is @FILE")
-    return tuple(islice(listed(url), MAX_LISTED))
+    return _asked(url, lambda: tuple(islice(listed(url), MAX_LISTED)))
+
+
+def _asked(url: str, action: Callable[[], T]) -> T:
+    """What ``action`` gets from the server of ``url``."""
+    server, started = urlsplit(url)[:2], time.monotonic()
+    try:
+        found = within(shown(url), action, QUICK if server in _silent else PATIENCE)
+    except FileMissing:
+        raise
+    except ImageError:
+        if time.monotonic() - started > SLOW:
+            _silent.add(server)
+        raise
+    _silent.discard(server)
+    return found
 
 
 def _scheme(url: str) -> Scheme:

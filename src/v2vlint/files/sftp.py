@@ -22,6 +22,8 @@ from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
 
 TIMEOUT = 30
+PATIENCE = 45
+"""Seconds for login and start of the server."""
 _KEPT = 4096
 _PATIENCE = 5
 """Seconds for ssh to end."""
@@ -102,7 +104,7 @@ class Sftp:
     """A session with a server that ``command`` starts. Calls may come from several threads; errors are ImageError or Missing."""
 
     def __init__(self, command: Sequence[str], name: str) -> None:
-        self._name, self._lock, self._number = name, threading.Lock(), 0
+        self.name, self._lock, self._number = name, threading.Lock(), 0
         self._unheeded: set[int] = set()
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert self._process.stdin
@@ -111,12 +113,17 @@ class Sftp:
         self._to: IO[bytes] = self._process.stdin
         self._from: IO[bytes] = self._process.stdout
         self._complaints = _Complaints(self._process.stderr)
+        # ssh waits for the login only; what it starts there may say nothing.
+        watch = threading.Timer(PATIENCE, self.kill)
+        watch.start()
         try:
             self._send(_INIT, struct.pack(">I", 3))
             if self._receive()[0] != _VERSION:
                 raise ImageError(f"{name}: the server does not speak SFTP")
         except (ImageError, OSError) as error:
             raise ImageError(f"{name}: no connection: {self._complaint()}", hint=_HINT) from error
+        finally:
+            watch.cancel()
 
     def _complaint(self) -> str:
         with contextlib.suppress(OSError):
@@ -130,6 +137,10 @@ class Sftp:
     def ended(self) -> bool:
         """Whether there is nobody at the other end any more."""
         return self._process.poll() is not None
+
+    def kill(self) -> None:
+        """End it for those who wait for an answer in other threads."""
+        self._process.kill()
 
     def close(self) -> None:
         """End the session."""
@@ -220,7 +231,7 @@ class Sftp:
             for _reply in wanted:
                 kind, number, body = self._reply()
                 if number not in numbers:
-                    raise ImageError(f"{self._name}: the server mixes up its answers")
+                    raise ImageError(f"{self.name}: the server mixes up its answers")
                 parts[numbers[number]] = _Reader(body).string() if kind == _DATA else self._failed(path, kind, body)
         data = bytearray()
         for at in wanted:
@@ -240,7 +251,7 @@ class Sftp:
             numbers = [self._send(kind, body, numbered=True) for kind, body in questions]
             answers = {number: (kind, body) for kind, number, body in (self._reply() for _question in questions)}
         if answers.keys() != set(numbers):
-            raise ImageError(f"{self._name}: the server mixes up its answers")
+            raise ImageError(f"{self.name}: the server mixes up its answers")
         return [answers[number] for number in numbers]
 
     def _failed(self, path: bytes, kind: int, body: bytes) -> bytes:
@@ -252,7 +263,7 @@ class Sftp:
         raise ImageError(f"{self._shown(path)}: {'permission denied' if code == _DENIED else 'the server cannot read it'}")
 
     def _shown(self, path: bytes) -> str:
-        return f"{self._name}{path.decode('utf-8', 'replace')}"
+        return f"{self.name}{path.decode('utf-8', 'replace')}"
 
     def _send(self, kind: int, body: bytes, *, numbered: bool = False) -> int:
         self._number = self._number + 1 & 0xFFFFFFFF
@@ -261,13 +272,13 @@ class Sftp:
             self._to.write(struct.pack(">I", len(packet)) + packet)
             self._to.flush()
         except (OSError, ValueError) as error:
-            raise ImageError(f"{self._name}: the connection is gone") from error
+            raise ImageError(f"{self.name}: the connection is gone") from error
         return self._number
 
     def _receive(self) -> tuple[int, bytes]:
         (length,) = struct.unpack(">I", self._exactly(4))
         if not 1 <= length <= MAX_PACKET:
-            raise ImageError(f"{self._name}: the server sends what is no SFTP")
+            raise ImageError(f"{self.name}: the server sends what is no SFTP")
         packet = self._exactly(length)
         return packet[0], packet[1:]
 
@@ -286,7 +297,7 @@ class Sftp:
         except (OSError, ValueError):
             data = b""
         if len(data) < length:
-            raise ImageError(f"{self._name}: the connection is gone")
+            raise ImageError(f"{self.name}: the connection is gone")
         return data
 
 

@@ -21,7 +21,10 @@ MAX_WHOLE = 16 << 20
 """A server without ranges sends a file whole; up to this size that is good enough."""
 ATTEMPTS = 5
 BACK_OFF = 0.25
-TIMEOUT = 30.0
+CONNECTION, TIMEOUT = 10.0, 30.0
+"""Seconds for a connection, and between two pieces of an answer."""
+DEADLINE = 50.0
+"""Seconds after which no attempt is made any more."""
 PATIENCE = 60.0
 """Seconds for an answer, and as many more as its bytes may take at SLOWEST."""
 SLOWEST = 16 << 10
@@ -30,6 +33,7 @@ _STEP = 1 << 16
 # The first request brings the size, and what is read first anyway: headers and partition tables.
 _FIRST = 1 << 18
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+_LIMIT = re.compile(r"\.? \((connect|read) timeout=[^)]*\)")
 _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 _REASONS = {
     401: ("the server asks for a login", "put it into ~/.netrc"),
@@ -69,25 +73,31 @@ class HttpFile:
         self._pool.clear()
 
     def _ranged(self, offset: int, length: int) -> bytes:
-        reason = ""
+        reason, tried, end = "", 0, time.monotonic() + DEADLINE
         for attempt in range(ATTEMPTS):
             time.sleep(BACK_OFF * (2**attempt - 1))
+            if (left := end - time.monotonic()) <= 0:
+                break
+            tried += 1
             try:
-                return self._answered(self._asked(offset, length), offset, length)
+                return self._answered(self._asked(offset, length, left), offset, length)
             except _Again as again:
                 reason = str(again)
             except self._errors as error:
-                reason = str(getattr(error, "reason", error)).rpartition("> ")[2].rpartition("): ")[2][:300] or type(error).__name__
-        raise ImageError(f"{self._name}: no answer after {ATTEMPTS} attempts: {reason}", hint="check the network, and try again")
+                reason = _reason(error)
+        raise ImageError(f"{self._name}: no answer after {tried} attempts: {reason}", hint="check the network, and try again")
 
-    def _asked(self, offset: int, length: int) -> _Answer:
-        """One attempt."""
+    def _asked(self, offset: int, length: int, left: float) -> _Answer:
+        """One attempt, in the ``left`` seconds as far as the server is silent."""
+        from urllib3 import Timeout
+
         # identity: a range counts the bytes of what is sent, compressed or not.
         headers = {"Range": f"bytes={offset}-{offset + length - 1}", "Accept-Encoding": "identity", **self._proof()}
+        limit = Timeout(connect=min(CONNECTION, left), read=min(TIMEOUT, left))
         url, whole = self._now, MAX_WHOLE + 1 if self._state is None else 0
 
         def request() -> Any:
-            return self._pool.request("GET", url, headers=headers, preload_content=False, timeout=TIMEOUT, retries=_redirects())
+            return self._pool.request("GET", url, headers=headers, preload_content=False, timeout=limit, retries=_redirects())
 
         answer = _Answer(request, {206: length, 200: whole})
         if not answer.arrived():
@@ -159,6 +169,14 @@ class HttpFile:
             hint = "download it, or serve it with a server that has ranges (nginx, Apache, MinIO)"
             raise ImageError(f"{self._name}: the server has no ranges, and sends only all of it", hint=hint)
         return answer.data
+
+
+def _reason(error: Exception) -> str:
+    """The words of an error of urllib3, without the objects and our own limits in them."""
+    reason = getattr(error, "reason", error)
+    last = reason.args[-1] if isinstance(reason, Exception) and reason.args else reason
+    words = _LIMIT.sub("", str(last).rpartition("> ")[2].rpartition("): ")[2])
+    return words[:300] or type(error).__name__
 
 
 class _Again(Exception):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
+from v2vlint.files import patience
 from v2vlint.files.errors import FileMissing
 from v2vlint.files.scheme import Ranges, Scheme
 from v2vlint.files.urls import shown
@@ -35,6 +36,9 @@ class _Export:
 
     def read(self, offset: int, length: int) -> bytes:
         """See :class:`~v2vlint.files.scheme.Ranges`."""
+        return patience.within(self._name, lambda: self._read(offset, length), patience.of(length))
+
+    def _read(self, offset: int, length: int) -> bytes:
         try:
             parts = (bytes(self._handle.pread(min(CHUNK, offset + length - at), at)) for at in range(offset, offset + length, CHUNK))
             return b"".join(parts)

@@ -12,8 +12,10 @@ import shlex
 import stat
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from v2vlint.files import patience
 from v2vlint.files.scheme import Ranges, RemoteEntry, Scheme
 from v2vlint.files.sftp import AS_ROOT, Login, Sftp
 from v2vlint.model.errors import ImageError
@@ -64,7 +66,8 @@ class _File:
         """See :class:`~v2vlint.files.scheme.Ranges`."""
         if offset + length <= len(self._begin):
             return self._begin[offset : offset + length]
-        data = self._session.read(self._path, self._handle, offset, length)
+        action = partial(self._session.read, self._path, self._handle, offset, length)
+        data = patience.within(self._session.name, action, patience.of(length), self._session.kill)
         if len(data) != length:
             raise ImageError(f"{self._path.decode('utf-8', 'replace')}: changed on the server while it was read")
         return data

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
 
+from v2vlint.files import patience
 from v2vlint.files.errors import FileMissing
 from v2vlint.files.scheme import Ranges, RemoteEntry, Scheme
 from v2vlint.files.urls import shown
@@ -105,6 +106,9 @@ class _File(_Share):
 
     def read(self, offset: int, length: int) -> bytes:
         """See :class:`~v2vlint.files.scheme.Ranges`."""
+        return patience.within(self._name, lambda: self._read(offset, length), patience.of(length))
+
+    def _read(self, offset: int, length: int) -> bytes:
         failure: Exception = EOFError("the file ends early")
         for attempt in range(ATTEMPTS):
             time.sleep(BACK_OFF * (2**attempt - 1))

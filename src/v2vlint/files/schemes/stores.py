@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
+from v2vlint.files import patience
 from v2vlint.files.errors import FileMissing
 from v2vlint.files.scheme import Ranges, RemoteEntry, Scheme
 from v2vlint.files.urls import shown
@@ -49,6 +50,9 @@ class _File:
 
     def read(self, offset: int, length: int) -> bytes:
         """See :class:`~v2vlint.files.scheme.Ranges`."""
+        return patience.within(self._name, lambda: self._read(offset, length), patience.of(length))
+
+    def _read(self, offset: int, length: int) -> bytes:
         failure: Exception | None = None
         for attempt in range(ATTEMPTS):
             time.sleep(BACK_OFF * (2**attempt - 1))

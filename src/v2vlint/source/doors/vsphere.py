@@ -15,10 +15,12 @@ import os
 import posixpath
 import ssl
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from v2vlint.files.patience import PATIENCE, within
 from v2vlint.files.schemes.datastore import Session, register, url_of
 from v2vlint.files.urls import has_password, shown
 from v2vlint.model.codec import parse
@@ -33,6 +35,8 @@ from v2vlint.source.values import identifier, mac_address
 INSTEAD = "a machine of vSphere is not written to: convert it, and fix the copy"
 _WANTED = ("name", "parent", "config", "runtime.powerState", "snapshot")
 _DEPTH = 64
+TIMEOUT = 25
+"""Seconds for a connection, and for an answer of the inventory."""
 PASSWORD, PASSWORD_FILE = "V2VLINT_VSPHERE_PASSWORD", "V2VLINT_VSPHERE_PASSWORD_FILE"
 _HINT = f"the password is taken from ${PASSWORD}, the file ${PASSWORD_FILE}, ~/.netrc or keyring; the authority from $SSL_CERT_FILE"
 _CONTROLLERS = {
@@ -138,13 +142,9 @@ class _Inventory:
         from pyVim.connect import SmartConnect
 
         try:
-            self._service: Any = SmartConnect(
-                host=self._host,
-                port=parts.port or 443,
-                user=user,
-                pwd=_secret(self._host, user),
-                sslContext=context,
-            )
+            secret = _secret(self._host, user)
+            connect = partial(SmartConnect, host=self._host, port=parts.port or 443, user=user, pwd=secret, sslContext=context)
+            self._service: Any = within(f"vsphere://{self._server}", partial(connect, httpConnectionTimeout=TIMEOUT), PATIENCE)
         except ImageError:
             raise
         except _OtherCertificateError as error:
