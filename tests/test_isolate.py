@@ -112,7 +112,7 @@ def test_calls_run_side_by_side_and_are_told_apart() -> None:
 
 def test_leaving_the_iteration_kills_what_still_runs(tmp_path: Path) -> None:
     note = tmp_path / "pid"
-    sleeper = f"open({str(note)!r}, 'w').write(str(__import__('os').getpid())) and __import__('time').sleep(60)"
+    sleeper = f"open({str(note)!r}, 'w').write(str(__import__('os').getpid())) and __import__('time').sleep(600)"
     outcomes = run_all([Call(EVAL, sleeper, Grant(write=(str(tmp_path),))), Call(EVAL, _wait_for(note))], parallel=2)
     assert next(outcomes) == (1, Answer(True))
     outcomes.close()  # type: ignore[attr-defined]
@@ -121,26 +121,26 @@ def test_leaving_the_iteration_kills_what_still_runs(tmp_path: Path) -> None:
 
 def _wait_for(path: Path) -> str:
     found = f"__import__('pathlib').Path({str(path)!r})"
-    return f"any({found}.exists() and {found}.stat().st_size or __import__('time').sleep(0.05) for _ in range(400))"
+    return f"any({found}.exists() and {found}.stat().st_size or __import__('time').sleep(0.05) for _ in range(1200))"
 
 
 def test_ctrl_c_kills_the_children(tmp_path: Path) -> None:
     note = tmp_path / "pid"
-    sleeper = f"open({str(note)!r}, 'w').write(str(__import__('os').getpid())) and __import__('time').sleep(60)"
+    sleeper = f"open({str(note)!r}, 'w').write(str(__import__('os').getpid())) and __import__('time').sleep(600)"
     imports = "from v2vlint.isolate import Call, run; from v2vlint.confine import Grant"
     script = f"{imports}; run(Call({EVAL!r}, {sleeper!r}, Grant(write=({str(tmp_path)!r},))))"
     parent = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not (note.exists() and note.read_text()) and time.monotonic() < deadline:
         time.sleep(0.05)
     parent.send_signal(signal.SIGINT)
-    _out, complaint = parent.communicate(timeout=20)
+    _out, complaint = parent.communicate(timeout=60)
     assert b"KeyboardInterrupt" in complaint
     assert _gone(int(note.read_text()))
 
 
 def _gone(pid: int) -> bool:
-    for _attempt in range(100):
+    for _attempt in range(600):
         try:
             os.kill(pid, 0)
         except ProcessLookupError:

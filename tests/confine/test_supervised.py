@@ -89,7 +89,7 @@ tools.run(("sh", "-c", {inner!r}), Grant(write=({str(tmp_path)!r},)))
 
 def _until(true: object) -> None:
     assert callable(true)
-    for _attempt in range(200):
+    for _attempt in range(1200):
         if true():
             return
         time.sleep(0.05)

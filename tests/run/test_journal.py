@@ -191,7 +191,7 @@ def test_a_run_that_is_ended_goes_on(guests: list[Path], tmp_path: Path, number:
             assert time.monotonic() < deadline
             time.sleep(0.05)
         running.send_signal(number)
-        out, complaint = running.communicate(timeout=30)
+        out, complaint = running.communicate(timeout=90)
     assert [image.name for image in report_of_journals([tmp_path / "j"]).images] == ["a.qcow2"]
     if number is not signal.SIGKILL:
         assert running.returncode == 130

@@ -116,7 +116,7 @@ def test_a_server_that_sends_a_byte_now_and_then_does_not_hold_the_run(
         handler.close_connection = True
         with contextlib.suppress(OSError):
             handler.wfile.write(head)
-            for _byte in range(200):
+            for _byte in range(900):
                 handler.wfile.write(b"H")
                 time.sleep(0.1)
         return True
@@ -124,7 +124,7 @@ def test_a_server_that_sends_a_byte_now_and_then_does_not_hold_the_run(
     server.fault = fault
     started = time.monotonic()
     assert "less than 16 KiB a second" in told(f"{server.url}/vm/base.qcow2")
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 60
 
 
 def test_the_login_of_one_server_is_not_sent_to_another(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
