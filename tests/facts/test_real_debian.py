@@ -60,7 +60,8 @@ def _built(spec: Spec) -> Built:
     return Built(FactStore((root.fs, guest.blocks, root.os, Mover.RAW, Definition("", ""))))
 
 
-@pytest.fixture(params=SPECS, ids=lambda spec: spec.name)
+# One process for each image: it is built and parsed there, while another one would only wait for it.
+@pytest.fixture(params=[pytest.param(spec, id=spec.name, marks=pytest.mark.xdist_group(spec.name)) for spec in SPECS])
 def built(request: pytest.FixtureRequest) -> Built:
     return _built(request.param)
 

@@ -34,7 +34,9 @@ def known(folder: Path) -> tuple[Seed, ...]:
     return tuple(seed for seed in seeds(folder, containers=1) if not seed.name.startswith("windows") or seed.name.startswith(windows))
 
 
+# All in one process: making ``known`` takes as long as a hundred images.
 @needs_qemu
+@pytest.mark.xdist_group("fuzz")
 @pytest.mark.parametrize("first", range(0, 500, 100))
 def test_damaged_images_end_with_0_1_or_3(folder: Path, known: Sequence[Seed], first: int) -> None:
     tally = Tally()
