@@ -64,7 +64,8 @@ lint: venv
 	$(BIN)/lint-imports
 
 .PHONY: test
-test: packages venv lint wheel
+test: packages venv
+	$(MAKE) --no-print-directory -j 2 --output-sync=target lint wheel
 	rm -f .coverage .coverage.*
 	$(BIN)/coverage run -m pytest -n 2 --dist loadgroup -m 'not truth'
 	$(BIN)/coverage combine -q
