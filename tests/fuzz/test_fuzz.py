@@ -15,7 +15,7 @@ from tests.fuzz.lanes import Tally, disagreements, judge_texts
 from tests.fuzz.seeds import Seed, seeds
 from v2vlint.engine.packs import load_all
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.sweep]
 needs_qemu = pytest.mark.skipif(not shutil.which("qemu-img"), reason="qemu-img is not installed")
 
 

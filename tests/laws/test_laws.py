@@ -32,6 +32,7 @@ GUESTS = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in GU
 
 
 @pytest.mark.slow
+@pytest.mark.sweep
 @pytest.mark.parametrize("name", GUESTS)
 def test_the_laws_hold(name: str) -> None:
     found: dict[tuple[str, str], str] = {}
@@ -45,6 +46,7 @@ def test_the_laws_hold(name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.sweep
 @pytest.mark.parametrize("name", GUESTS)
 def test_check_and_fix_select_the_same(name: str) -> None:
     """(d) What ``fix`` applies or holds back is what ``check`` finds with a fix; nothing else, and nothing less."""
@@ -109,6 +111,7 @@ def _scenes(draw: st.DrawFn) -> tuple[Bench, Target, Mover]:
 
 
 @pytest.mark.slow
+@pytest.mark.sweep
 @pytest.mark.xdist_group("mutations")
 @settings(max_examples=120, deadline=None, derandomize=True, phases=(Phase.generate,), suppress_health_check=list(HealthCheck))
 @given(_scenes())

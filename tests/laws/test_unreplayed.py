@@ -25,7 +25,7 @@ from v2vlint.model.finding import Fate, Mover, Severity, Stage
 from v2vlint.model.report import Status, TargetReport
 from v2vlint.model.source import GuestRef
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.sweep]
 
 REASON = "the law says so"
 
