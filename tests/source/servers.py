@@ -123,8 +123,8 @@ def wait_for(place: int | Path) -> None:
 
 
 @contextlib.contextmanager
-def secure_shell(folder: Path) -> Iterator[tuple[str, str]]:
-    """An sshd of our own: ``user@host:port``, and the ssh command that has its key and knows it."""
+def secure_shell(folder: Path, *more: str) -> Iterator[tuple[str, str]]:
+    """An sshd of our own, with ``more`` settings: ``user@host:port``, and the ssh command that has its key and knows it."""
     for name in ("host", "user"):
         subprocess.run(("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)), check=True)
     port = free_port()
@@ -132,7 +132,7 @@ def secure_shell(folder: Path) -> Iterator[tuple[str, str]]:
     (folder / "known").write_text(f"[127.0.0.1]:{port} {(folder / 'host.pub').read_text()}")
     settings = (
         f"Port {port}", "ListenAddress 127.0.0.1", f"HostKey {folder}/host", f"AuthorizedKeysFile {folder}/authorized", "StrictModes no",
-        "PermitRootLogin yes", "PasswordAuthentication no", "UsePAM no", "PidFile none", "Subsystem sftp internal-sftp",
+        "PermitRootLogin yes", "PasswordAuthentication no", "UsePAM no", "PidFile none", "Subsystem sftp internal-sftp", *more,
     )  # fmt: skip
     (folder / "sshd_config").write_text("\n".join(settings))
     Path("/run/sshd").mkdir(exist_ok=True)

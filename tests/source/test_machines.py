@@ -159,3 +159,36 @@ def test_disks_and_hardware_make_one_guest(tmp_path: Path) -> None:
     assert guest.definition.firmware == "uefi"
     assert [root.device for root in guest.roots] == ["disk1p1"]
     assert not guest.problems
+
+
+@sshd
+def test_a_login_that_prints_something_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    talk = tmp_path / "talk"
+    talk.write_text('#!/bin/sh\necho Welcome to web1\nexec sh -c "$SSH_ORIGINAL_COMMAND"\n')
+    talk.chmod(0o700)
+    with secure_shell(tmp_path, f"ForceCommand {talk}") as (login, command):
+        monkeypatch.setenv("V2VLINT_SSH", command)
+        (ref,) = expand([f"ssh://{login}"])
+        assert "its login prints 'Welcome to web1'" in ref.problem
+        assert "interactive shells only" in ref.hint
+        (ref,) = expand([f"sftp://{login}/etc/fstab"])
+        assert "text: 'Welc'" in open_ref(ref).problems[0].reason
+
+
+@sshd
+@pytest.mark.parametrize(("forced", "said"), [("/usr/sbin/nologin", "This account is"), ("/bin/false", "said nothing, and ended with 1")])
+def test_a_login_without_a_shell_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forced: str, said: str) -> None:
+    with secure_shell(tmp_path, f"ForceCommand {forced}") as (login, command):
+        monkeypatch.setenv("V2VLINT_SSH", command)
+        assert said in expand([f"ssh://{login}"])[0].problem
+
+
+def test_a_failed_login_is_not_tried_again_for_each_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "ssh"
+    program.write_text(f"#!/bin/sh\necho once >> {tmp_path}/log\necho 'Permission denied (publickey).' >&2\nexit 255\n")
+    program.chmod(0o700)
+    monkeypatch.setenv("V2VLINT_SSH", str(program))
+    for name in "abc":
+        (ref,) = expand([f"sftp://refused/{name}.qcow2"])
+        assert "Permission denied (publickey)" in open_ref(ref).problems[0].reason
+    assert (tmp_path / "log").read_text() == "once\n"

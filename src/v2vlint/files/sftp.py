@@ -121,7 +121,8 @@ class Sftp:
             if self._receive()[0] != _VERSION:
                 raise ImageError(f"{name}: the server does not speak SFTP")
         except (ImageError, OSError) as error:
-            raise ImageError(f"{name}: no connection: {self._complaint()}", hint=_HINT) from error
+            said = str(error).removeprefix(f"{name}: ")
+            raise ImageError(f"{name}: no connection: {self._complaint() or said}", hint=_HINT) from error
         finally:
             watch.cancel()
 
@@ -131,7 +132,7 @@ class Sftp:
         # ssh ends when its input does, and its complaints with it.
         text = self._complaints.text()
         self.close()
-        return text.splitlines()[-1] if text else "ssh said nothing"
+        return text.splitlines()[-1] if text else ""
 
     @property
     def ended(self) -> bool:
@@ -278,7 +279,9 @@ class Sftp:
     def _receive(self) -> tuple[int, bytes]:
         (length,) = struct.unpack(">I", self._exactly(4))
         if not 1 <= length <= MAX_PACKET:
-            raise ImageError(f"{self.name}: the server sends what is no SFTP")
+            begin = length.to_bytes(4, "big")
+            text = f", but text: {begin.decode()!r}…; its login must print nothing for programs" if begin.isascii() else ""
+            raise ImageError(f"{self.name}: the server sends what is no SFTP{text}")
         packet = self._exactly(length)
         return packet[0], packet[1:]
 

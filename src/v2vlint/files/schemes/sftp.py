@@ -11,6 +11,7 @@ import json
 import shlex
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -21,6 +22,9 @@ from v2vlint.files.sftp import AS_ROOT, Login, Sftp
 from v2vlint.model.errors import ImageError
 
 _LINKS = 256
+AGAIN = 20.0
+"""Seconds after a failed login until the next one."""
+_failed: dict[str, tuple[float, ImageError]] = {}
 _sessions: dict[str, Sftp] = {}
 _options: dict[str, tuple[str, ...]] = {}
 _lock = threading.Lock()
@@ -35,7 +39,15 @@ def _session(url: str) -> Sftp:
     key = shlex.join(command)
     with _lock:
         if key not in _sessions or _sessions[key].ended:
-            _sessions[key] = Sftp(command, f"sftp://{parts.netloc}")
+            since, failed = _failed.get(key, (-AGAIN, None))
+            # A machine's files are asked for one by one, and each would wait for the login.
+            if failed is not None and time.monotonic() - since < AGAIN:
+                raise ImageError(failed.message, hint=failed.hint)
+            try:
+                _sessions[key] = Sftp(command, f"sftp://{parts.netloc}")
+            except ImageError as error:
+                _failed[key] = time.monotonic(), error
+                raise
         return _sessions[key]
 
 

@@ -20,6 +20,9 @@ from v2vlint.source.machine import MAX_TEXT, SCRIPT, LiveMachine
 
 INSTEAD = "a machine that runs is only looked at: copy its disks and fix the copy, or make the changes there by hand"
 TIMEOUT = 120
+_BEGIN = b"user\t"
+"""What the script says first."""
+_SHOWN = 100
 
 
 def _live(argument: str, _connect: str) -> Iterator[GuestRef]:
@@ -47,9 +50,18 @@ def _said(command: Sequence[str], name: str) -> str:
             raise ImageError(f"{name}: no answer within {TIMEOUT} seconds") from error
         said.seek(0)
         text = said.read(MAX_TEXT)
+    first = text.strip().partition(b"\n")[0][:_SHOWN].decode("utf-8", "replace")
     if b"\nend\n" not in text:
         hint = "'ssh' must log in without asking; V2VLINT_SSH has the command when it needs options"
-        raise ImageError(f"{name}: {programs.last_words(done.stderr)}", hint=hint)
+        answer = (
+            f"its shell does not run a script, and answers {first!r}"
+            if first
+            else f"its shell said nothing, and ended with {done.returncode}"
+        )
+        raise ImageError(f"{name}: {programs.last_words(done.stderr) if done.stderr.strip() else answer}", hint=hint)
+    if not text.startswith(_BEGIN):
+        talks = f"{name}: its login prints {first!r} before what programs say, so that SFTP does not work"
+        raise ImageError(talks, hint="print it in interactive shells only: see ~/.bashrc and /etc/profile.d there")
     return text.decode("utf-8", "replace")
 
 
