@@ -17,7 +17,7 @@ from tests.truth import bases, images
 from tests.truth.bases import BASES
 from tests.truth.draw import MENUS, Drawn, Guest
 
-_SPEEDS = "panic=1 mitigations=off net.ifnames=1 nokaslr no_timer_check cryptomgr.notests=1 apparmor=0 audit=0 rd.retry=8 rd.timeout=90"
+_SPEEDS = "panic=1 mitigations=off net.ifnames=1 nokaslr no_timer_check cryptomgr.notests=1 apparmor=0 audit=0 rd.retry=8 rd.timeout=300"
 # Emulation on a busy machine takes longer for a device than systemd's 90 seconds.
 _SYSTEMD = (
     " systemd.mask=systemd-tmpfiles-setup.service systemd.mask=systemd-tmpfiles-setup-dev.service"
