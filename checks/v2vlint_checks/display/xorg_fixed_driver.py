@@ -27,6 +27,8 @@ _X = {"/usr/lib/xorg/Xorg": ""}
 _KMS = ("virtio_gpu", "bochs", "virtio_blk: virtio virtio_ring", "virtio_pci: virtio virtio_ring", "virtio_ring: virtio", "virtio", "ext4")
 _ANYWHERE = frozenset({"dummy", "modesetting", "fbdev", "vesa"})
 _DEVICE = 'Section "Device"\n\tIdentifier "Card0"\n\tDriver     "{0}"\n\tVendorName "VMware"\n\tBoardName  "SVGA"\nEndSection\n'
+_VESA, _NEW = "/usr/lib/xorg/modules/drivers/vesa_drv.so", "vesa: Refusing to run, Framebuffer or dri device present"
+_VGA = sample_boot(sample_kernel(builtin=("vesafb",)), args="root=/dev/sda1 vga=791")
 _PLAIN = 'Section "Device"\n\tIdentifier "Card0"\n\tDriver     "modesetting"\nEndSection\n'
 
 
@@ -36,7 +38,8 @@ class XorgFixedDriver(Rule):
     ## What it does
     Finds active `Section "Device"` entries in xorg.conf, XF86Config and xorg.conf.d whose `Driver` does not work on the target's display,
     or is not installed. Comments, `OutputClass` sections and devices that no screen uses do not count. `vesa` works only on a card without
-    a kernel driver: it refuses one that a driver of the guest's kernel binds to (with `nomodeset` still virtio's), and machines with UEFI.
+    a kernel driver: it refuses one that a driver of the guest's kernel binds to (with `nomodeset` still virtio's), machines with UEFI, and
+    since 2.6 any frame buffer of the kernel, such as that of `vga=791`.
 
     ## Why it matters
     The driver finds no card it knows and the X server gives up ("no screens found"): a black screen, or a login screen
@@ -47,7 +50,8 @@ class XorgFixedDriver(Rule):
 
     ## References
     - virt-v2v `convert/convert_linux.ml`, `configure_display_driver`: does the same in xorg.conf, not in xorg.conf.d
-    - xf86-video-vesa `src/vesa.c`, `VESAPciProbe`: "Ignoring device with a bound kernel driver", "Refusing to run on UEFI"
+    - xf86-video-vesa `src/vesa.c`, `VESAPciProbe`: "Ignoring device with a bound kernel driver", "Refusing to run on UEFI" (2.5),
+      "Refusing to run, Framebuffer or dri device present" (2.6)
     - xorg.conf(5); microsoft/azurelinux#13690, BlackArch/blackarch#1768
     """
 
@@ -98,6 +102,8 @@ class XorgFixedDriver(Rule):
         ),
         Example({**sample_boot(args="root=/dev/sda1 nomodeset"), **_X, _CONF: _DEVICE.format("vesa")}, target="vmware"),
         Example({**sample_boot(), **_X, _CONF: _DEVICE.format("vesa")}, target="vmware", title="the kernel has no driver for the card"),
+        Example({**_VGA, **_X, _VESA: _NEW, _CONF: _DEVICE.format("vesa")}, target="vmware", flags=(f"{_CONF}:3",), title="vesa 2.6"),
+        Example({**_VGA, **_X, _VESA: "vesa: Refusing to run on UEFI", _CONF: _DEVICE.format("vesa")}, target="vmware", title="vesa 2.5"),
         Example({**_X, _CONF: _DEVICE.format("modesetting")}),
         Example({**_X, _CONF: _DEVICE.format("vmware")}, target="vmware"),
         Example({**_X, _CONF: "#" + _DEVICE.format("vmware").replace("\n", "\n#")}),

@@ -40,3 +40,31 @@ def test_drivers_that_take_the_card(files: dict[str, Content], target: str, driv
 def test_uefi_has_no_video_bios() -> None:
     assert "UEFI" in store(guest(), ChosenFirmware("uefi"), target="vmware").get(KernelDisplay).vesa_refuses
     assert not store(guest(), ChosenFirmware("bios"), target="vmware").get(KernelDisplay).vesa_refuses
+
+
+OLD, NEW = "/usr/lib/xorg/modules/drivers/vesa_drv.so", "/usr/lib64/xorg/modules/drivers/vesa_drv.so"
+REFUSAL = "\0vesa: Refusing to run, Framebuffer or dri device present\n\0"
+
+
+@pytest.mark.parametrize(
+    ("driver", "mode", "refuses"),
+    [
+        ({NEW: REFUSAL}, "vga=791", True),
+        ({NEW: REFUSAL}, "vga=0x317", True),
+        ({NEW: REFUSAL}, "vga=0x30a", False),
+        ({NEW: REFUSAL}, "vga=normal", False),
+        ({NEW: REFUSAL}, "vga=6", False),
+        ({NEW: REFUSAL}, "quiet", False),
+        ({OLD: "\0vesa: Refusing to run on UEFI\n\0"}, "vga=791", False),
+        ({}, "vga=791", False),
+    ],
+)
+def test_newer_vesa_refuses_a_frame_buffer(driver: dict[str, Content], mode: str, refuses: bool) -> None:
+    files = sample_boot(sample_kernel((*VIRTIO, *EXT4), builtin=("vesafb",)), args=f"root=/dev/vda1 {mode}")
+    found = store({**files, **driver}, ChosenFirmware("bios"), target="vmware").get(KernelDisplay)
+    assert found.vesa_refuses == (f"a machine with a frame buffer ({mode})" if refuses else "")
+
+
+def test_without_a_driver_for_it_there_is_no_frame_buffer() -> None:
+    files = {**guest(args="root=/dev/vda1 vga=791"), NEW: REFUSAL}
+    assert not store(files, ChosenFirmware("bios"), target="vmware").get(KernelDisplay).vesa_refuses

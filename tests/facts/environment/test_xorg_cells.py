@@ -18,6 +18,8 @@ CELLS = [line.split("\t") for line in Path(__file__).with_name("xorg_cells.tsv")
 MODULES = (*VIRTIO, *EXT4, "virtio_gpu", "bochs", "cirrus", "qxl", "vmwgfx")
 MODELS = {"std": "vga", "vmware": "vmvga"}
 DRIVERS = ("fbdev", "modesetting", "qxl", "vesa", "vmware")
+VESA = "vesa: Refusing to run, Framebuffer or dri device present"
+ARGUMENTS = {"kms": "", "nomodeset": "nomodeset", "vesa-2.6": "nomodeset vga=791"}
 DOMAIN = "<domain type='kvm'><devices><disk device='disk'><target dev='vda'/></disk><video><model type='{}'/></video></devices></domain>"
 
 
@@ -26,9 +28,10 @@ def test_a_server_that_finds_no_screen_is_foreseen(tmp_path: Path, cell: list[st
     card, kms, name, seen = cell[:4]
     domain = tmp_path / "machine.xml"
     domain.write_text(DOMAIN.format(MODELS.get(card, card)))
-    args = "root=UUID=0a1b2c3d-0000-4000-8000-000000000001" + (" nomodeset" if kms == "nomodeset" else "")
-    files: dict[str, Content] = {**sample_boot(sample_kernel(MODULES), args=args), "/usr/lib/xorg/Xorg": ""}
-    files |= {f"/usr/lib/xorg/modules/drivers/{driver}_drv.so": "" for driver in DRIVERS}
+    args = f"root=UUID=0a1b2c3d-0000-4000-8000-000000000001 {ARGUMENTS[kms]}"
+    kernel = sample_kernel(MODULES, builtin=("vesafb",))
+    files: dict[str, Content] = {**sample_boot(kernel, args=args), "/usr/lib/xorg/Xorg": ""}
+    files |= {f"/usr/lib/xorg/modules/drivers/{driver}_drv.so": VESA if kms == "vesa-2.6" else "" for driver in DRIVERS}
     if text := configurations()[name]:
         files["/etc/X11/xorg.conf"] = text
     facts = store(files, load(str(domain)))

@@ -30,7 +30,7 @@ _SERVERS = (
     "/usr/lib/xorg/Xorg", "/usr/bin/Xorg", "/usr/libexec/Xorg", "/usr/libexec/Xorg.bin", "/usr/bin/X", "/usr/X11R6/bin/Xorg",
     "/usr/X11R6/bin/XFree86", "/usr/X11R6/bin/X", "/usr/bin/X11/X",
 )  # fmt: skip
-_MODULES = ("/usr/lib/xorg/modules", "/usr/lib64/xorg/modules", "/usr/lib/x86_64-linux-gnu/xorg/modules")
+MODULES = ("/usr/lib/xorg/modules", "/usr/lib64/xorg/modules", "/usr/lib/x86_64-linux-gnu/xorg/modules")
 _WORD = re.compile(r'"(?P<quoted>[^"]*)"|(?P<bare>[^\s"#]+)|#.*')
 
 
@@ -89,7 +89,7 @@ def parse_xorg(fs: GuestFS, services: Services) -> Xorg:
 
 
 def _drivers(fs: GuestFS) -> Iterator[str]:
-    for folder in _MODULES:
+    for folder in MODULES:
         for name in (*fs.listdir(f"{folder}/drivers"), *fs.listdir(folder)):
             if match := re.fullmatch(r"(\w+)_drv\.(?:so|o)", name):
                 yield match[1]
