@@ -10,6 +10,7 @@ from v2vlint.api import (
     Finding,
     Firmware,
     NotApplicable,
+    OsInfo,
     RootStack,
     Rule,
     Severity,
@@ -20,6 +21,7 @@ from v2vlint.api import (
 _DISKS = (BlockDevice("disk1", "disk", 8 << 30, 0), BlockDevice("disk2", "disk", 8 << 30, 1))
 _ROOT = BlockDevice("disk2p1", "partition", 4 << 30, 1, 1, "ext4", "0A0A-0001", parents=("disk2",))
 _LOCKED = BlockDevice("disk1p2", "partition", 4 << 30, 0, 2, "crypto_LUKS", "0A0A-0002", parents=("disk1",))
+_OLD = OsInfo("linux", "debian", "debian", "Debian GNU/Linux", "9", "i386")
 _BIOS = Firmware(True, False, "", "", boot_disk=0)
 
 
@@ -28,7 +30,7 @@ class LayoutNotImported(Rule):
 
     ## What it does
     Looks for what `admission.refuses` of the target's profile names: encrypted volumes (`encrypted`), more than one operating system
-    (`several-systems`), a root filesystem on another disk than the boot code (`root-elsewhere`).
+    (`several-systems`), a root filesystem on another disk than the boot code (`root-elsewhere`), a system of 32 bits (`32-bit`).
 
     ## Why it matters
     The import task fails after the upload, with a message that hardly explains why. Import the disk as a snapshot instead, and create a
@@ -37,6 +39,7 @@ class LayoutNotImported(Rule):
     ## References
     - EC2, VM Import/Export, "Limitations for resources being imported": dual boot, encrypted volumes, "the root partition is not on the
       same virtual hard drive as the MBR"
+    - EC2, "Compatibility for changing the instance type": the types that start 32-bit AMIs, none of them on Nitro
     - Compute Engine, `compute-image-import`, precheck "Check root partition": the root filesystem must be on one disk
     """
 
@@ -48,9 +51,14 @@ class LayoutNotImported(Rule):
         Example({}, given=(BlockTable((*_DISKS, _ROOT)), RootStack("ext4", _ROOT), _BIOS), target="ec2-xen", flags=("disk2p1",)),
         Example({}, given=(BlockTable((*_DISKS, _ROOT)), RootStack("ext4", _ROOT), _BIOS), title="KVM starts it"),
         Example({}, given=(BlockTable(_DISKS), RootStack("ext4"), _BIOS), target="ec2-nitro"),
+        Example({}, given=(BlockTable(_DISKS), RootStack("ext4"), _OLD), target="ec2-nitro", flags=("disk1 operating system",)),
+        Example({}, given=(BlockTable(_DISKS), RootStack("ext4"), _OLD), target="ec2-xen", title="t2 and older types start it"),
+        Example({}, given=(BlockTable(_DISKS), RootStack("ext4"), _OLD), target="ec2-graviton", title="architecture-differs is for that"),
     )
 
-    def check(self, blocks: BlockTable, stack: RootStack, firmware: Firmware, systems: Systems, target: Target) -> Iterator[Finding]:
+    def check(
+        self, blocks: BlockTable, stack: RootStack, firmware: Firmware, systems: Systems, os: OsInfo, target: Target
+    ) -> Iterator[Finding]:
         refuses = target.admission.refuses
         if not refuses:
             raise NotApplicable(f"no importer of {target.name} is known to refuse a layout")
@@ -63,6 +71,10 @@ class LayoutNotImported(Rule):
         if "several-systems" in refuses and len(systems.found) > 1 and systems.own == 0:
             names = ", ".join(one.name or one.kind for one in systems.found)
             yield self.finding(Device(systems.found[0].device), f"there are several operating systems: {names}", effect)
+        if "32-bit" in refuses and os.arch == "i386" and target.runs(os.arch):
+            yield self.finding(
+                Device("disk1", "operating system"), "the guest is one of 32 bits", f"no machine of {target.title} starts it"
+            )
         root, start = stack.device, firmware.boot_disk if firmware.boot_disk is not None else firmware.esp_disk
         if "root-elsewhere" in refuses and root is not None and start is not None and (disks := _disks(blocks, root)) - {start}:
             where = " and ".join(f"disk{index + 1}" for index in sorted(disks))

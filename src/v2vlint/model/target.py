@@ -130,7 +130,7 @@ class Admission:
     """The platform owner's requirements for an image: whether it may have ``swap`` space and ``lvm`` on the system disk, which
     ``provisioners`` set up a new machine (``cloud-init`` or families of guest tools; empty: none is required), whether the guest has to
     grow its root filesystem (``grows_root``) and react to its ``power_button``, and which layouts the importer ``refuses`` (``encrypted``
-    volumes, ``several-systems``, ``root-elsewhere``: on another disk than the boot code).
+    volumes, ``several-systems``, ``root-elsewhere``: on another disk than the boot code, ``32-bit`` systems).
     """
 
     swap: bool = True

@@ -21,7 +21,7 @@ Say = Callable[[Target], Iterable[str]]
 PREFIXES = ("vd", "sd", "nvme", "xvd", "hd")
 ARCHITECTURES = ("x86_64", "aarch64", "ppc64le", "riscv64", "s390x")
 FORMATS = ("raw", "qcow2", "vmdk", "vmdk-stream", "vhd", "vhd-fixed", "vhdx", "vdi", "tar")
-LAYOUTS = ("encrypted", "several-systems", "root-elsewhere")
+LAYOUTS = ("encrypted", "several-systems", "root-elsewhere", "32-bit")
 _FORMATS = listed(one_of(*FORMATS))
 
 
