@@ -34,6 +34,7 @@ from v2vlint.model.target import Target
 from v2vlint.model.verdict import Cause, Judge, Verdict, doubt, fault, repaired
 from v2vlint.verdicts.early_settings import HARDWARE_IDS, Rejected, TiedArray, rejections, ties
 from v2vlint.verdicts.mount_types import unknown_types
+from v2vlint.verdicts.unit_asserts import failing_asserts
 
 # Machines there get disks of their own: temporary ones, one for cloud-init.
 _ADDS_DISKS = frozenset({"azure", "ec2", "gce", "kubevirt", "openstack"})
@@ -100,11 +101,8 @@ def _missing(
         kind = name_kind(entry.device)
         if kind is NameKind.KERNEL and entry.mount_point != "/" and _absent(entry, devices, landing, target, blocks):
             what = "swap space" if entry.is_swap else entry.mount_point
-            reason = (
-                f"{what} is on {entry.device}, which none of the {len(blocks.disks)} disks has"
-                if len(blocks.disks) > 1
-                else (f"{what} is on {entry.device}, which the guest's only disk does not have")
-            )
+            disks = f"none of the {len(blocks.disks)} disks has" if len(blocks.disks) > 1 else "the guest's only disk does not have"
+            reason = f"{what} is on {entry.device}, which {disks}"
             yield fault(policy.stops(entry), reason, entry.spec.where, entry)
         if entry.is_pseudo or kind in (NameKind.KERNEL, NameKind.HARDWARE):
             continue
@@ -395,6 +393,7 @@ class MountsVerdict(Verdict, stage=Stage.MOUNTS, place=90):
     vfat = Judge(_vfat)
     replayed = Judge(_replayed)
     types = Judge(unknown_types)
+    asserts = Judge(failing_asserts)
     scripts = Judge(_scripts)
     maintenance = Judge(_maintenance)
     found = Judge(_found)

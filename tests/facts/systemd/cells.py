@@ -154,9 +154,10 @@ def forecast(cell: Cell) -> str:
     policy, graph = fact(MountPolicy, files), fact(MountGraph, files)
     gone = [entry for entry in policy.entries if entry.device in _LOST]
     lost = [entry for entry in (*gone, *(entry for entry, device in policy.devices if device in _LOST_PATHS)) if policy.stops(entry)]
-    if not lost:
+    ends = {graph.end(name) for name in graph.refused}
+    if not lost and not ends:
         return "up" if fact(BootGoal, files).target != "emergency.target" else "emergency"
-    ends = {graph.end(entry.unit or unit_name(entry.place, ".mount")) for entry in lost}
+    ends |= {graph.end(entry.unit or unit_name(entry.place, ".mount")) for entry in lost}
     return "emergency" if "emergency" in ends else "nothing"
 
 

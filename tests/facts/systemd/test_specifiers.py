@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from v2vlint.facts.systemd.specifiers import expanded
+from v2vlint.facts.systemd.specifiers import expanded, host_values
+from v2vlint.samples.memory import memory_guest
 
 
 @pytest.mark.parametrize(
@@ -28,3 +29,18 @@ from v2vlint.facts.systemd.specifiers import expanded
 )
 def test_specifiers(text: str, unit: str, found: str | None) -> None:
     assert expanded(text, unit) == found
+
+
+@pytest.mark.parametrize(
+    ("host", "machine", "found"),
+    [
+        ("web1.example.org\n", "0123456789ABCDEF0123456789abcdef\n", "web1.example.org web1 0123456789abcdef0123456789abcdef"),
+        ("# a name\nweb1\n", "", "web1 web1 %m"),
+        ("web????\n", "uninitialized\n", "%H %l %m"),
+        ("", "0123\n", "%H %l %m"),
+    ],
+)
+def test_what_the_guest_is_called(host: str, machine: str, found: str) -> None:
+    values = host_values(memory_guest({"/etc/hostname": host, "/etc/machine-id": machine}))
+    assert " ".join(values.get(letter, f"%{letter}") for letter in "Hlm") == found
+    assert expanded("/%H", "a.mount", values) == (None if "H" not in values else f"/{values['H']}")

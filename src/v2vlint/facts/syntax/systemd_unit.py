@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import field
 
 from v2vlint.facts.syntax.ini import IniFile, ini_from, joined, words_of
 from v2vlint.facts.syntax.layers import SYSTEMD, drop_ins, layered, winner
@@ -20,12 +21,15 @@ _FALSE = frozenset({"0", "no", "n", "false", "f", "off"})
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One unit: its settings merged with those of its drop-ins, and the texts they come from."""
+    """One unit: its settings merged with those of its drop-ins, and the texts they come from. ``host`` are the values of specifiers that
+    all units of the guest have in common, by letter.
+    """
 
     name: str
     path: str
     ini: IniFile
     texts: tuple[GuestText, ...]
+    host: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def head(self) -> Span:

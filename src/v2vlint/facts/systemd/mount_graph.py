@@ -12,12 +12,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import field
 
-from v2vlint.facts.registry import provides
+from v2vlint.facts.boot.bootloader import default_entries
+from v2vlint.facts.registry import FactStore, provides
 from v2vlint.facts.syntax.systemd_unit import Unit
+from v2vlint.facts.systemd.asserts import Asserted, Asserts, asserts
 from v2vlint.facts.systemd.goal import BootGoal
 from v2vlint.facts.systemd.mount_units import LOCAL, MountUnit, MountUnits
 from v2vlint.facts.systemd.specifiers import expanded, words
 from v2vlint.facts.systemd.unit_files import UnitFiles, unit_name
+from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
 
 _SYSINIT, _BASIC, _RESCUE, _EMERGENCY = "sysinit.target", "basic.target", "rescue.target", "emergency.target"
@@ -37,10 +40,13 @@ _MAX_UNITS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class MountGraph:
-    """``needed`` maps each unit that the boot needs to the one that requires it; ``asked`` is every mount that the boot tries to start."""
+    """``needed`` maps each unit that the boot needs to the one that requires it; ``asked`` is every mount that the boot tries to start.
+    ``refused`` are the needed units that fail because of their Assert…=.
+    """
 
     needed: dict[str, str] = field(default_factory=dict)
     asked: frozenset[str] = frozenset()
+    refused: dict[str, Asserted] = field(default_factory=dict)
 
     def chain(self, name: str) -> tuple[str, ...]:
         """The units from ``name`` up to the one whose failure stops the boot."""
@@ -56,14 +62,17 @@ class MountGraph:
 
 
 @provides
-def find_mount_graph(files: UnitFiles, mounts: MountUnits, goal: BootGoal) -> MountGraph:
+def find_mount_graph(files: UnitFiles, mounts: MountUnits, goal: BootGoal, fs: GuestFS, store: FactStore) -> MountGraph:
     """Follow requirements, starting with the units that must not fail."""
     links = _Links(files, mounts, goal)
     needed = dict(links.below(links.vital()))
     started = (name for name, unit in mounts.units.items() if unit.required_by or unit.wanted_by)
     listed = (name for kind in ("wants", "requires") for _owner, names in files.linking(kind) for name in names)
     asked = dict.fromkeys((*needed, *started, *(name for name in listed if name in mounts.units)))
-    return MountGraph(needed, frozenset((*asked, *(name for name, _above in links.below(asked)))))
+    points = (unit.entry.place for unit in mounts.units.values() if unit.entry is not None)
+    held = asserts(fs, (entry.args for entry in default_entries(store)), points)
+    refused = {name: found for name, above in needed.items() if (found := links.refused(name, above, held))}
+    return MountGraph(needed, frozenset((*asked, *(name for name, _above in links.below(asked)))), refused)
 
 
 class _Links:
@@ -118,6 +127,11 @@ class _Links:
         names = _STOPS & set(on_failure)
         return any(not self._masked(name) and not self._masked(name.replace(".target", ".service")) for name in names)
 
+    def refused(self, name: str, above: str, held: Asserts) -> Asserted | None:
+        """The assertion that fails ``name``. It fails those that require it, and starts no OnFailure= of its own (JOB_ASSERT)."""
+        counts = above or name in (_SYSINIT, _BASIC)
+        return held.failing(self._own(name)) if counts and not name.endswith(".device") else None
+
     def below(self, tops: Iterable[str]) -> Iterator[tuple[str, str]]:
         """Every unit that ``tops`` require, directly or not, with the unit that requires it; the tops themselves with an empty string."""
         pending, seen = [(top, "") for top in tops], set[str]()
@@ -171,7 +185,7 @@ def _paths(unit: Unit) -> Iterator[str]:
     yield from words(unit, "Unit", "RequiresMountsFor")
     for key in _FOLDER_KEYS:
         token = unit.get("Service", key)
-        path = expanded(token.value, unit.name) if token else None
+        path = expanded(token.value, unit.name, unit.host) if token else None
         if path and path.startswith("/"):  # "-/folder" may be missing
             yield path
     for key, parent in _OWNED_FOLDERS.items():

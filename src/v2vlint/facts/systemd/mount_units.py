@@ -161,7 +161,7 @@ def _where(unit: Unit) -> str:
 def _value(unit: Unit, section: str, key: str) -> Token | None:
     """A setting as it applies to the unit, at its place; None if it is not set or its specifiers are unknown."""
     found = unit.get(section, key)
-    value = expanded(found.value, unit.name) if found else None
+    value = expanded(found.value, unit.name, unit.host) if found else None
     return Token(value, found.where) if found and value is not None else None
 
 

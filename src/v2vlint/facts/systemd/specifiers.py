@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from v2vlint.facts.syntax.systemd_unit import Unit
+from v2vlint.guest.fs import GuestFS
 
 _SPECIFIER = re.compile(r"%(.?)", re.DOTALL)
 _POSSIBLE = frozenset(string.ascii_letters + string.digits)
+_HOST, _MACHINE = re.compile(r"[A-Za-z0-9.-]{1,64}"), re.compile(r"[0-9a-fA-F]{32}")
 _HEX = re.compile(rb"\\x([0-9a-f]{2})")
 # Of the system's manager, which runs as root.
 _FIXED = {
@@ -18,9 +20,10 @@ _FIXED = {
 }  # fmt: skip
 
 
-def expanded(text: str, unit: str) -> str | None:
-    """``text`` as it applies to ``unit``; None where it has a specifier that is not known or known only at run time: systemd ignores a
-    setting with the former. No letter or digit is after a ``%`` that stays (specifier_printf() of specifier.c).
+def expanded(text: str, unit: str, host: Mapping[str, str] | None = None) -> str | None:
+    """``text`` as it applies to ``unit`` of a guest with these :func:`host_values`; None where it has a specifier that is not known, or
+    only at run time: systemd ignores a setting with the former. No letter or digit is after a ``%`` that stays (specifier_printf() of
+    specifier.c).
     """
     if "%" not in text:
         return text
@@ -32,7 +35,7 @@ def expanded(text: str, unit: str) -> str | None:
         "I": lambda: unescaped_name(instance), "j": lambda: last, "J": lambda: unescaped_name(last),
         "f": lambda: path_of(instance if at else prefix),
     }  # fmt: skip
-    known = {**{key: make() for key, make in makers.items()}, **_FIXED}
+    known = {**{key: make() for key, make in makers.items()}, **_FIXED, **(host or {})}
     if any(letter in _POSSIBLE and letter not in known for letter in _SPECIFIER.findall(text)):
         return None
     return _SPECIFIER.sub(lambda match: known.get(match[1], match[0]), text)
@@ -40,8 +43,21 @@ def expanded(text: str, unit: str) -> str | None:
 
 def words(unit: Unit, section: str, *keys: str) -> tuple[str, ...]:
     """The words of all values of these keys, as they apply to ``unit``."""
-    found = (expanded(word.value, unit.name) for word in unit.words(section, *keys))
+    found = (expanded(word.value, unit.name, unit.host) for word in unit.words(section, *keys))
     return tuple(word for word in found if word is not None)
+
+
+def host_values(fs: GuestFS) -> dict[str, str]:
+    """The specifiers for the host name and the machine's id, where files of the guest determine them."""
+    name = next((line for line in _lines(fs, "/etc/hostname") if not line.startswith("#")), "")
+    found = {"H": name, "l": name.partition(".")[0]} if _HOST.fullmatch(name) else dict[str, str]()
+    machine = next(iter(_lines(fs, "/etc/machine-id")), "")
+    return {**found, "m": machine.lower()} if _MACHINE.fullmatch(machine) else found
+
+
+def _lines(fs: GuestFS, path: str) -> list[str]:
+    text = fs.text(path)
+    return [line for raw in text.content.splitlines() if (line := raw.strip())] if text is not None else []
 
 
 def unescaped_name(name: str) -> str:

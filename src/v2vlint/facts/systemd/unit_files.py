@@ -13,6 +13,7 @@ from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.ini import ini_from, joined
 from v2vlint.facts.syntax.layers import SYSTEMD, drop_ins, winner
 from v2vlint.facts.syntax.systemd_unit import Unit
+from v2vlint.facts.systemd.specifiers import host_values
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
 
@@ -32,6 +33,7 @@ class UnitFiles:
 
     _fs: GuestFS = field(repr=False)
     listed: Mapping[str, frozenset[str]] = field(default_factory=dict, repr=False)
+    _host: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def folders(self) -> tuple[str, ...]:
@@ -112,7 +114,7 @@ class UnitFiles:
 
     def _laid_over(self, name: str, path: str, files: tuple[str, ...]) -> Unit:
         texts = tuple(text for file in files if (text := self._fs.text(file)) is not None)
-        return Unit(name, path, joined(map(ini_from, texts)), texts)
+        return Unit(name, path, joined(map(ini_from, texts)), texts, self._host)
 
 
 @provides
@@ -120,7 +122,7 @@ def find_unit_files(fs: GuestFS) -> UnitFiles:
     """The guest's units. Folders are listed once, files are read on demand."""
     # Reversed, so that of two names of one folder the one with higher precedence stays.
     found = {real: folder for folder in reversed(FOLDERS) if (real := fs.resolve(folder))}
-    return UnitFiles(fs, {folder: frozenset(fs.listdir(folder)) for folder in FOLDERS if folder in found.values()})
+    return UnitFiles(fs, {folder: frozenset(fs.listdir(folder)) for folder in FOLDERS if folder in found.values()}, host_values(fs))
 
 
 def template_of(name: str) -> str:
