@@ -83,6 +83,7 @@ def theirs(path: Path, folder: Path) -> dict[str, int] | None:
     return {f"/{one.relative_to(folder)}": one.stat().st_size for one in folder.rglob("*") if one.is_file()}
 
 
+@pytest.mark.timeout(7200)
 def test_images(tmp_path: Path) -> None:
     need("btrfs", "btrfs-image", "xz")
     differ, read, refused = [], 0, 0

@@ -8,7 +8,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
+from v2vlint.disk.filesystems.node import FileSystem
 from v2vlint.guest.fs import GuestFS
+from v2vlint.guest.space import writable_bytes
 from v2vlint.guest.text import split_lines
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.errors import FactUnavailable
@@ -35,20 +37,18 @@ def with_room(finding: Finding, fs: GuestFS, blocks: BlockTable) -> Finding:
 def lack_of_room(fs: GuestFS, blocks: BlockTable, writes: Iterable[PathAndSize]) -> str:
     """Why all ``writes``, so many more bytes in each path, cannot be made; empty when they can, or when the free space is unknown."""
     needed: Counter[BlockDevice] = Counter()
+    systems: dict[BlockDevice, FileSystem] = {}
     for path, size in writes:
-        if path and (device := _device(fs, blocks, path)):
-            needed[device] += size
+        if path:
+            system = fs.mounts[fs.mount_of(fs.resolve(posixpath.dirname(path)) or path)]
+            for device in blocks.tagged("UUID", system.uuid)[:1]:
+                needed[device] += size
+                systems[device] = system
     for device, size in needed.items():
-        free = device.detail("free")
-        if free.isdigit() and int(free) < size + RESERVE:
-            return f"{size >> 10} KiB needed, {int(free) >> 10} KiB free on {device.name}"
+        free = writable_bytes(systems[device], device)
+        if 0 <= free < size + RESERVE:
+            return f"{size >> 10} KiB needed, {free >> 10} KiB free on {device.name}"
     return ""
-
-
-def _device(fs: GuestFS, blocks: BlockTable, path: str) -> BlockDevice | None:
-    """The device of the filesystem that a path is on."""
-    real = fs.resolve(posixpath.dirname(path)) or path
-    return next(iter(blocks.tagged("UUID", fs.mounts[fs.mount_of(real)].uuid)), None)
 
 
 def _written(fs: GuestFS, edit: Edit) -> PathAndSize:

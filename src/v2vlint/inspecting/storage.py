@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
-
 from v2vlint.disk.filesystems.formats import format_of
 from v2vlint.disk.filesystems.node import FileSystem
 from v2vlint.facts.boot.firmware import BIOS_BOOT_TYPE
 from v2vlint.guest.mounts import ESP_TYPES
 from v2vlint.guest.open import GuestContents
+from v2vlint.guest.space import free_bytes, free_inodes
 from v2vlint.model.bitlocker import BitlockerVolume, bitlocker_volume
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.disk_letters import letters_of
 from v2vlint.model.machine import Encryption, Volume
 
 _LUKS = "crypto_LUKS"
-
-
-@runtime_checkable
-class _Counting(Protocol):
-    """A filesystem whose free space is not recorded in its superblock."""
-
-    def free(self) -> int:
-        """Free bytes."""
-        ...
 
 
 def device_path(device: BlockDevice) -> str:
@@ -42,19 +32,8 @@ def volumes(guest: GuestContents) -> tuple[Volume, ...]:
     return tuple(_volume(device, guest.filesystems.get(device.name)) for device in guest.blocks if device.fs_type)
 
 
-def _counted(system: FileSystem | None) -> int:
-    """Free bytes of a filesystem that has to be asked; -1 when not known."""
-    try:
-        return system.free() if isinstance(system, _Counting) else -1
-    except MemoryError:
-        raise
-    except Exception:
-        return -1
-
-
 def _volume(device: BlockDevice, system: FileSystem | None) -> Volume:
-    size, free = _number(device, "fs_size"), _number(device, "free")
-    free = _counted(system) if free < 0 else free
+    size, free = _number(device, "fs_size"), free_bytes(system, device)
     used = size - free if size >= 0 and 0 <= free <= size else -1
     return Volume(
         device=device.name,
@@ -66,7 +45,7 @@ def _volume(device: BlockDevice, system: FileSystem | None) -> Volume:
         used=used,
         free=free,
         inodes=_number(device, "inodes"),
-        free_inodes=_number(device, "free_inodes"),
+        free_inodes=free_inodes(system, device),
         clean=_clean(device),
         version=device.detail("version"),
     )

@@ -131,7 +131,8 @@ OWN = [
     ("hpfs", "1312-1110", "label", [(8192, b"\x49\xe8\x95\xf9\xc5\xe9\x53\xfa"), (8704, b"\x49\x18\x91\xf9"),
                                     (510, b"\x55\xaa"), (38, b"\x28" + RAW[:4] + b"label      ")]),
     ("hpfs", "", "", [(8704, b"\x49\x18\x91\xf9"), (510, b"\x55\xab"), (8192, b"\x49\xe8\x95\xf9\xc5\xe9\x53\xfa")]),
-    *(("crypto_LUKS", NAME[:36], "", [(at, b"SKUL\xba\xbe\0\2"), (at + 24, bytes(48)), (at + 168, NAME[:36].encode() + bytes(4))])
+    *(("crypto_LUKS", NAME[:36], "", [(at, b"SKUL\xba\xbe\0\2"), (at + 24, bytes(48)), (at + 168, NAME[:36].encode() + bytes(4)),
+                                            (at + 256, at.to_bytes(8, "big"))])
       for at in (1 << 14, 1 << 17, 2 << 20)),
 ]  # fmt: skip
 
@@ -309,3 +310,10 @@ def test_minix_of_later_versions_has_its_zones_elsewhere(order: str) -> None:
         assert probe(written((1024, block))).type == "minix"
         assert probe(written((1024, block), (1024 + zones, struct.pack(f"{order}I", 17)))).type == ""
         assert probe(written((1024, block), (1024 + zones, struct.pack(f"{order}I", 8210)))).type == ""
+
+
+@pytest.mark.parametrize(("at", "magic"), [(0, b"LUKS\xba\xbe\0\2"), (1 << 15, b"SKUL\xba\xbe\0\2")])
+def test_a_luks_header_in_swap_space(at: int, magic: bytes) -> None:
+    """A page that was swapped out, as in util-linux' ``swap-luks`` image: the header says that it belongs to another place."""
+    parts = [(4086, b"SWAPSPACE2"), (1036, RAW), (at, magic), (at + 256, (1 << 14).to_bytes(8, "big"))]
+    assert (probe(written(*parts)).type, probe(written(*parts)).uuid) == ("swap", UUID)

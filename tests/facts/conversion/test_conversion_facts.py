@@ -371,6 +371,27 @@ def test_free_space(free: int, inodes: str, boot_free: int | None, kinds: list[s
     assert [one.kind for one in found if one.kind == "space"] == kinds
 
 
+class _Counted(MemoryFileSystem):
+    """Whose superblock is out of date, as of all that is in use."""
+
+    left = 0
+
+    def free(self) -> int:
+        return self.left
+
+    def free_inodes(self) -> int:
+        return 99 if self.left else 500
+
+
+@pytest.mark.parametrize(("left", "found"), [(0, "0.0 MiB are free on /, and"), (1 << 30, "99 inodes are free on /, and")])
+def test_what_the_filesystem_counts_decides(left: int, found: str) -> None:
+    system = _Counted(ALL, "ext4", ROOT)
+    system.left = left
+    device = part(1, "ext4", ROOT, details=(("free", str(1 << 30)), ("free_inodes", "500")))
+    told = store({}, BlockTable((disk(), device)), GuestFS({"/": system}), mover=Mover.VIRT_V2V).get(Refusals).found
+    assert [one.reason[: len(found)] for one in told] == [found]
+
+
 def test_the_free_space_is_told_in_mebibytes() -> None:
     device = part(1, "ext4", ROOT, details=(("free", str(3 << 19)), ("free_inodes", "500")))
     given = (BlockTable((disk(), device)), GuestFS({"/": MemoryFileSystem(ALL, "ext4", ROOT)}))

@@ -112,6 +112,18 @@ class BtrfsFileSystem:
         other.directory = functools.lru_cache(maxsize=2048)(other._directory)
         return other
 
+    def free(self) -> int:
+        """See :class:`~v2vlint.disk.filesystems.node.Counting`."""
+        from v2vlint.disk.filesystems.btrfs_space import free_bytes
+
+        return free_bytes(self.volume)
+
+    def available(self) -> int:
+        """See :class:`~v2vlint.disk.filesystems.node.Limiting`."""
+        from v2vlint.disk.filesystems.btrfs_space import available_bytes
+
+        return available_bytes(self.volume)
+
     def _newer_copy(self) -> tuple[BtrfsVolume, int] | None:
         """What the newest superblock leads to when it is not the first, and the default subvolume there."""
         try:

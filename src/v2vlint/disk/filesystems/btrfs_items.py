@@ -15,7 +15,7 @@ INODE_ITEM = Fields(
     "<", generation=(0, "Q"), size=(16, "Q"), uid=(44, "I"), gid=(48, "I"), mode=(52, "I"), mtime_sec=(136, "q"), mtime_nsec=(144, "I")
 )
 INODE_ITEM_SIZE = 160
-ROOT_ITEM = Fields("<", root_dirid=(168, "Q"), bytenr=(176, "Q"), flags=(208, "Q"))
+ROOT_ITEM = Fields("<", root_dirid=(168, "Q"), bytenr=(176, "Q"), bytes_used=(192, "Q"), flags=(208, "Q"))
 ROOT_ITEM_UUID, ROOT_ITEM_PARENT_UUID = slice(247, 263), slice(263, 279)
 # btrfs_legacy_root_item_size(): the items of old kernels have no UUIDs.
 ROOT_ITEM_LEGACY_SIZE, ROOT_SUBVOL_READONLY = 239, 1

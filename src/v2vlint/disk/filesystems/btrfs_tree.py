@@ -111,7 +111,8 @@ class BtrfsVolume:
         found = BTRFS.read(newest)
         self.generation = found["generation"]
         self.root, self.log_root, self.device_count = found["root"], found["log_root"], found["num_devices"]
-        self.sector, self.node_size = found["sectorsize"], found["nodesize"]
+        self.chunk_root = found["chunk_root"]
+        self.sector, self.node_size, self.total_bytes = found["sectorsize"], found["nodesize"], found["total_bytes"]
         self._check(found["incompat_flags"])
         self._nodes: OrderedDict[int, TreeBlock] = OrderedDict()
         self._starts: list[int] = []
@@ -121,7 +122,7 @@ class BtrfsVolume:
         # These few (at most BTRFS_SYSTEM_CHUNK_ARRAY_SIZE bytes) are what it takes to read the chunk tree, which has the rest.
         for key, data in _system_chunks(array):
             self._add(key, data)
-        for key, data in list(self.scan(found["chunk_root"], (CHUNK_TREE_OBJECT, CHUNK_ITEM, 0))):
+        for key, data in list(self.scan(self.chunk_root, (CHUNK_TREE_OBJECT, CHUNK_ITEM, 0))):
             if key[:2] == (CHUNK_TREE_OBJECT, CHUNK_ITEM):
                 self._add(key, data)
 
@@ -152,6 +153,11 @@ class BtrfsVolume:
             return
         self._starts.insert(index, key[2])
         self._chunks.insert(index, Chunk(key[2], size, stripe, found["type"], found["sub_stripes"], stripes))
+
+    @property
+    def chunk_starts(self) -> tuple[int, ...]:
+        """The logical addresses at which chunks begin, in order."""
+        return tuple(self._starts)
 
     @property
     def missing(self) -> str:

@@ -21,18 +21,19 @@ from v2vlint.model.errors import ImageError, Unsupported
 ROOT = 2
 MAX_DIRECTORY = 64 << 20
 MAX_LINK = 1 << 16
+MAX_GROUPS = 1 << 20
 # EXT4_MAX_EXTENT_DEPTH (fs/ext4/ext4_extents.h).
 MAX_TREE = 5
 _RECOVER = 0x4
 _META_BG, _64BIT = 0x10, 0x80
-_SPARSE, _SPARSE_2 = 0x1, 0x200
+_SPARSE, _SPARSE_2, _BIGALLOC = 0x1, 0x200, 0x200
 # Without COMPRESSION (0x1), which Linux does not support, and JOURNAL_DEV (0x8), which holds no files.
 _KNOWN_INCOMPAT = 0x2 | 0x4 | 0x10 | 0x40 | 0x80 | 0x100 | 0x200 | 0x400 | 0x1000 | 0x2000 | 0x4000 | 0x8000 | 0x10000 | 0x20000
 _EXTENT_FLAG, _INLINE_FLAG, _ENCRYPT_FLAG = 0x80000, 0x10000000, 0x800
 _KINDS = {0x8: Kind.FILE, 0x4: Kind.DIR, 0xA: Kind.LINK}
 
-_GROUP = Fields("<", bg_inode_table_lo=(0x8, "I"))
-_GROUP_64 = Fields("<", bg_inode_table_hi=(0x28, "I"))
+_GROUP = Fields("<", bg_inode_table_lo=(0x8, "I"), bg_free_blocks_count_lo=(0xC, "H"), bg_free_inodes_count_lo=(0xE, "H"))
+_GROUP_64 = Fields("<", bg_inode_table_hi=(0x28, "I"), bg_free_blocks_count_hi=(0x2C, "H"), bg_free_inodes_count_hi=(0x2E, "H"))
 """``struct ext4_group_desc`` (fs/ext4/ext4.h); the upper half exists in descriptors of 64 bytes."""
 _INODE = Fields(
     "<",
@@ -78,7 +79,9 @@ class Ext:
         self._backups = (backups & 0xFFFFFFFF, backups >> 32) if found["s_feature_compat"] & _SPARSE_2 else ()
         self._descriptor = found["s_desc_size"] if self._features & _64BIT and found["s_desc_size"] >= 64 else 32
         self.block_size = 1024 << found["s_log_block_size"] if found["s_log_block_size"] <= 6 else 0
+        self.cluster_size = 1024 << min(found["s_log_cluster_size" if found["s_feature_ro_compat"] & _BIGALLOC else "s_log_block_size"], 20)
         self._check()
+        self.groups = min(-(-self.inodes // self._inodes_per_group), MAX_GROUPS)
         self.stale = ""
         self.fast = FastCommits()
         self._journal_inode = found["s_journal_inum"]
@@ -134,7 +137,18 @@ class Ext:
     def _block(self, number: int) -> bytes:
         return self.base.read_at(number * self.block_size, self.block_size)
 
-    def _group(self, group: int) -> int:
+    def free(self) -> int:
+        """See :class:`~v2vlint.disk.filesystems.node.Counting`. Linux sums up the groups: while it is mounted, the superblock's own numbers
+        are out of date.
+        """
+        return sum(self._group(group)["bg_free_blocks_count_lo"] for group in range(self.groups)) * self.cluster_size
+
+    def free_inodes(self) -> int:
+        """How many inodes are free, in all groups."""
+        return sum(self._group(group)["bg_free_inodes_count_lo"] for group in range(self.groups))
+
+    def _group(self, group: int) -> dict[str, int]:
+        """The descriptor of a group; of what is stored in two halves, ``…_lo`` is the whole."""
         per_block = self.block_size // self._descriptor
         meta = group // per_block
         # As descriptor_loc() of fs/ext4/super.c. The first block of descriptors follows the superblock in either case.
@@ -146,8 +160,13 @@ class Ext:
         data = self.base.read_at(block * self.block_size + group % per_block * self._descriptor, self._descriptor)
         if len(data) < self._descriptor:
             raise ImageError(f"truncated: group {group} lies beyond the end")
-        low = int(_GROUP.read(data)["bg_inode_table_lo"])
-        return low | _GROUP_64.read(data)["bg_inode_table_hi"] << 32 if self._descriptor >= 64 else low
+        found = dict(_GROUP.read(data))
+        if self._descriptor >= 64:
+            upper = _GROUP_64.read(data)
+            found["bg_inode_table_lo"] |= upper["bg_inode_table_hi"] << 32
+            found["bg_free_blocks_count_lo"] |= upper["bg_free_blocks_count_hi"] << 16
+            found["bg_free_inodes_count_lo"] |= upper["bg_free_inodes_count_hi"] << 16
+        return found
 
     def _has_super(self, group: int) -> bool:
         """Whether ``group``, an even number, begins with a copy of the superblock (``ext4_bg_has_super``): with ``sparse_super``, only odd
@@ -159,7 +178,7 @@ class Ext:
         if not 1 <= number <= self.inodes:
             raise ImageError(f"inode {number} does not exist")
         group, index = divmod(number - 1, self._inodes_per_group)
-        offset = self._group(group) * self.block_size + index * self._inode_size
+        offset = self._group(group)["bg_inode_table_lo"] * self.block_size + index * self._inode_size
         data = self.base.read_at(offset, self._inode_size)
         if len(data) < self._inode_size:
             raise ImageError(f"truncated: inode {number} lies beyond the end")

@@ -94,6 +94,33 @@ class Journaled(Protocol):
         ...
 
 
+@runtime_checkable
+class Counting(Protocol):
+    """A filesystem that counts its free space; any exception means that it cannot be told."""
+
+    def free(self) -> int:
+        """The bytes that statfs(2) calls free (``f_bfree``) once it is mounted for writing."""
+        ...
+
+
+@runtime_checkable
+class CountingInodes(Protocol):
+    """A filesystem with a fixed number of inodes that counts its free ones; any exception means that they cannot be told."""
+
+    def free_inodes(self) -> int:
+        """What statfs(2) calls free (``f_ffree``)."""
+        ...
+
+
+@runtime_checkable
+class Limiting(Protocol):
+    """A filesystem whose free space root cannot use whole; any exception means that it cannot be told."""
+
+    def available(self) -> int:
+        """The bytes that statfs(2) calls available (``f_bavail``)."""
+        ...
+
+
 def as_it_lies(system: FileSystem) -> FileSystem:
     """``system`` as firmware and boot loaders see it, which never replay a journal."""
     return system.as_it_lies() if isinstance(system, Journaled) else system

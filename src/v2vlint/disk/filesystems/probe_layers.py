@@ -21,22 +21,30 @@ def raid(base: Stream) -> Content | None:
 
 
 _LUKS, _SECOND_LUKS = b"LUKS\xba\xbe", b"SKUL\xba\xbe\0\2"
-_LUKS_HEADER = Fields(">", version=(6, "H"))  # struct luks_phdr, struct luks2_hdr_disk (cryptsetup)
+_LUKS_HEADER = Fields(">", version=(6, "H"), hdr_offset=(256, "Q"))  # struct luks_phdr (its version), struct luks2_hdr_disk (cryptsetup)
+# LUKS2_HDR2_OFFSETS of cryptsetup: the header's size is one of these, and the second follows the first.
+_SECOND_PLACES = tuple(1 << power for power in range(14, 23))
 
 
 def luks(base: Stream) -> Content | None:
     """``crypto_LUKS``, version 1 or 2; a LUKS2 volume without its first header is recognised by the second."""
-    head = base.read_at(0, 512)
-    if head[:6] != _LUKS:
-        # LUKS2_HDR2_OFFSETS of cryptsetup: the header's size is one of these, and the second follows the first.
-        places = (1 << power for power in range(14, 23))
-        head = next((found for at in places if (found := base.read_at(at, 512))[:8] == _SECOND_LUKS), b"")
+    found = (head for at, magic in ((0, _LUKS), *((at, _SECOND_LUKS) for at in _SECOND_PLACES)) if (head := _luks_header(base, at, magic)))
+    head = next(found, b"")
     if not head:
         return None
     from v2vlint.disk.crypto.luks import describe
 
     version = _LUKS_HEADER.read(head)["version"]
     return Content("crypto_LUKS", text(head[168:208]), text(head[24:72]) if version == 2 else "", describe(base, version))
+
+
+def _luks_header(base: Stream, at: int, magic: bytes) -> bytes:
+    """The header that begins with ``magic`` and says that it belongs there. One at another place was copied: a page in swap space, say."""
+    head = base.read_at(at, 512)
+    if not head.startswith(magic):
+        return b""
+    found = _LUKS_HEADER.read(head)
+    return b"" if found["version"] == 2 and found["hdr_offset"] != at else head
 
 
 def bitlocker(base: Stream) -> Content | None:

@@ -15,6 +15,7 @@ EXT = Fields(
     s_free_inodes_count=(0x10, "I"),
     s_first_data_block=(0x14, "I"),
     s_log_block_size=(0x18, "I"),
+    s_log_cluster_size=(0x1C, "I"),
     s_blocks_per_group=(0x20, "I"),
     s_inodes_per_group=(0x28, "I"),
     s_state=(0x3A, "H"),

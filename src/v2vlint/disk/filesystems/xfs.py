@@ -125,6 +125,12 @@ class Xfs:
         """See :class:`~v2vlint.disk.filesystems.node.Journaled`. GRUB's ``xfs.c`` ignores the log."""
         return self._lying or self
 
+    def free(self) -> int:
+        """See :class:`~v2vlint.disk.filesystems.node.Counting`."""
+        from v2vlint.disk.filesystems.xfs_space import free_bytes
+
+        return free_bytes(self.base, recovered=self._lying is not None)
+
     def _replay(self, head: bytes) -> None:
         """Apply the log in memory. If it cannot be replayed, the filesystem stays as it is and ``stale`` says why."""
         from v2vlint.disk.filesystems.xfs_replay import Patched, replay

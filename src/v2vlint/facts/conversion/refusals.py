@@ -15,6 +15,7 @@ from v2vlint.facts.registry import FactStore, provides
 from v2vlint.facts.storage.fstab import Fstab
 from v2vlint.facts.windows.system import HIBERFIL, is_hibernated
 from v2vlint.guest.fs import GuestFS
+from v2vlint.guest.space import free_bytes, free_inodes
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable
@@ -159,11 +160,11 @@ def _space(fs: GuestFS, blocks: BlockTable, os: OsInfo) -> Iterator[MoverRefusal
         if device is None:
             continue
         needed = (50 if alone else 100) if point == "/" else 10
-        free, inodes = device.detail("free"), device.detail("free_inodes")
-        if free.isdecimal() and int(free) < needed << 20:
-            reason = f"{int(free) / (1 << 20):.1f} MiB are free on {point}, and virt-v2v requires {needed}"
+        free = free_bytes(system, device)
+        if 0 <= free < needed << 20:
+            reason = f"{free / (1 << 20):.1f} MiB are free on {point}, and virt-v2v requires {needed}"
             yield MoverRefusal("space", Device(device.name), reason)
-        elif system.type.startswith("ext") and inodes.isdecimal() and int(inodes) < _INODES:
+        elif system.type.startswith("ext") and 0 <= (inodes := free_inodes(system, device)) < _INODES:
             yield MoverRefusal("space", Device(device.name), f"{inodes} inodes are free on {point}, and virt-v2v requires {_INODES}")
 
 
