@@ -37,7 +37,7 @@ _MAX_RESERVE = 512 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class _Group:
+class _BlockGroup:
     flags: int
     size: int
     used: int
@@ -79,7 +79,7 @@ def _unallocated(rooms: list[int], profile: int) -> int:
     return found
 
 
-def _data_profile(groups: list[_Group]) -> int:
+def _data_profile(groups: list[_BlockGroup]) -> int:
     """Of several, the last in the kernel's table."""
     return max((group.flags & _PROFILE for group in groups if group.flags & _DATA), default=0)
 
@@ -91,7 +91,7 @@ def _devices(volume: BtrfsVolume) -> Iterator[tuple[int, int]]:
         yield found["total_bytes"], found["bytes_used"]
 
 
-def _groups(volume: BtrfsVolume) -> Iterator[_Group]:
+def _groups(volume: BtrfsVolume) -> Iterator[_BlockGroup]:
     tree = _root(volume, BLOCK_GROUP_TREE) or _root(volume, EXTENT_TREE)
     if tree is None:
         raise ImageError("btrfs without an extent tree")
@@ -99,7 +99,7 @@ def _groups(volume: BtrfsVolume) -> Iterator[_Group]:
         for size, data in volume.items(tree["bytenr"], start, _BLOCK_GROUP_ITEM):
             if len(data) >= _GROUP_SIZE:
                 found = _GROUP.read(data)
-                yield _Group(found["flags"], size, found["used"])
+                yield _BlockGroup(found["flags"], size, found["used"])
 
 
 def _copies(flags: int) -> int:

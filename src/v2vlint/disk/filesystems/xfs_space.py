@@ -30,7 +30,7 @@ _TREE = Fields(">", level=(4, "H"), numrecs=(6, "H"))
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class GroupSpace:
     """What an allocation group says of itself: its free blocks, and those that its trees of free inodes and of shared extents have now."""
 
     free: int = 0
@@ -47,7 +47,7 @@ def free_bytes(base: Stream, *, recovered: bool) -> int:
     return usable_blocks(superblock, groups) * superblock["sb_blocksize"]
 
 
-def usable_blocks(superblock: Mapping[str, int], groups: Sequence[Group] = ()) -> int:
+def usable_blocks(superblock: Mapping[str, int], groups: Sequence[GroupSpace] = ()) -> int:
     """``f_bfree`` in blocks, from the superblock of version 4 or 5. Without ``groups``, trees are taken for as small as mkfs.xfs(8) makes
     them.
     """
@@ -59,7 +59,7 @@ def usable_blocks(superblock: Mapping[str, int], groups: Sequence[Group] = ()) -
         odd = {index for index in (holder, count - 1) if index < count}
         lengths = {index: (total - (count - 1) * size if index == count - 1 else size) - (log if index == holder else 0) for index in odd}
         aside += (count - len(odd)) * _reserved(superblock, size) + sum(_reserved(superblock, length) for length in lengths.values())
-        aside -= sum(_used(superblock, group) for group in groups) if groups else count * _used(superblock, Group())
+        aside -= sum(_used(superblock, group) for group in groups) if groups else count * _used(superblock, GroupSpace())
     return max(superblock["sb_fdblocks"] - aside, 0)
 
 
@@ -68,7 +68,7 @@ def _count(superblock: Mapping[str, int]) -> int:
     return min(-(-superblock["sb_dblocks"] // size), MAX_GROUPS) if size else 0
 
 
-def _group(base: Stream, superblock: Mapping[str, int], number: int) -> Group:
+def _group(base: Stream, superblock: Mapping[str, int], number: int) -> GroupSpace:
     size, sector = superblock["sb_blocksize"], superblock["sb_sectsize"]
     start = number * superblock["sb_agblocks"] * size
     space, inodes = _AGF.read(base.read_at(start + sector, 512)), _AGI.read(base.read_at(start + 2 * sector, 512))
@@ -79,10 +79,10 @@ def _group(base: Stream, superblock: Mapping[str, int], number: int) -> Group:
         # Linux counts the blocks of the tree. A deeper one would have more records of free inodes than a group has.
         root = base.read_at(start + inodes["free_root"] * size, _HEADER)
         finobt = 1 if inodes["free_level"] <= 1 or len(root) < _HEADER else 1 + _TREE.read(root)["numrecs"]
-    return Group(space["freeblks"] + space["flcount"] + space["btreeblks"], finobt, space["refcount_blocks"])
+    return GroupSpace(space["freeblks"] + space["flcount"] + space["btreeblks"], finobt, space["refcount_blocks"])
 
 
-def _used(superblock: Mapping[str, int], group: Group) -> int:
+def _used(superblock: Mapping[str, int], group: GroupSpace) -> int:
     """What the trees of a group already have of what is reserved for them. The reverse map counts as free space."""
     features = superblock["sb_features_ro_compat"]
     return (group.finobt if features & FINOBT else 0) + (group.refcount if features & REFLINK else 0)
