@@ -180,3 +180,13 @@ def test_an_interrupt_in_compiled_text_is_one_like_any_other(tmp_path: Path) -> 
     (tmp_path / "entry.py").write_text("\n".join((*lines, "sys.argv[1:] = ['check']", "sys.exit(main.main())", "")))
     done = subprocess.run([sys.executable, "-m", "entry"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (130, "v2vlint: interrupted\n")
+
+
+def test_a_full_disk_is_no_bug_of_ours(images: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "v2vlint", "check", "bad.img"], cwd=images, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 3
+    assert "no space left on device" in done.stderr
+    assert "bug" not in done.stderr

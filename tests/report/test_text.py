@@ -133,6 +133,13 @@ def test_what_cannot_be_written_gets_other_advice_than_to_fix_it() -> None:
     assert instead in told
 
 
+def test_several_guests_are_counted_by_their_standing() -> None:
+    report = reports.rich()
+    told = [line for line in _lines(report, whole=False) if line.startswith(("kvm: ", "azure: "))]
+    assert told == [f"{name}: 1 ready, 1 ready after safe fixes, 1 needs a hand, 1 not judged" for name in ("kvm", "azure")]
+    assert not [line for line in _lines(reports.clean(), whole=False) if line.startswith("kvm: ")]
+
+
 def test_a_clean_guest_needs_nothing() -> None:
     assert "   do:  nothing" in _lines(reports.clean(), whole=True)
     assert not any(line.startswith("   how:") for line in _lines(reports.clean(), whole=True))

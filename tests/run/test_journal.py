@@ -25,6 +25,7 @@ from v2vlint.engine.check import check_each
 from v2vlint.engine.protocol import CheckAsk, Judged
 from v2vlint.model.errors import NothingFound, UsageError
 from v2vlint.model.report import Report
+from v2vlint.model.source import NotJudged
 from v2vlint.report.walk import hits
 from v2vlint.run import cache, checking, identity, library
 from v2vlint.run.cache import Cache
@@ -151,6 +152,13 @@ def test_journals_are_merged_and_a_guest_that_is_in_two_counts_once(guests: list
     assert [Path(image.name).name for image in report_of_journals([tmp_path / "one", tmp_path / "two"]).images] == ["a.qcow2", "c.qcow2"]
     with pytest.raises(NothingFound):
         read(tmp_path)
+
+
+def test_what_several_runs_left_out_is_listed_once(guests: list[Path], tmp_path: Path) -> None:
+    left = NotJudged("estate/readme.txt", "not an image")
+    for name in ("one", "two"):
+        run(dataclasses.replace(asked(guests[:1]), not_judged=(left,)), tmp_path / name)
+    assert report_of_journals([tmp_path / "one", tmp_path / "two"]).not_judged == (left,)
 
 
 def test_two_runs_do_not_write_into_one_journal(guests: list[Path], tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import functools
 import gc
 import importlib
@@ -137,6 +138,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(error, PermissionError) and error.filename:
             _complain(UsageError(f"{error.filename}: permission denied", hint="v2vlint cannot read or run it as this user"))
             return exits.USAGE
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            place = f"{error.filename}: " if error.filename else "the output could not be written: "
+            _complain(V2vlintError(f"{place}{os.strerror(error.errno).lower()}"))
+            return exits.NOT_EVALUATED
         _complain(V2vlintError(f"a bug: {type(error).__name__}: {error}", hint="set V2VLINT_DEBUG=1 for the traceback"))
         return exits.NOT_EVALUATED
     finally:

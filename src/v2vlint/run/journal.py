@@ -234,5 +234,5 @@ def _merged(runs: Sequence[RunRecord], images: Iterable[ImageReport], every: Seq
         strict=last.strict,
         seconds=sum(image.seconds for image in found),
         docs_url=last.docs_url,
-        not_judged=tuple(one for contents in every for one in contents.not_judged.values()),
+        not_judged=tuple(dict.fromkeys(one for contents in every for one in contents.not_judged.values())),
     )

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from v2vlint.model.dataclass import dataclass
@@ -24,6 +25,8 @@ FOLDED_CHANGED = 10
 MAX_CODE = 200
 MAX_NAMES = 3
 MAX_REASONS = 20
+SEVERAL = 3
+"""Guests from which on they are counted by their standing."""
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _FATE_STYLE = {Fate.PASS: "ok", Fate.FAIL: "error", Fate.UNKNOWN: "unknown", Fate.SKIPPED: "dim"}
 
@@ -343,6 +346,19 @@ def _not_judged(report: Report, look: Look) -> Iterator[Row]:
         yield from paragraph(f"{len(reasons) - MAX_REASONS} more reasons; --report json=FILE has all", look.width, 2, "dim")
 
 
+def _standings(report: Report, look: Look) -> Iterator[Row]:
+    """How many of several guests are how far, for each target."""
+    if len(report.images) < SEVERAL:
+        return
+    # Most runs are about one guest.
+    from v2vlint.report.standing import Standing, place_of
+
+    for target in report.targets:
+        numbers = Counter(place_of(image, target).standing for image in report.images)
+        told = ", ".join(f"{numbers[one]} {one.label}" for one in Standing if numbers[one])
+        yield from paragraph(f"{target}: {told}", look.width, 0)
+
+
 def _summary(report: Report, found: tuple[Hit, ...], look: Look) -> Iterator[Row]:
     numbers = tally(report.images, found)
     counting = [hit for hit in found if hit.shown.counts]
@@ -352,6 +368,7 @@ def _summary(report: Report, found: tuple[Hit, ...], look: Look) -> Iterator[Row
     parts = (words.count(len(report.images), "image"), words.counted(numbers), rest, f"{report.seconds:.1f} s")
     pieces = [Styled(line, style if part is parts[1] else "") for part in parts for line in textwrap.wrap(part, look.width)]
     yield from flow(pieces, look.width, 0, f" {look.dot} ")
+    yield from _standings(report, look)
     yield from _not_judged(report, look)
     fixes = [hit.shown.finding.fix for hit in counting if not hit.image.unwritable]
     safe = sum(fix is not None and fix.applicability is Applicability.SAFE for fix in fixes)
