@@ -266,3 +266,12 @@ def test_a_runner_finds_no_command_in_the_text(v2vlint: Run, make_image: MakeIma
     found = [line for line in v2vlint(*ONLY, "evil.qcow2").stdout.splitlines() if "add-mask" in line]
     assert found
     assert all(r"#\x23[add-mask]a,y#\x23vso[task" in line and "##" not in line for line in found)
+
+
+@pytest.mark.parametrize(
+    "text", ["# all\r\n\r\ngood.qcow2\r\n  bad.qcow2  \r\n./good.qcow2\r\n", "good.qcow2\0bad.qcow2\0", "\ufeffgood.qcow2\nbad.qcow2"]
+)
+def test_a_list_on_stdin_is_read_however_it_is_written(v2vlint: Run, images: Path, text: str) -> None:
+    done = v2vlint("check", *ONLY, "-", "gone.qcow2", "--format", "json", cwd=images, text=text)
+    assert done.returncode == 1
+    assert [image["name"] for image in json.loads(done.stdout)["images"]] == ["good.qcow2", "bad.qcow2", "gone.qcow2"]

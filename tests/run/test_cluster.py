@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import os
 import shutil
 import signal
@@ -15,6 +16,8 @@ from typing import Any
 import pytest
 
 from tests.run import clusters
+from v2vlint.engine.protocol import Judged
+from v2vlint.model.codec import decode, encode, parse
 from v2vlint.model.errors import UsageError
 from v2vlint.run import checking, cluster, library
 from v2vlint.run.journal import Journal, report_of_journals
@@ -150,3 +153,23 @@ def test_keys_are_no_part_of_a_task(guests: list[Path], monkeypatch: pytest.Monk
         list(cluster._judged(None, Client(), [request.ask(request.guests[0])], request.settings.limits, None))
     assert "hunter2" not in sent[0]
     assert os.environ["V2VLINT_KEY"] == "hunter2"
+
+
+@pytest.mark.skipif(shutil.which("cryptsetup") is None, reason="cryptsetup is not installed")
+def test_a_worker_has_its_own_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("V2VLINT_KEY", raising=False)
+    key, disk = tmp_path / "key", tmp_path / "locked.img"
+    key.write_text("sesame")
+    with disk.open("wb") as file:
+        file.truncate(20 << 20)
+    fast = ("--type", "luks2", "--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000")
+    subprocess.run(("cryptsetup", "luksFormat", "-q", *fast, str(disk), str(key)), check=True)
+    request = library.request([str(disk)], {})
+    task, limits = json.dumps(encode(request.ask(request.guests[0]))), dataclasses.asdict(request.settings.limits)
+
+    def told() -> str:
+        return " ".join(one.reason for one in decode(Judged, parse(cluster.judge(task, limits).encode())).image.problems)
+
+    assert "key" in told()
+    monkeypatch.setenv("V2VLINT_KEY_FILES", f"{tmp_path}/key")
+    assert "key" not in told()

@@ -118,3 +118,9 @@ def test_who_is_not_trusted_is_not_asked(center: Center, monkeypatch: pytest.Mon
     monkeypatch.setenv("V2VLINT_VSPHERE_PASSWORD_FILE", str(tmp_path / "secret"))
     (tmp_path / "secret").write_text("pass\n")
     assert not expand([url])[0].problem
+    monkeypatch.delenv("V2VLINT_VSPHERE_PASSWORD_FILE")
+    # In place of keyring's own, whose back ends are those of a desktop.
+    stored = 'def get_password(service, user): return "pass" if (service, user) == ("vsphere://127.0.0.1", "user") else None'
+    (tmp_path / "keyring.py").write_text(stored)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert not expand([url])[0].problem
