@@ -7,6 +7,7 @@ import os
 import socket
 import stat
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from v2vlint.files import remote
 from v2vlint.files.patience import within
+from v2vlint.files.schemes import nbd, smb, stores
 from v2vlint.guest.open import open_ref
 from v2vlint.model.errors import ImageError
 from v2vlint.source.expand import expand
@@ -88,3 +90,16 @@ def test_what_is_raised_in_time_is_raised() -> None:
     with pytest.raises(ValueError, match="invalid literal"):
         within("a", lambda: int("x"), 5)
     assert within("a", os.getpid, 5) == os.getpid()
+
+
+@pytest.mark.parametrize("kind", [stores._File, smb._File, nbd._Export])
+def test_a_server_that_falls_silent_later_does_not_hold_the_run(
+    kind: type[stores._File | smb._File | nbd._Export], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("v2vlint.files.patience.PATIENCE", 0.1)
+    opened, answer = kind.__new__(kind), threading.Event()
+    opened._name = "a"
+    monkeypatch.setattr(kind, "_read", lambda *_range: answer.wait(20))
+    with pytest.raises(ImageError, match="no answer within 0 seconds"):
+        opened.read(0, 100)
+    answer.set()

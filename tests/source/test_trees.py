@@ -101,6 +101,10 @@ def test_the_public_ways_to_change_or_boot_it_say_what_to_do_instead(root: Path)
         v2vlint.prove(f"tree:{root}")
 
 
+def test_its_report_says_what_to_do_instead(root: Path) -> None:
+    assert "what builds it" in v2vlint.check(f"tree:{root}").images[0].unwritable
+
+
 def test_a_damaged_or_cut_archive_is_told(root: Path) -> None:
     path = root.parent / "bad.tar"
     for data in (b"", b"no archive" * 100, pack(root, "w:gz")[:600], pack(root, "w:")[:5000]):
