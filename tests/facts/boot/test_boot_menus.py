@@ -194,12 +194,23 @@ def test_systemd_boot_sorts_both_kinds_of_entries() -> None:
         ("default ARCH*\n", "arch.efi", "default ARCH* (/efi/LOADER/loader.conf)"),
         ("default gone.conf\n", "arch.efi", "default gone.conf matches no entry, so the first is taken"),
         ("timeout 3\n#default debian.conf\n", "arch.efi", "the first entry in systemd-boot's order"),
+        ('default "debian.conf"\n', "debian", "default debian.conf (/efi/LOADER/loader.conf)"),
+        ("default debian.conf\ntimeout menu-force\n", None, "the menu waits for a choice: timeout menu-force (/efi/LOADER/loader.conf)"),
+        ("timeout menu-hidden\n", "arch.efi", "the first entry in systemd-boot's order"),
         ("default @saved\n", None, "the default is the entry booted last, which only the source's NVRAM knows"),
     ],
 )
 def test_the_default_of_systemd_boot(conf: str, name: str | None, reason: str) -> None:
     found = systemd_boot_menu(memory_guest({**ESP, "/efi/LOADER/loader.conf": conf}), "/efi")
     assert (found.default.id if found.default else None, found.default_reason) == (name, reason)
+
+
+def test_an_entry_for_another_processor_is_not_shown() -> None:
+    entry = 'title "Two words"\narchitecture x64\nlinux "/k"\noptions "root=/dev/sda1 quiet"\n'
+    files: Files = {"/efi/k": b"k", "/efi/loader/entries/a.conf": entry, "/efi/loader/entries/z.conf": "architecture aa64\nlinux /k\n"}
+    (found,) = systemd_boot_menu(memory_guest(files), "/efi", machine="x64").entries
+    assert (found.title, found.kernel, [str(arg) for arg in found.args]) == ("Two words", "/efi/k", ["root=/dev/sda1", "quiet"])
+    assert [one.id for one in systemd_boot_menu(memory_guest(files), "/efi", machine="aa64").entries] == ["z"]
 
 
 def test_a_systemd_boot_without_entries() -> None:

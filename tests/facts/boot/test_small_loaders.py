@@ -20,12 +20,13 @@ REFIND = application({".text": "rEFInd".encode("utf-16-le")})
 KERNEL = {f"/boot/efi/{name.removeprefix('/boot/')}": data for name, data in sample_kernel().items() if name.startswith("/boot/")}
 KERNEL |= {"/boot/efi/initrd": sample_initramfs(), **{name: data for name, data in sample_kernel().items() if "/modules/" in name}}
 NEW = f"""timeout: 3
-${{ARGS}}=
+${{ARGS}}=nothing
+${{ARGS}}=ro
 /+Linux
     //Newest
     protocol: linux
     path: boot():/vmlinuz-{VERSION}
-    cmdline: root=UUID=0a1b2c3d-0000-4000-8000-000000000001 ro
+    cmdline: root=UUID=0a1b2c3d-0000-4000-8000-000000000001 ${{ARGS}}${{NONE}}
     module_path: boot():/initrd
     //Gone
     protocol: linux
@@ -57,6 +58,11 @@ def _loader(files: dict[str, str | bytes]) -> Bootloader:
         (f"default_entry: 2\n{NEW}", "Newest", f"/boot/efi/vmlinuz-{VERSION}"),
         (f"default_entry: 3\n{NEW}", "Gone", "/boot/efi/nothing"),
         (f"default_entry: 4\n{NEW}", "Windows", ""),
+        (
+            f"${{N}}=2\ndefault_entry: ${{N}}\n{NEW}".replace("boot():/vmlinuz", "${P}:/vmlinuz") + "${P}=boot()\n",
+            "Newest",
+            f"/boot/efi/vmlinuz-{VERSION}",
+        ),
         (NEW, "", ""),
         (f"default_entry: 2\n{NEW.replace('timeout: 3', 'timeout: no')}", "", ""),
         (NEW.replace("/+Linux", "/Linux"), "", ""),

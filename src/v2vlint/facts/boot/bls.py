@@ -41,6 +41,7 @@ class BlsEntry:
     efi: Token | None = None
     initrds: tuple[Token, ...] = ()
     options: tuple[Token, ...] = ()
+    architecture: Token | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ def _read(fs: GuestFS, path: str) -> BlsEntry | None:
         efi=single.get("efi") or single.get("uki"),
         initrds=tuple(fields.get("initrd", ())),
         options=tuple(fields.get("options", ())),
+        architecture=single.get("architecture"),
     )
 
 

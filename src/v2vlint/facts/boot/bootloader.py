@@ -225,7 +225,8 @@ class _Finder:
         if kind in _ON_ESP:
             return None
         if kind == "systemd-boot":
-            return systemd_boot_menu(self.fs, self.efi.mount, boot_mounts(self.fs, self.files.blocks))
+            machine = next(image.machine for image in self.efi.images if image.kind == kind)
+            return systemd_boot_menu(self.fs, self.efi.mount, boot_mounts(self.fs, self.files.blocks), machine)
         if kind in _DIRECT and (menu := self._direct()):
             return menu
         return self._uefi_grub() or self._extlinux("uefi")

@@ -33,6 +33,7 @@ _FORMS = {
     "cfg": (re.compile(r"\s*(:+)(\+?)\s*(.*?)\s*$"), re.compile(r"\s*([^\s=]+)\s*=\s*(.*?)\s*$")),
 }
 _URI = re.compile(r"\$?(\w+)(?:\(([^)]*)\):/*|://([^/]*)/*)(.*?)(?:#[0-9a-fA-F]{128})?")  # a path may end in # and its BLAKE2B hash
+_MACRO = re.compile(r"[ \t]*\$\{([^}\n]*)\}=(.*)")
 _KERNEL, _ARGS, _MODULE, _IMAGE = ("path", "kernel_path"), ("cmdline", "kernel_cmdline"), ("module_path",), ("image_path",)
 
 
@@ -62,35 +63,39 @@ def limine_menu(files: GrubFiles, folder: str, mount: str, firmware: str) -> Boo
     text = files.fs.text(found[0]) if found else None
     if text is None:
         return None
-    top, settings = _parsed(text)
-    entries = {id(item): _entry(files, text, item, settings) for item in _flat(top)}
-    chosen, reason = _default(top, settings, text.path)
+    top, settings, macros = _parsed(text)
+    entries = {id(item): _entry(files, text, item, macros) for item in _flat(top)}
+    chosen, reason = _default(top, {name: _expanded(value, macros) for name, value in settings.items()}, text.path)
     if len(found) > 1:
         chosen, reason = None, f"whether Limine reads {found[0]} or {found[1]} depends on its version"
     default = entries.get(id(chosen))
     return BootMenu("limine", firmware, WholeFile(text.path), tuple(entries.values()), default, reason, (text.path,))
 
 
-def _parsed(text: GuestText) -> tuple[list[_Item], dict[str, str]]:
+def _parsed(text: GuestText) -> tuple[list[_Item], dict[str, str], dict[str, str]]:
+    """The entries, the settings and the macros: ``${NAME}=value`` in both forms, of which the last one counts (``init_config``)."""
     entry, assignment = _FORMS[text.path.rpartition(".")[2].lower()]
     top: list[_Item] = []
     path: list[_Item] = []
     settings: dict[str, str] = {}
+    macros = {"ARCH": "x86-64"}
     for line in text.lines():
         if line.is_blank() or line.text.lstrip().startswith("#"):
             continue
-        if match := entry.match(line.text):
+        if match := _MACRO.match(line.text):
+            macros[match[1]] = match[2]
+        elif match := entry.match(line.text):
             item = _Item(match[3], len(match[1]), bool(match[2]), line.where)
             del path[item.depth - 1 :]
             (path[-1].children if path else top).append(item)
             path.append(item)
         elif match := assignment.match(line.text):
             _assigned(match, line, path, settings)
-    return top, settings
+    return top, settings, macros
 
 
 def _assigned(match: re.Match[str], line: Line, path: list[_Item], settings: dict[str, str]) -> None:
-    name = match[1] if match[1].startswith("${") else match[1].lower()
+    name = match[1].lower()
     # config_get_value() of Limine searches the whole file, entries included, and takes the first.
     settings.setdefault(name, match[2])
     if path and match[2]:
@@ -127,19 +132,19 @@ def _default(top: list[_Item], settings: dict[str, str], config: str) -> tuple[_
     return (None, f"entry {asked} of {config} is a directory") if item.children else (item, f"entry {asked} of {config}")
 
 
-def _entry(files: GrubFiles, text: GuestText, item: _Item, settings: dict[str, str]) -> BootEntry:
+def _entry(files: GrubFiles, text: GuestText, item: _Item, macros: dict[str, str]) -> BootEntry:
     loads = next(iter(item.all(("protocol",))), None)
-    linux = loads is not None and loads.value.lower() == "linux"
+    linux = loads is not None and _expanded(loads.value, macros).lower() == "linux"
     kernel_at = next(iter(item.all(_KERNEL)), None) if linux else None
-    kernel = _path(files, text, _expanded(kernel_at.value, settings)) if kernel_at else ""
+    kernel = _path(files, text, _expanded(kernel_at.value, macros)) if kernel_at else ""
     modules = item.all(_MODULE) if linux else []
     others = item.all((*_IMAGE, *_KERNEL))
     return BootEntry(
-        title=item.title,
-        id=item.title,
+        title=_expanded(item.title, macros),
+        id=_expanded(item.title, macros),
         kernel=kernel,
-        initrds=tuple(_path(files, text, _expanded(token.value, settings)) for token in modules),
-        args=tuple(arg for token in item.all(_ARGS)[:1] for arg in _args(text, token, settings)),
+        initrds=tuple(_path(files, text, _expanded(token.value, macros)) for token in modules),
+        args=tuple(arg for token in item.all(_ARGS)[:1] for arg in _args(text, token, macros)),
         where=kernel_at.where if kernel_at else item.where,
         source=text.path,
         version=kernel_version(kernel, files.fs.resolve(kernel) or "") if kernel else "",
@@ -147,14 +152,15 @@ def _entry(files: GrubFiles, text: GuestText, item: _Item, settings: dict[str, s
     )
 
 
-def _args(text: GuestText, token: Token, settings: dict[str, str]) -> tuple[KernelArg, ...]:
+def _args(text: GuestText, token: Token, macros: dict[str, str]) -> tuple[KernelArg, ...]:
     if "${" in token.value:
-        return plain_args(_expanded(token.value, settings), token.where)
+        return plain_args(_expanded(token.value, macros), token.where)
     return split_args(literal(text, token.where.start, token.where.end))
 
 
-def _expanded(value: str, settings: dict[str, str]) -> str:
-    return re.sub(r"\$\{[^}]*\}", lambda match: "x86-64" if match[0] == "${ARCH}" else settings.get(match[0], match[0])[:4096], value)
+def _expanded(value: str, macros: dict[str, str]) -> str:
+    """With macros in place; one that is not defined is empty. A macro's value is not expanded."""
+    return re.sub(r"\$\{([^}]*)\}", lambda match: macros.get(match[1], "")[:4096], value)
 
 
 def _path(files: GrubFiles, text: GuestText, uri: str) -> str:

@@ -42,10 +42,13 @@ class _Candidate:
     named: bool = True
 
 
-def systemd_boot_menu(fs: GuestFS, esp: str, others: Iterable[str] = ()) -> BootMenu:
-    """The menu of a systemd-boot on the ESP mounted at ``esp``, with the entries of XBOOTLDR partitions mounted at ``others``."""
+def systemd_boot_menu(fs: GuestFS, esp: str, others: Iterable[str] = (), machine: str = "") -> BootMenu:
+    """The menu of a systemd-boot on the ESP mounted at ``esp``, with the entries of XBOOTLDR partitions mounted at ``others``.
+
+    ``machine`` is the processor it is for (``x64``, ``aa64``): entries that name another are not shown.
+    """
     mounts = tuple(dict.fromkeys((esp, *others)))
-    found = _ordered(candidate for mount in mounts for candidate in (*_type1(fs, mount), *unified_images(fs, mount)))
+    found = _ordered(candidate for mount in mounts for candidate in (*_type1(fs, mount, machine), *unified_images(fs, mount)))
     config = find_case(fs, esp, "loader/loader.conf")
     default, reason = _default(fs, config, found)
     where = WholeFile(config or f"{esp.rstrip('/')}/loader/loader.conf")
@@ -81,6 +84,8 @@ def _default(fs: GuestFS, config: str | None, found: list[_Candidate]) -> tuple[
     pattern = settings.get("default", "")
     if not found:
         return None, "systemd-boot finds no entries"
+    if settings.get("timeout") == "menu-force":
+        return None, f"the menu waits for a choice: timeout menu-force ({config})"
     # The EFI variable LoaderEntryLastBooted; a converted guest starts with an empty NVRAM.
     if pattern == "@saved":
         return None, "the default is the entry booted last, which only the source's NVRAM knows"
@@ -95,20 +100,28 @@ def _default(fs: GuestFS, config: str | None, found: list[_Candidate]) -> tuple[
 def _settings(fs: GuestFS, config: str | None) -> dict[str, str]:
     text = fs.text(config) if config else None
     lines = [line.text.split(None, 1) for line in text.lines() if not line.is_blank()] if text else []
-    return {words[0]: words[1].strip() for words in lines if len(words) == 2}
+    return {words[0]: _unquoted(words[1].strip()) for words in lines if len(words) == 2}
 
 
-def _type1(fs: GuestFS, mount: str) -> list[_Candidate]:
+def _unquoted(value: str) -> str:
+    """``line_get_key_value`` of systemd's boot.c: quotes around the whole value."""
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
+
+
+def _type1(fs: GuestFS, mount: str, machine: str = "") -> list[_Candidate]:
     """The entries whose program exists: systemd-boot skips the others (``boot_entry_add_type1``); all of them, if none exists."""
     folder = find_case(fs, mount, "loader/entries")
-    found = [_from_bls(fs, mount, entry) for entry in bls_folder(fs, folder)] if folder else []
+    entries = bls_folder(fs, folder) if folder else ()
+    wanted = (_unquoted(_text(entry.architecture)) for entry in entries)
+    found = [_from_bls(fs, mount, entry) for entry, arch in zip(entries, wanted, strict=True) if not (arch and machine and arch != machine)]
     return [one for one in found if fs.exists(one.entry.kernel or one.entry.chainload)] or found
 
 
 def _from_bls(fs: GuestFS, mount: str, bls: BlsEntry) -> _Candidate:
     tries = _TRIES.search(bls.id)
     name = _TRIES.sub("", bls.id)
-    key = SpecKey(name, _text(bls.sort_key), _text(bls.machine_id), _text(bls.version), *_counted(tries))
+    sort_key, machine_id, version = (_unquoted(_text(token)) for token in (bls.sort_key, bls.machine_id, bls.version))
+    key = SpecKey(name, sort_key, machine_id, version, *_counted(tries))
     image = _path(fs, mount, bls.efi.value) if bls.efi else ""
     sections = _pe(fs, image)
     kernel = _path(fs, mount, bls.linux.value) if bls.linux else image if _is_kernel(fs, image, sections) else ""
@@ -116,7 +129,7 @@ def _from_bls(fs: GuestFS, mount: str, bls: BlsEntry) -> _Candidate:
     # systemd-boot loads an initramfs for ``linux`` alone.
     named = [token.value for token in bls.initrds] if bls.linux else []
     entry = BootEntry(
-        title=_text(bls.title) or name,
+        title=_unquoted(_text(bls.title)) or name,
         id=name,
         kernel=kernel,
         initrds=tuple(_path(fs, mount, path) for path in (named or stub_initrds(args))),
@@ -125,7 +138,7 @@ def _from_bls(fs: GuestFS, mount: str, bls: BlsEntry) -> _Candidate:
         source=bls.where.path,
         kernel_at=bls.linux or bls.efi,
         initrd_at=bls.initrds,
-        version=kernel_version(kernel) or _text(bls.version),
+        version=kernel_version(kernel) or version,
         chainload="" if kernel else image,
         uki=sections.sections if sections and not bls.linux else (),
     )
@@ -236,12 +249,12 @@ def _addons(fs: GuestFS, path: str) -> list[str]:
 
 
 def _args(fs: GuestFS, token: Token) -> tuple[KernelArg, ...]:
-    text = fs.text(token.where.path)
-    return split_args(literal(text, token.where.start, token.where.end)) if text else ()
+    text, quoted = fs.text(token.where.path), _unquoted(token.value) != token.value
+    return split_args(literal(text, token.where.start + quoted, token.where.end - quoted)) if text else ()
 
 
 def _path(fs: GuestFS, mount: str, name: str) -> str:
-    plain = name.replace("\\", "/").lstrip("/")
+    plain = _unquoted(name).replace("\\", "/").lstrip("/")
     return find_case(fs, mount, plain) or f"{mount.rstrip('/')}/{plain}"
 
 
