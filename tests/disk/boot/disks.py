@@ -16,6 +16,11 @@ PARTED = bytes.fromhex(
     "fab800108ed0bc00b0b800008ed88ec0fbbe007cbf0006b90002f3a4ea21060000bebe073804750b83c61081fefe0775"
     "f3eb16b402b001bb007cb2808a74018b4c02cd13ea007c0000ebfe00"
 )
+WINDOWS = bytes.fromhex(
+    "33c08ed0bc007c8ec08ed8be007cbf0006b90002fcf3a4ea1c060000b90400bdbe07807e00007c09753183c510e2f3cd18666a0066ff76086a0068007c6a016a10b4"
+    "4289e6cd13721283c410813efe7d55aa750789eeea007c0000be6e06ac84c07409b40ebb0700cd10ebf2ebfe496e76616c696420706172746974696f6e207461626c65"
+)
+"""Own code that begins as that of Windows 7 does, and starts the same partition: the first active one, if it has a signature."""
 FIRST, SECOND = 2048, 34816
 
 
@@ -114,6 +119,17 @@ SHAPES: dict[str, Shape] = {
     "GRUB 2 in the active partition": (True, "grub2", "", lambda path: _in_partition(grub2(path, 40), PARTED)),
     "GRUB 2 in an extended partition": (True, "grub2", "", lambda path: _in_partition(grub2(path, 40, EXTENDED), PARTED, SECOND)),
     "an active extended partition": (False, "parted", "has no boot code", lambda path: Raw(path, *EXTENDED).write(0, PARTED)),
+    "GRUB 2 behind Windows' code": (True, "grub2", "", lambda path: _in_partition(grub2(path, 40), WINDOWS)),
+    "GRUB 2 behind Windows' code, none active": (
+        False, "windows", "none is active", lambda path: _in_partition(grub2(path, 40, ("2048,32768,83",)), WINDOWS),
+    ),
+    "GRUB 2 behind Windows' code, two active": (
+        True, "grub2", "", lambda path: _in_partition(grub2(path, 40, ("2048,32768,83,*", "34816,32768,83,*")), WINDOWS),
+    ),
+    "Windows' code before an empty boot sector": (
+        False, "windows", "is empty", lambda path: Raw(path, *MBR).write(0, WINDOWS),
+    ),
+    "SYSLINUX behind Windows' code": (True, "syslinux", "", lambda path: fat(path).write(0, WINDOWS)),
     "core.img at the beginning of a partition": (True, "grub2", "", lambda path: _in_partition(grub2(path, FIRST + 1), PARTED)),
     "parted, none active": (False, "parted", "none is active", lambda path: Raw(path, "2048,32768,83").write(0, PARTED)),
     "parted, an empty boot sector": (False, "parted", "is empty", lambda path: Raw(path, *MBR).write(0, PARTED)),

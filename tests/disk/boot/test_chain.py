@@ -39,6 +39,12 @@ def test_the_chain(name: str, tmp_path: Path) -> None:
     assert bool(found.loader) == starts
 
 
+def test_windows_xp_looks_for_other_active_partitions(tmp_path: Path) -> None:
+    xp = bytes.fromhex("33c08ed0bc007cfb50") + bytes(20) + bytes.fromhex("8bf583c6104974") + b"Invalid partition table"
+    raw = Raw(tmp_path / "d.raw", "2048,32768,83,*", "34816,32768,83,*").write(0, xp)
+    assert "several partitions are active" in chain(raw.path).reason
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SHAPES)
 def test_qemus_bios_agrees(name: str, tmp_path: Path) -> None:

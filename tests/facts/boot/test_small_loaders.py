@@ -75,6 +75,35 @@ def test_the_entry_that_limine_starts(config: str, title: str, kernel: str) -> N
     assert (found.default.title if found.default else "", found.default.kernel if found.default else "") == (title, kernel)
 
 
+def built(*paths: str) -> bytes:
+    """A Limine with these paths in it."""
+    return application({".text": b"limine.conf\0", ".rodata": "".join(f"{path}\0" for path in paths).encode()})
+
+
+OLD_PLACES = ("/limine.conf", "/limine/limine.conf", "/boot/limine.conf", "/boot/limine/limine.conf", "/EFI/BOOT/limine.conf")
+NEW_PLACES = ("/boot/limine/limine.conf", "/boot/limine.conf", "/limine/limine.conf", "/limine.conf")
+
+
+@pytest.mark.parametrize(
+    ("paths", "there", "reads"),
+    [
+        ((*OLD_PLACES, "/limine.cfg"), ("EFI/BOOT/limine.conf", "limine.conf"), "limine.conf"),
+        ((*OLD_PLACES, "/limine.cfg"), ("EFI/BOOT/limine.conf", "limine.cfg"), "EFI/BOOT/limine.conf"),
+        (OLD_PLACES, ("EFI/limine/limine.conf",), ""),
+        ((*OLD_PLACES, "/EFI/limine/limine.conf"), ("EFI/limine/limine.conf",), "EFI/limine/limine.conf"),
+        (NEW_PLACES, ("EFI/BOOT/limine.conf", "limine.conf", "boot/limine.conf"), "EFI/BOOT/limine.conf"),
+        (NEW_PLACES, ("limine.conf", "boot/limine.conf"), "boot/limine.conf"),
+        (NEW_PLACES, ("EFI/limine/limine.conf",), ""),
+    ],
+)
+def test_where_limine_looks(paths: tuple[str, ...], there: tuple[str, ...], reads: str) -> None:
+    """As 8.2 does in OVMF, and as the commits of its CONFIG.md have it."""
+    files: dict[str, str | bytes] = {f"/boot/efi/{path}": f"default_entry: 2\n{NEW}" for path in there}
+    found = _loader({f"{TOP}/BOOT/BOOTX64.EFI": built(*paths), **files})
+    assert [menu.config.path for menu in found.menus] == ([f"/boot/efi/{reads}"] if reads else [])
+    assert (found.default is not None) is bool(reads and not reads.endswith("cfg"))
+
+
 def test_what_limine_loads() -> None:
     facts = _guest({**KERNEL, f"{TOP}/BOOT/BOOTX64.EFI": LIMINE, f"{TOP}/BOOT/limine.conf": f"default_entry: 2\n{NEW}"})
     choice = facts.get(BootChoices).default

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from v2vlint.disk.boot import grub2, grub_legacy, syslinux
 from v2vlint.disk.boot.disks import Disks
-from v2vlint.disk.boot.sector import SIGNATURE, SIZE, code_of, family, mbr_choice
+from v2vlint.disk.boot.sector import SIGNATURE, SIZE, code_of, family, mbr_choice, takes_the_first
 from v2vlint.disk.stream import Stream
 from v2vlint.disk.volumes.table import MBR_ENTRIES, MBR_ENTRY
 from v2vlint.model.blocks import BlockDevice
@@ -71,8 +71,7 @@ class _Walker:
         found = _choose(code, self.disks, disk, sector)
         if not found:
             return BootChain(disk, name, False, f"{told}, which starts the active partition, and none is active")
-        # parted's code and install-mbr(8)'s start the first one, the others refuse to choose.
-        if len(found) > 1 and code not in ("parted", "mbr"):
+        if len(found) > 1 and not takes_the_first(code, sector):
             return BootChain(disk, name, False, f"{told}, and several partitions are active")
         chosen = found[0]
         inner = self.disks.read(disk, chosen.sector)

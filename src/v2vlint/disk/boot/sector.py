@@ -14,6 +14,8 @@ _PARTED = bytes.fromhex("fab800108ed0bc00b0b800008ed88ec0fbbe007cbf0006b90002f3a
 _SYSLINUX_MBR = bytes.fromhex("33c0fa8ed88ed0bc007c89e606578ec0fbfcbf0006b90001f3a5ea1f060000")
 # xor ax, ax; mov ss, ax; mov sp, …
 _WINDOWS_MBR = bytes.fromhex("33c08ed0bc")
+# mov si, bp; add si, 16; dec cx: the entries after the active one.
+_XP_LOOKS_ON = bytes.fromhex("8bf583c61049")
 # install-mbr(8) of Debian's package mbr.
 _MBR = bytes.fromhex("fc31c08ed031e48ed88ec0be007cbf0006b90001f3a5beee07b008ea20060000")
 _MBR_PARTITIONS = (0, 1, 2, 3, 7)
@@ -67,6 +69,14 @@ def _gptmbr(sector: bytes) -> bool:
 
 def _syslinux(sector: bytes) -> bool:
     return sector[3:11] in (b"SYSLINUX", b"EXTLINUX") and sector[0] == 0xEB and b"Boot error" in sector
+
+
+def takes_the_first(code: str, sector: bytes) -> bool:
+    """Whether boot code starts the first of several active partitions. Others refuse to choose, Windows' up to XP and 2003 among them.
+
+    Since Vista, Windows' code does not look at the entries behind the first active one.
+    """
+    return code in ("parted", "mbr") or (code == "windows-mbr" and _XP_LOOKS_ON not in sector)
 
 
 def mbr_choice(sector: bytes) -> int:

@@ -300,7 +300,7 @@ class _Finder:
         started = self._started
         image = started if started and started.kind == kind else next(one for one in self.efi.images if one.kind == kind)
         if kind == "limine":
-            return limine_menu(self.files, image.folder, self.efi.mount, "uefi")
+            return limine_menu(self.files, image.path, self.efi.mount, "uefi")
         others = tuple(one.path for one in self.efi.images if one.kind not in (kind, "unknown", "mok-manager", "fallback"))
         menu = refind_menu(self.files, image.folder, self.efi.mount, others)
         return menu if menu.entries else None

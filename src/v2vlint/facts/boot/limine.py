@@ -27,6 +27,9 @@ from v2vlint.model.place import Span, Token, WholeFile
 
 FOLDERS = ("", "limine", "boot", "boot/limine", "EFI/BOOT", "EFI/limine")
 NAMES = ("limine.conf", "limine.cfg")
+_NEWER = ("boot/limine", "boot", "limine", "")
+"""Where it looks since November 2025, after the folder that it is in itself."""
+MAX_PROGRAM = 4 << 20
 MAX_ENTRIES = 500
 _FORMS = {
     "conf": (re.compile(r"\s*(/+)(\+?)\s*(.*?)\s*$"), re.compile(r"\s*([^\s:]+)\s*:\s*(.*?)\s*$")),
@@ -53,23 +56,40 @@ class _Item:
         return [token for name, token in self.values if name in names]
 
 
-def limine_menu(files: GrubFiles, folder: str, mount: str, firmware: str) -> BootMenu | None:
-    """The menu of a Limine in ``folder`` on the partition that the guest mounts at ``mount``; None when it has no configuration there.
+def limine_menu(files: GrubFiles, program: str, mount: str, firmware: str) -> BootMenu | None:
+    """The menu of the Limine ``program`` on the partition that the guest mounts at ``mount``; None when it has no configuration there.
 
-    The version decides which of several configurations it reads: in that case there is no default.
+    If the program does not show where it looks, there is no default among several configurations.
     """
-    places = [folder, *(find_case(files.fs, mount, name) if name else mount for name in FOLDERS)]
-    found = tuple(dict.fromkeys(path for name in NAMES for place in places if place and (path := find_case(files.fs, place, name))))
+    wanted = _places(files, program)
+    folder = program.rpartition("/")[0]
+    places = wanted or [(name, place) for name in NAMES for place in (folder, *FOLDERS)]
+    names = [(name, place if place == folder else find_case(files.fs, mount, place) if place else mount) for name, place in places]
+    found = tuple(dict.fromkeys(path for name, place in names if place and (path := find_case(files.fs, place, name))))
     text = files.fs.text(found[0]) if found else None
     if text is None:
         return None
     top, settings, macros = _parsed(text)
     entries = {id(item): _entry(files, text, item, macros) for item in _flat(top)}
     chosen, reason = _default(top, {name: _expanded(value, macros) for name, value in settings.items()}, text.path)
-    if len(found) > 1:
+    if len(found) > 1 and not wanted:
         chosen, reason = None, f"whether Limine reads {found[0]} or {found[1]} depends on its version"
     default = entries.get(id(chosen))
     return BootMenu("limine", firmware, WholeFile(text.path), tuple(entries.values()), default, reason, (text.path,))
+
+
+def _places(files: GrubFiles, program: str) -> list[tuple[str, str]]:
+    """The files that the program looks for, by the paths that are in it (``init_config_disk``): name and folder. Empty if it has none.
+
+    Until 2025 the order was another one, and the folder of the program was none of them.
+    """
+    content = files.fs.head(program, MAX_PROGRAM) or b""
+    inside = [(name, folder) for name in NAMES for folder in FOLDERS if f"/{folder}/{name}\0".replace("//", "/").encode() in content]
+    if ("limine.conf", "EFI/BOOT") in inside or ("limine.cfg", "EFI/BOOT") in inside:
+        return inside
+    if ("limine.conf", "boot/limine") not in inside:
+        return []
+    return [("limine.conf", folder) for folder in (program.rpartition("/")[0], *_NEWER)]
 
 
 def _parsed(text: GuestText) -> tuple[list[_Item], dict[str, str], dict[str, str]]:
