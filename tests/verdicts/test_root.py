@@ -8,16 +8,18 @@ import pytest
 
 from guestbuild.kernel import vmlinuz
 from tests.facts.guests import DEBIAN
-from tests.verdicts.asking import DISKS, FAILS, ROOT, WARNS, disk, landing, part, store, told
+from tests.verdicts.asking import DISKS, FAILS, ROOT, WARNS, Told, disk, landing, part, store, told
 from v2vlint.facts.conversion.refusals import Refusals
 from v2vlint.facts.registry import FactStore
 from v2vlint.facts.storage.root_stack import RootStack
+from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.card_names import CardNames
 from v2vlint.model.definition import Definition
 from v2vlint.model.finding import Fate, Mover
+from v2vlint.model.rule import Content, Link
 from v2vlint.samples.boot import sample_boot, sample_initramfs, sample_tools
-from v2vlint.samples.memory import memory_guest
+from v2vlint.samples.memory import MemoryFileSystem, memory_guest
 from v2vlint.target import load
 from v2vlint.verdicts.entry import EntryVerdict
 from v2vlint.verdicts.root import RootVerdict
@@ -165,3 +167,20 @@ def test_an_image_that_virt_v2v_makes_may_need_no_root() -> None:
     files = sample_boot(args="ro") | sample_tools()
     judged = store(files, Refusals(converts=True), mover=Mover.VIRT_V2V).get(RootVerdict)
     assert [cause.fate for cause in judged.device] == [Fate.UNKNOWN]
+
+
+@pytest.mark.parametrize(
+    ("named", "prepares", "found"),
+    [("abc/0", True, []), ("gone/0", True, [FAILS]), ("gone/0", False, []), ("old/0", True, [FAILS])],
+)
+def test_the_deployment_that_ostree_goes_to(named: str, prepares: bool, found: Told) -> None:
+    """Only the program in the initramfs follows the link; ``old`` is one whose folder was removed."""
+    sysroot: dict[str, Content] = {
+        "/ostree/deploy/fcos/deploy/abc.0/usr/bin/x": b"",
+        "/ostree/boot.1/fcos/abc/0": Link("../../../deploy/fcos/deploy/abc.0"),
+        "/ostree/boot.1/fcos/old/0": Link("../../../deploy/fcos/deploy/old.0"),
+    }
+    image = sample_initramfs(files={"usr/lib/dracut/x": "", **({"usr/lib/ostree/ostree-prepare-root": b"\x7fELF"} if prepares else {})})
+    files = sample_boot(image=image, args=f"root=UUID={ROOT} ostree=/ostree/boot.1/fcos/{named}")
+    guest = GuestFS({"/": MemoryFileSystem(files, "ext4", ROOT), "/sysroot": MemoryFileSystem(sysroot, "ext4", ROOT)})
+    assert told(store({}, guest, DISKS).get(RootVerdict).deployment) == found

@@ -30,10 +30,9 @@ def collect(files: Sequence[str]) -> Keys:
 
 
 def _from_file(text: str) -> Key:
-    device, separator, path = text.partition("=")
-    # An equals sign may also belong to the file's name.
-    if not separator or Path(text).exists():
-        device, path = "", text
+    device, path = _split(text)
+    if not path:
+        raise UsageError(f"--key-file {text}: no file is named")
     try:
         with Path(path).open("rb") as stream:
             secret = stream.read(MAX_KEY + 1)
@@ -42,6 +41,14 @@ def _from_file(text: str) -> Key:
     if len(secret) > MAX_KEY:
         raise UsageError(f"key file {path}: larger than {MAX_KEY} bytes")
     return Key(secret, device)
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Device and file. Both may have equals signs (``UUID=…=FILE``), so the file is the longest that exists."""
+    parts = text.split("=")
+    splits = [("=".join(parts[:count]), "=".join(parts[count:])) for count in range(len(parts))]
+    likely = splits[1] if len(splits) > 1 else splits[0]
+    return next((split for split in splits if split[1] and Path(split[1]).exists()), likely)
 
 
 def fitting(guests: Sequence[Sequence[Problem]]) -> list[tuple[Problem, ...]]:

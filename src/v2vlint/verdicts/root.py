@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from v2vlint.facts.boot.bootloader import Bootloader
-from v2vlint.facts.boot.cmdline import KernelArg, all_args, last_arg
+from v2vlint.facts.boot.cmdline import KernelArg, all_args
 from v2vlint.facts.boot.early_unlock import EarlyImage, EarlyUnlock
 from v2vlint.facts.boot.early_usr import early_usr
 from v2vlint.facts.boot.entry import BootEntry
@@ -25,7 +25,6 @@ from v2vlint.facts.storage.multipath import Multipath
 from v2vlint.facts.storage.root_stack import RootStack
 from v2vlint.facts.storage.sectors import Sectors
 from v2vlint.guest.fs import GuestFS, unknown_state
-from v2vlint.guest.whole import has_subvolume
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable
@@ -35,6 +34,7 @@ from v2vlint.model.place import Device, WholeFile
 from v2vlint.model.target import Target
 from v2vlint.model.verdict import Cause, Judge, Verdict, doubt, fault, repaired
 from v2vlint.verdicts.early_settings import early_arrays, early_identities, early_volumes
+from v2vlint.verdicts.inside_root import deployment, subvolume
 
 _NEEDS_USERSPACE = ("UUID=", "LABEL=", "PARTLABEL=", "/dev/disk/", "/dev/mapper/", "ZFS=")
 _NOT_LOCAL = ("/dev/nfs", "nfs:", "nfs4:", "dhcp", "iscsi:", "nbd:", "live:", "tmpfs", "/dev/ram")
@@ -330,21 +330,6 @@ def _without_root(boot: DefaultBoot, devices: Devices, automatic: GptAuto | None
     return Cause(Fate.UNKNOWN, unread or "the kernel command line has no root=", boot.choice.where)
 
 
-def _subvolume(boot: DefaultBoot, fs: GuestFS, blocks: BlockTable) -> Iterator[Cause[None]]:
-    """The btrfs subvolume that the command line mounts as root: an entry may still name a snapshot that was deleted."""
-    flags = last_arg(boot.choice.args, "rootflags")
-    options = dict(part.partition("=")[::2] for part in (flags.value or "").split(",")) if flags else {}
-    path, number = options.get("subvol", ""), options.get("subvolid", "")
-    root = boot.choice.entry.root if boot.choice.entry else None
-    device = blocks.resolve(root.value) if root and root.value else None
-    system = fs.mounts["/"]
-    if flags is None or not (path or number) or device is None or not device.uuid or device.uuid != system.uuid:
-        return
-    if has_subvolume(system, path, number) is False:
-        what = f"subvol={path}" if path else f"subvolid={number}"
-        yield boot.fault(f"rootflags={what} names a subvolume that {device.name} does not have", flags.where, None)
-
-
 def _doubled(stack: RootStack, blocks: BlockTable) -> Iterator[Cause[None]]:
     """One physical volume seen twice, as on the disks of a clone: "Cannot activate LVs in VG vg0 while PVs appear on duplicate devices"."""
     for volume in stack.of_kind("lv"):
@@ -380,6 +365,7 @@ class RootVerdict(Verdict, stage=Stage.ROOT, place=60):
     device = Judge(_device)
     verity_usr = Judge(_verity_usr)
     named_usr = Judge(_named_usr)
-    subvolume = Judge(_subvolume)
+    subvolume = Judge(subvolume)
+    deployment = Judge(deployment)
     doubled = Judge(_doubled)
     replayed = Judge(_replayed)

@@ -13,10 +13,10 @@ from tests.disk.images import Tree, ext, make_tree, open_paths, problems, root_t
 from v2vlint.disk.stream import HostFile, Joined, MemoryStream, Piece, Striped
 from v2vlint.disk.volumes.md import Raid0, read_member
 from v2vlint.model.blocks import BlockDevice, BlockTable
-from v2vlint.model.errors import ImageError, Unsupported
+from v2vlint.model.errors import ImageError, Unsupported, UsageError
 from v2vlint.model.report import Problem
 from v2vlint.model.source import Key, Keys
-from v2vlint.run.keys import fitting
+from v2vlint.run.keys import collect, fitting
 
 KEY = b"correct horse"
 
@@ -189,6 +189,32 @@ def test_a_name_that_fits_nothing_is_told(luks1: Path) -> None:
         ("--key-file disk2", "no encrypted device has that name"),
         ("--key-file /dev/sda1", "no encrypted device has that name"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("given", "device", "file"),
+    [
+        ("key", "", "key"),
+        ("sda2=key", "sda2", "key"),
+        ("UUID=ab-cd=key", "UUID=ab-cd", "key"),
+        ("a=b", "", "a=b"),
+        ("sda2=a=b", "sda2", "a=b"),
+        ("sda2=gone", None, "key file gone: no such file"),
+        ("UUID=ab-cd=gone", None, "key file ab-cd=gone: no such file"),
+        ("sda2=", None, "no file is named"),
+        ("", None, "no file is named"),
+    ],
+)
+def test_device_and_file_of_a_key(given: str, device: str | None, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("V2VLINT_KEY", raising=False)
+    for name in ("key", "a=b"):
+        (tmp_path / name).write_text(name)
+    if device is None:
+        with pytest.raises(UsageError, match=file):
+            collect((given,))
+    else:
+        assert [(key.device, key.secret.decode()) for key in collect((given,)).keys] == [(device, file)]
 
 
 def test_a_key_may_be_that_of_another_guest() -> None:

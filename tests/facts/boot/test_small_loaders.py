@@ -120,6 +120,14 @@ def test_the_older_form_of_limine() -> None:
     assert (found.default.kernel, str(found.default.root)) == (f"/boot/efi/vmlinuz-{VERSION}", "root=/dev/vda2")
 
 
+def test_limine_and_a_kernel_that_is_not_on_fat() -> None:
+    config = NEW.replace("/vmlinuz-", "/boot/vmlinuz-").replace("boot():", f"uuid({ROOT}):")
+    found = _loader({**sample_kernel(), f"{TOP}/BOOT/BOOTX64.EFI": LIMINE, "/boot/efi/limine.conf": f"default_entry: 2\n{config}"})
+    assert found.entries[0].kernel == f"/boot/vmlinuz-{VERSION}"
+    assert found.default is None
+    assert "whether this Limine reads ext4" in found.default_reason
+
+
 def test_two_configurations_of_limine() -> None:
     found = _loader({f"{TOP}/BOOT/BOOTX64.EFI": LIMINE, "/boot/efi/limine.conf": NEW, "/boot/efi/boot/limine.conf": NEW})
     assert found.default is None

@@ -75,7 +75,16 @@ def limine_menu(files: GrubFiles, program: str, mount: str, firmware: str) -> Bo
     if len(found) > 1 and not wanted:
         chosen, reason = None, f"whether Limine reads {found[0]} or {found[1]} depends on its version"
     default = entries.get(id(chosen))
+    if default is not None and (kind := _unsure(files, default.kernel)):
+        reason = f"whether this Limine reads {kind}, which {default.kernel} is on, cannot be told"
+        default = None
     return BootMenu("limine", firmware, WholeFile(text.path), tuple(entries.values()), default, reason, (text.path,))
+
+
+def _unsure(files: GrubFiles, kernel: str) -> str:
+    """The filesystem of the kernel, unless every version reads it. ext4 was experimental, and one of 8.2's kernels on it did not start."""
+    kind = files.fs.mounts[files.fs.mount_of(kernel)].type if kernel else ""
+    return "" if kind in ("vfat", "iso9660", "") else kind
 
 
 def _places(files: GrubFiles, program: str) -> list[tuple[str, str]]:
