@@ -59,6 +59,13 @@ def _shim(efi: Efi, firmware: Firmware, os: OsInfo, target: Target) -> Iterator[
         yield fault(True, reason, WholeFile(fallback.path), LonelyShim(fallback, wanted))
 
 
+def _unknown(efi: Efi, startup: Startup, os: OsInfo, target: Target) -> Iterator[Cause[None]]:
+    """A program in the fallback directory that is not recognised: what it starts is not known."""
+    program = None if target.keeps_nvram else efi.fallback(firmware_arch(os.arch, target))
+    if program is not None and program.kind == "unknown" and startup.menu is not None and startup.menu.firmware == "uefi":
+        yield Cause(Fate.UNKNOWN, f"{program.path} is no loader that is known here: what it starts cannot be told", WholeFile(program.path))
+
+
 def _signed(secure: SecureBoot) -> Iterator[Cause[str]]:
     """The program that shim starts, verified with shim's own certificate, the keys of the firmware, and SBAT generations."""
     for image, by in secure.handed_on():
@@ -75,5 +82,6 @@ class LoaderVerdict(Verdict, stage=Stage.LOADER, place=20):
 
     shim = Judge(_shim)
     signed = Judge(_signed)
+    unknown = Judge(_unknown)
     prompt = Judge(_stops)
     menu = Judge(_menu)

@@ -162,3 +162,24 @@ def test_a_fat_that_is_no_esp_by_its_type(kind: str, uefi: bool | None) -> None:
 def test_ovmf_asks_no_type(table: str, tmp_path: Path) -> None:
     image = esp_image(tmp_path / "d.raw", {"EFI/BOOT/BOOTX64.EFI": GRUB.read_bytes()}, table)
     assert "grub>" in shown(image, awaited="grub>|Shell>")
+
+
+@pytest.mark.parametrize(
+    ("files", "kind", "fates"),
+    [
+        ({"BOOT/BOOTX64.EFI": b"MZ own loader"}, "unknown", [UNKNOWN]),
+        ({"BOOT/BOOTX64.EFI": b"MZ one", "debian/grubx64.efi": b"MZ one"}, "grub", []),
+        ({"BOOT/BOOTX64.EFI": b"MZ one", "debian/grubx64.efi": b"MZ two"}, "unknown", [UNKNOWN]),
+        ({"debian/grubx64.efi": b"MZ two"}, "", []),
+    ],
+)
+def test_a_program_that_is_not_recognised(files: Mapping[str, bytes], kind: str, fates: list[object]) -> None:
+    menu: dict[str, str | bytes] = {
+        "/boot/grub/grub.cfg": "menuentry a {\n linux /vmlinuz\n}\n",
+        f"{TOP}/debian/grub.cfg": "menuentry b {\n linux /x\n}\n",
+    }
+    facts = guest({**menu, **{f"{TOP}/{path}": content for path, content in files.items()}})
+    found = facts.get(Efi).fallback("x86_64")
+    assert (found.kind if found else "") == kind
+    loaded = facts.get(Bootloader).menus
+    assert told(facts.get(LoaderVerdict).unknown) == (fates if loaded and loaded[0].firmware == "uefi" else [])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import BinaryIO
 
 from v2vlint.facts.boot.pe import PeImage, pe_defect, read_pe, read_section
@@ -150,9 +151,20 @@ def parse_efi(fs: GuestFS, blocks: BlockTable) -> Efi:
     if not top:
         return Efi(mount if devices else "", device)
     paths = list(_files(fs, top))
-    images = tuple(_image(fs, path) for path in paths if path.lower().endswith(".efi"))
+    images = _told_by_twins(fs, tuple(_image(fs, path) for path in paths if path.lower().endswith(".efi")))
     configs = tuple(path for path in paths if path.lower().endswith(("/grub.cfg", "/grub.conf")) or _is_beside(path, paths))
     return Efi(mount, device, images, configs, _hidden(fs, blocks, mount))
+
+
+def _told_by_twins(fs: GuestFS, images: tuple[EfiImage, ...]) -> tuple[EfiImage, ...]:
+    """A program that neither name nor content tells is what a file of the same content is called."""
+
+    def told(image: EfiImage) -> EfiImage:
+        same = (one for one in images if one.kind != "unknown" and one.size == image.size > 0)
+        twin = next((one for one in same if fs.head(one.path, MAX_SCAN) == fs.head(image.path, MAX_SCAN)), None)
+        return replace(image, kind=twin.kind) if twin else image
+
+    return tuple(told(image) if image.kind == "unknown" else image for image in images)
 
 
 def _is_beside(path: str, paths: list[str]) -> bool:

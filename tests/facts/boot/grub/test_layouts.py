@@ -134,4 +134,4 @@ def test_members_of_arrays_without_raid(level: str, version: str, exists: bool) 
     array = BlockDevice("md/0", "md", 8, 0, fs_type="ext3", uuid="aaaa", parents=tuple(one.name for one in parts), details=facts)
     files = GrubFiles(GuestFS({"/": MemoryFileSystem({"/k": b""}, "ext3", "aaaa")}), BlockTable((*disks, *parts, array)))
     assert files.locate("/k", "hd0,1").exists is exists
-    assert files.locate("/k", "hd0,2").exists
+    assert not files.locate("/k", "hd0,2").exists, "Error 22: No such partition"

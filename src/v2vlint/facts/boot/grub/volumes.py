@@ -89,7 +89,7 @@ def is_opaque(device: str, blocks: BlockTable) -> bool:
     """
     match = _BIOS_DISK.fullmatch(device)
     found = _numbered(match, blocks) if match else []
-    if match and not found and match[2] in _TABLES and blocks.complete and blocks.disks:
+    if match and match[3] and not found and match[2] in ("", *_TABLES) and blocks.complete and blocks.disks:
         return True  # "no such partition", on no disk
     return bool(found) and all(blocks.raw(one) is None for one in found)
 
