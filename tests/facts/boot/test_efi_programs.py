@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from guestbuild.kernel import vmlinuz
 from tests.disk.boot.ovmf import esp_image, shown
 from tests.facts.boot.pe_samples import pe_image
 from tests.verdicts.asking import FAILS, ROOT, UNKNOWN, disk, part, store, told
@@ -183,3 +184,20 @@ def test_a_program_that_is_not_recognised(files: Mapping[str, bytes], kind: str,
     assert (found.kind if found else "") == kind
     loaded = facts.get(Bootloader).menus
     assert told(facts.get(LoaderVerdict).unknown) == (fates if loaded and loaded[0].firmware == "uefi" else [])
+
+
+@pytest.mark.parametrize(
+    ("config", "args"),
+    [
+        ('CONFIG_CMDLINE_BOOL=y\nCONFIG_CMDLINE="root=PARTUUID=ab quiet"\n', ["root=PARTUUID=ab", "quiet"]),
+        ('CONFIG_CMDLINE="root=/dev/vda2 a=\\"b c\\""\n', ["root=/dev/vda2", "a=b c"]),
+        ("# CONFIG_CMDLINE_BOOL is not set\n", []),
+        ("CONFIG_EFI_STUB=y\n", []),
+        (None, []),
+    ],
+)
+def test_a_kernel_that_firmware_starts_has_its_own_arguments(config: str | None, args: list[str]) -> None:
+    files: dict[str, str | bytes] = {f"{TOP}/BOOT/BOOTX64.EFI": vmlinuz("6.6.30-gentoo")}
+    entry = guest(files | ({} if config is None else {"/boot/config-6.6.30-gentoo": config})).get(Bootloader).default
+    assert entry is not None
+    assert (entry.version, [str(arg) for arg in entry.args]) == ("6.6.30-gentoo", args)

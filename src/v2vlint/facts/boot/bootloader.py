@@ -266,7 +266,7 @@ class _Finder:
         path = direct.path
         found = unified_image(self.fs, path)
         if found is None:
-            entry, reason = stub_entry(path), "the firmware starts this kernel, with the arguments that are compiled into it"
+            entry, reason = stub_entry(self.fs, path), "the firmware starts this kernel, with the arguments that are compiled into it"
             return BootMenu("efi-stub", "uefi", WholeFile(path), (entry,), entry, reason, (path,))
         reason = "the firmware starts this unified kernel image"
         return BootMenu("uki", "uefi", WholeFile(path), (found.entry,), found.entry, reason, (path,))

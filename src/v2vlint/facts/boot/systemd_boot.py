@@ -12,7 +12,9 @@ from v2vlint.facts.boot.cmdline import KernelArg, plain_args, split_args
 from v2vlint.facts.boot.entry import BootEntry, BootMenu, kernel_version, stub_initrds
 from v2vlint.facts.boot.grub.env import read_grubenv
 from v2vlint.facts.boot.pe import PeImage, read_pe, read_section
+from v2vlint.facts.kernel.config import config_from
 from v2vlint.facts.kernel.image import read_kernel_image
+from v2vlint.facts.kernel.kernels import config_path
 from v2vlint.facts.syntax.caseless import find_case, lower_names
 from v2vlint.facts.syntax.located import literal
 from v2vlint.guest.fs import GuestFS
@@ -195,10 +197,19 @@ def _counted(tries: re.Match[str] | None) -> tuple[int, int]:
     return (int(tries[1][:9]), int((tries[2] or "0")[:9])) if tries else (-1, 0)
 
 
-def stub_entry(path: str) -> BootEntry:
-    """The kernel at ``path`` as firmware starts it directly: with compiled-in arguments only."""
-    name = path.rsplit("/", 1)[1]
-    return BootEntry(name, name, path, (), (), WholeFile(path), path, version=kernel_version(path))
+def stub_entry(fs: GuestFS, path: str) -> BootEntry:
+    """The kernel at ``path`` as firmware starts it directly: with compiled-in arguments only, known by its configuration."""
+    name, image = path.rsplit("/", 1)[1], read_kernel_image(fs, path)
+    version = kernel_version(path) or (image.version if image else "")
+    text = fs.text(where) if (where := config_path(fs, version)) else None
+    args: tuple[KernelArg, ...] = ()
+    if text is not None:
+        # arch/x86/Kconfig; arm64 has no CMDLINE_BOOL, and an empty CMDLINE by default.
+        config = config_from(text)
+        quoted = config.get("CMDLINE") if config.is_set("CMDLINE_BOOL") or "CMDLINE_BOOL" not in config.options else ""
+        args = plain_args(quoted[1:-1].replace('\\"', '"').replace("\\\\", "\\"), config.where("CMDLINE"))
+    initrds = stub_initrds(args)
+    return BootEntry(name, name, path, initrds, args, WholeFile(path), path, version=version)
 
 
 def _pe(fs: GuestFS, path: str) -> PeImage | None:

@@ -195,7 +195,7 @@ def parse_kernels(fs: GuestFS) -> Kernels:
         if version not in held:
             held.add(version)
             found[version, ""] = Kernel(
-                version, "", ModuleTree(fs, version, folder), KernelImage(""), _config(fs, version), _flavour(version), fs
+                version, "", ModuleTree(fs, version, folder), KernelImage(""), config_path(fs, version), _flavour(version), fs
             )
     ordered = sorted(
         found.values(), key=lambda kernel: (bool(kernel.image), not kernel.is_rescue, version_key(kernel.version)), reverse=True
@@ -230,7 +230,7 @@ def _kernel(fs: GuestFS, path: str, folders: Folders, unknown: FactUnavailable |
         return
     version = _version(folders, path, content)
     tree = ModuleTree(fs, version, next((folder for folder, name in folders if version and name == version), ""), unknown)
-    yield Kernel(version, path, tree, content, _config(fs, version), _flavour(version), fs)
+    yield Kernel(version, path, tree, content, config_path(fs, version), _flavour(version), fs)
 
 
 def _version(folders: Folders, path: str, content: KernelImage) -> str:
@@ -272,7 +272,8 @@ def _is_tree(fs: GuestFS, folder: str) -> bool:
     return any(name in names for name in ("kernel", "modules.dep", "modules.builtin", "modules.order", "vmlinuz"))
 
 
-def _config(fs: GuestFS, version: str) -> str:
+def config_path(fs: GuestFS, version: str) -> str:
+    """Where the build configuration of a kernel is; empty when the guest has none."""
     if not version:
         return ""
     places = (
