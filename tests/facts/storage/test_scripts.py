@@ -127,6 +127,28 @@ def test_an_initramfs_stops_without_usr_whatever_its_options(image: dict[str, st
     assert not policy("sysv", f"tmpfs /usr tmpfs {options} 0 0", more)[1]
 
 
+SOME: Files = {f"/usr/sbin/fsck.{kind}": "" for kind in ("ext4", "xfs", "cramfs")}
+
+
+@pytest.mark.parametrize(
+    ("kind", "programs", "stopping"),
+    [
+        ("ext4", SOME, {"sysv", "redhat", "void", "runit"}),
+        ("cramfs", SOME, {"sysv", "redhat", "void", "runit"}),
+        ("vfat", SOME, set()),
+        ("vfat", {**SOME, "/sbin/fsck.vfat": ""}, {"sysv", "redhat", "void", "runit", "openrc"}),
+        ("jfs", SOME, set()),
+        ("f2fs", SOME, set()),
+        ("vfat", {}, {"sysv", "redhat", "void", "runit", "openrc"}),
+    ],
+)
+@pytest.mark.parametrize("init", ["sysv", "redhat", "void", "runit", "openrc"])
+def test_without_a_program_nothing_is_checked(init: str, kind: str, programs: Files, stopping: set[str]) -> None:
+    """Debian's checkfs.sh did this in a container that had the programs of e2fsprogs, xfsprogs and util-linux, and no dosfstools."""
+    expected = (init in stopping) or init == "void"  # whose mount -a must not fail
+    assert policy(init, f"UUID={UUID} /a {kind} defaults 0 2", programs)[1] is expected
+
+
 def test_gentoo_runs_openrc_from_sysvs_inittab() -> None:
     facts = FactStore((memory_guest({"/sbin/init": b"\x7fELF /etc/inittab"}), BlockTable(), OsInfo("linux", "gentoo", "gentoo", "Gentoo")))
     assert facts.get(MountPolicy).style == "openrc"

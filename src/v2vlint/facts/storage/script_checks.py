@@ -4,7 +4,8 @@
 the device it returns 8, or 6 for FAT since dosfstools 4.2; the type ``auto``, binds, swap and network filesystems are left out (util-linux
 2.38 was asked: ``fsck -T -M -A -a`` on one line each). Above 1, Debian's ``checkfs.sh``, Red Hat's ``rc.sysinit`` and Void's
 ``03-filesystems.sh`` stop in a shell. OpenRC's ``fsck`` calls 8 an operational error and goes on; anything else that is not repaired
-aborts the runlevel.
+aborts the runlevel. A line whose type has no ``fsck.TYPE`` is passed over, also those of which ``fsck`` then says so: Debian's checkfs.sh
+was run in a container with each type.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ _FAT = frozenset({"vfat", "msdos"})
 _CHECKED = _FAT | {
     "ext2", "ext3", "ext4", "ext4dev", "xfs", "btrfs", "jfs", "reiserfs", "minix", "f2fs", "exfat", "cramfs", "gfs2", "ocfs2", "nilfs2",
 }  # fmt: skip
+_PROGRAMS = ("/sbin", "/usr/sbin", "/bin", "/usr/bin")
 _FSCK = ("/sbin/fsck", "/usr/sbin/fsck")
 
 
@@ -52,10 +54,16 @@ def script_checks(style: str, family: str, fs: GuestFS, store: FactStore) -> Scr
         return ScriptChecks()
     if style == "openrc":
         busybox = any((fs.resolve(path) or "").endswith("/busybox") for path in _FSCK)
-        return ScriptChecks(not busybox, fatal=_FAT)
+        return ScriptChecks(not busybox, fatal=_FAT & _checked(fs))
     debian = style == "sysv" and family != "rhel"
     types = _types(fs) if debian else frozenset[str]()
-    return ScriptChecks("none" not in types, types - {"none"}, network=debian)
+    return ScriptChecks("none" not in types, types - {"none"}, network=debian, fatal=_checked(fs))
+
+
+def _checked(fs: GuestFS) -> frozenset[str]:
+    """The types for which ``fsck`` finds a program; all of them in a tree that has none at all, and so is not whole."""
+    found = frozenset(kind for kind in _CHECKED if any(fs.exists(f"{folder}/fsck.{kind}") for folder in _PROGRAMS))
+    return found or _CHECKED
 
 
 def arguments(store: FactStore) -> frozenset[str]:
