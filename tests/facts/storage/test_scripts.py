@@ -24,6 +24,7 @@ Files = dict[str, Content]
 
 UUID = "11111111-2222-4333-8444-555555555555"
 SYSV: Files = {"/etc/inittab": "", "/etc/rcS.d/S08checkfs.sh": ""}
+OFF: Files = {"/etc/inittab": "", "/etc/rcS.d/S09mountall.sh": "", "/etc/rcS.d/K01checkfs.sh": ""}
 REDHAT: Files = {"/etc/inittab": "", "/etc/rc.d/rc.sysinit": ""}
 OPENRC: Files = {"/sbin/init": b"\x7fELF /etc/inittab", "/etc/inittab": "si::sysinit:/sbin/openrc sysinit\n"}
 VOID: Files = {"/sbin/init": Link("runit-init"), "/sbin/runit-init": b"\x7fELF", "/etc/runit/core-services/03-filesystems.sh": ""}
@@ -38,7 +39,7 @@ BUSYBOX: Files = {"/sbin/init": Link("/bin/busybox"), "/bin/busybox": b"\x7fELF"
 NATIVE: Files = {"/etc/runit/native.boot.run": "", "/etc/runit/boot-run/1.sh": ""}
 INITS = {
     "sysv": (SYSV, "debian"), "redhat": (REDHAT, "rhel"), "openrc": (OPENRC, "gentoo"), "void": (VOID, "void"), "runit": (RUNIT, "debian"),
-    "s6": (S6, "artix"), "busybox": (BUSYBOX, "linux"),
+    "off": (OFF, "debian"), "s6": (S6, "artix"), "busybox": (BUSYBOX, "linux"),
 }  # fmt: skip
 
 
@@ -72,7 +73,7 @@ def policy(init: str, line: str, more: Files | None = None) -> tuple[MountPolicy
         (f"UUID={UUID} /usr ext4 defaults 0 0", {"void", "openrc"}),
     ],
 )
-@pytest.mark.parametrize("init", INITS)
+@pytest.mark.parametrize("init", [name for name in INITS if name != "off"])
 def test_what_stops_the_boot(init: str, line: str, stopping: set[str]) -> None:
     found, stops = policy(init, line)
     assert stops is (init in stopping)
@@ -90,6 +91,9 @@ CMDLINE = "menuentry x {{\n linux /vmlinuz root=/dev/sda1 {}\n}}\n"
         ("sysv", {"/boot/grub/grub.cfg": CMDLINE.format("fastboot")}, False),
         ("sysv", {"/boot/grub/grub.cfg": CMDLINE.format("quiet")}, True),
         ("sysv", {"/etc/default/rcS": "FSCKTYPES=none\n"}, False),
+        ("sysv", {"/etc/rcS.d/S08checkfs.sh": Link("/nowhere"), "/etc/rcS.d/S09mountall.sh": ""}, True),
+        ("off", {}, False),
+        ("off", {"/etc/runlevels/sysinit/mountall.sh": ""}, True),
         ("sysv", {"/etc/default/rcS": "FSCKTYPES=xfs,ext3\n"}, False),
         ("sysv", {"/etc/default/rcS": "FSCKTYPES=ext4,xfs\n"}, True),
         ("sysv", {"/etc/default/rcS": "#FSCKTYPES=none\n"}, True),

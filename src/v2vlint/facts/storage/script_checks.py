@@ -26,6 +26,8 @@ _CHECKED = _FAT | {
     "ext2", "ext3", "ext4", "ext4dev", "xfs", "btrfs", "jfs", "reiserfs", "minix", "f2fs", "exfat", "cramfs", "gfs2", "ocfs2", "nilfs2",
 }  # fmt: skip
 _PROGRAMS = ("/sbin", "/usr/sbin", "/bin", "/usr/bin")
+_CHECKS = ("/etc/rcS.d/S*checkfs*", "/etc/runlevels/*/checkfs.sh", "/etc/runlevels/*/mountall.sh")
+"""Who runs Debian's check: rcS(5), or OpenRC, where mountall.sh needs it."""
 _FSCK = ("/sbin/fsck", "/usr/sbin/fsck")
 
 
@@ -56,6 +58,8 @@ def script_checks(style: str, family: str, fs: GuestFS, store: FactStore) -> Scr
         busybox = any((fs.resolve(path) or "").endswith("/busybox") for path in _FSCK)
         return ScriptChecks(not busybox, fatal=_FAT & _checked(fs))
     debian = style == "sysv" and family != "rhel"
+    if debian and fs.glob("/etc/rcS.d/S*") and not any(fs.glob(pattern) for pattern in _CHECKS):
+        return ScriptChecks()
     types = _types(fs) if debian else frozenset[str]()
     return ScriptChecks("none" not in types, types - {"none"}, network=debian, fatal=_checked(fs))
 
