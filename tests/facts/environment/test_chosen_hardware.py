@@ -59,6 +59,8 @@ def test_a_target_with_one_machine_for_all_is_left_as_it_is(name: str) -> None:
 def test_what_else_can_be_chosen_is_said() -> None:
     (controller,) = fitted(load("vmware"), system("debian", "12"), NONE).controllers
     assert controller.name == "PVSCSI (the default for debian 12; PVSCSI, LSI Logic, SATA or IDE can be chosen)"
+    (card,) = fitted(load("virtualbox"), OsInfo("linux", "", "", "", "", "x86_64"), NONE).nics
+    assert "(the default for a guest that is not known; " in card.name
 
 
 def test_a_machine_of_the_same_hypervisor_keeps_its_devices() -> None:

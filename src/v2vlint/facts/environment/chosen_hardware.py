@@ -74,7 +74,7 @@ def _named_card(own: Nic, target: Target, os: OsInfo, stated: DefinedHardware) -
 
 def _note(name: str, others: list[str], os: OsInfo, stated: object) -> str:
     """The device with the reason for it, and the alternatives: ``PVSCSI (the default for Debian 12; …)``."""
-    why = "as defined" if stated else f"the default for {os.name} {os.version}".rstrip()
+    why = "as defined" if stated else f"the default for {f'{os.name} {os.version}'.strip() or 'a guest that is not known'}"
     return f"{name} ({why}; {' or '.join(others)} can be chosen)" if others else name
 
 
