@@ -40,9 +40,26 @@ def unlocking(files: Mapping[str, str], args: str = "root=/dev/mapper/root") -> 
         ),
         ({"cryptroot/crypttab": "other UUID=77 /x.key luks\n", "x.key": "k"}, "", ASKS),
         (
-            {"cryptroot/crypttab": "root /dev/sda2 none luks,keyscript=/bin/unlock\n"},
+            {"cryptroot/crypttab": "root /dev/sda2 none luks,keyscript=/bin/unlock\n", "bin/unlock": ""},
             "",
             "luks-4a2e-99 is opened by the key script /bin/unlock in the initramfs",
+        ),
+        ({"cryptroot/crypttab": "root /dev/sda2 none luks,keyscript=/bin/unlock\n"}, "", ASKS),
+        (
+            {"cryptroot/crypttab": "root UUID=4a2e-99 pw luks,keyscript=decrypt_keyctl\n", "lib/cryptsetup/scripts/decrypt_keyctl": ""},
+            "",
+            ASKS,
+        ),
+        (
+            {"cryptroot/crypttab": "root UUID=4a2e-99 x luks,keyscript=passdev\n", "usr/lib/cryptsetup/scripts/passdev": ""},
+            "",
+            "luks-4a2e-99 is opened by the key script passdev in the initramfs",
+        ),
+        ({**DRACUT, "etc/crypttab": "root UUID=4a2e-99 none luks,keyscript=/bin/unlock\n", "bin/unlock": ""}, "", ASKS),
+        (
+            {**DRACUT, "etc/crypttab": "root UUID=4a2e-99 /k luks,keyscript=/bin/unlock\n", "k": "k"},
+            "",
+            "luks-4a2e-99 is opened by the key file /k in the initramfs",
         ),
         (
             {"conf/conf.d/cryptroot": "target=root,source=UUID=4a2e-99,key=/k,rootdev\n", "k": "k"},

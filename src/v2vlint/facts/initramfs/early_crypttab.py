@@ -17,6 +17,9 @@ from v2vlint.model.dataclass import dataclass
 
 TABLES = ("cryptroot/crypttab", "etc/crypttab", "etc/crypttab.initramfs")
 _OLD = "conf/conf.d/cryptroot"
+_OF_SCRIPTS = ("cryptroot/crypttab", _OLD)
+_ASKING = frozenset({"askpass", "decrypt_gnupg", "decrypt_gnupg-sc", "decrypt_keyctl", "decrypt_opensc", "decrypt_ssl"})
+"""Debian's scripts that ask for a passphrase or a PIN themselves (lib/cryptsetup/scripts)."""
 _KEY_FOLDERS = ("etc/cryptsetup-keys.d", "run/cryptsetup-keys.d")
 _NO_KEY = frozenset({"", "none", "-"})
 
@@ -36,8 +39,10 @@ class EarlyMapping:
     def key_in(self, image: Initramfs) -> str:
         """What opens it unattended: the path of a key file in ``image``, or a key script. Empty when a passphrase is asked for."""
         script = next((option.partition("=")[2] for option in self.options if option.startswith("keyscript=")), "")
-        if script:
-            return f"the key script {script}"
+        # systemd has no key scripts (crypttab(5)): to it the third field is a file.
+        if script and self.table in _OF_SCRIPTS:
+            there = {script.lstrip("/"), f"lib/cryptsetup/scripts/{script}", f"usr/lib/cryptsetup/scripts/{script}"} & image.files
+            return f"the key script {script}" if there and script.rpartition("/")[2] not in _ASKING else ""
         paths = [f"{folder}/{self.name}.key" for folder in _KEY_FOLDERS] if self.key in _NO_KEY else [self.key.lstrip("/")]
         found = next((path for path in paths if path in image.files), "")
         return f"the key file /{found}" if found else ""
