@@ -17,14 +17,15 @@ class EndsInShell(Rule):
     ## What it does
     Looks at what the default entry and the init program are told: `init=/bin/bash`, `single`, `systemd.unit=rescue.target`; a
     `default.target` that leads to `rescue.target`, `emergency.target` or `poweroff.target`, or to nothing (systemd starts `rescue.target`
-    then); `initdefault` with level 0, 1, 6 or S; a root without any init program, where the kernel starts `/bin/sh`.
+    then); an `init=` that is not there, where nothing else is tried (systemd in the initramfs, no initramfs); `initdefault` with level 0,
+    1, 6 or S; a root without any init program, where the kernel starts `/bin/sh`.
 
     ## Why it matters
     Left over from a repair, it shows at the next boot: the machine waits for root's password on a console, without network and services.
 
     ## References
     - bootup(7), kernel-command-line(7), systemd.special(7); inittab(5)
-    - Linux, `init/main.c`, `kernel_init()`
+    - Linux, `init/main.c`, `kernel_init()`; systemd, `src/core/dbus-manager.c`, `method_switch_root()`
     """
 
     severity = Severity.ERROR
@@ -48,6 +49,21 @@ class EndsInShell(Rule):
         Example({**_SYSTEMD, **_TARGETS, _DEFAULT: Link("/usr/lib/systemd/system/multi-user.target")}),
         Example({**_SYSTEMD, **_TARGETS, **sample_boot(args="root=UUID=0f3c-77 single")}, flags=("/boot/grub/grub.cfg:2",)),
         Example({"/bin/sh": "", "/etc/hostname": "x"}, flags=("/sbin/init",), severity=Severity.ERROR, title="no init program"),
+        Example(
+            {**_SYSTEMD, **sample_boot(image=b"", args="root=/dev/vda1 ro init=/sbin/gone")},
+            flags=("/boot/grub/grub.cfg:2",),
+            severity=Severity.ERROR,
+            title="a program that is not there",
+        ),
+        Example(
+            {
+                **_SYSTEMD,
+                **_TARGETS,
+                _DEFAULT: Link("/usr/lib/systemd/system/multi-user.target"),
+                **sample_boot(args="root=/dev/vda1 ro init=/sbin/gone"),
+            },
+            title="initramfs-tools takes another",
+        ),
         Example({**_SYSV, "/etc/inittab": "id:1:initdefault:\n"}, flags=("/etc/inittab:1",), severity=Severity.ERROR),
         Example({**_SYSV, "/etc/inittab": "id:3:initdefault:\n"}),
     )

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from tests.facts.guests import Files, fact
+from tests.facts.guests import DEBIAN, Files, fact
 from v2vlint.facts.boot.boot_end import BootEnd
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.cmdline import plain_args
 from v2vlint.facts.boot.entry import BootEntry, BootMenu
+from v2vlint.facts.initramfs.content import Initramfs
+from v2vlint.facts.initramfs.images import Initramfses
+from v2vlint.facts.registry import FactStore
+from v2vlint.model.blocks import BlockTable
+from v2vlint.model.definition import Definition
 from v2vlint.model.place import WholeFile
 from v2vlint.model.rule import Link
+from v2vlint.samples.boot import sample_bzimage
+from v2vlint.samples.memory import memory_guest
 
 SYSTEMD: Files = {"/sbin/init": Link("/lib/systemd/systemd"), "/lib/systemd/systemd": "", "/bin/sh": "", "/bin/bash": ""}
 SYSV: Files = {"/sbin/init": b"\x7fELF....\0/etc/inittab\0", "/bin/sh": ""}
@@ -34,7 +41,7 @@ def loaders(*lines: str) -> Bootloader:
     ("files", "shell"),
     [
         ({**SYSTEMD, **menu("init=/bin/bash")}, True),
-        ({**SYSTEMD, **menu("init=/bin/zsh")}, False),  # not there: the initramfs and systemd fall back to /sbin/init
+        ({**SYSTEMD, **menu("init=/bin/zsh")}, False),  # not there, and the kernel neither
         ({**SYSTEMD, **menu("init=/lib/systemd/systemd")}, False),
         ({**SYSTEMD, **menu("quiet", "init=/bin/bash")}, False),  # not the default entry
         (SYSTEMD, False),
@@ -47,6 +54,30 @@ def loaders(*lines: str) -> Bootloader:
 )
 def test_shells_in_place_of_an_init(files: Files, shell: bool) -> None:
     assert bool(fact(BootEnd, files).shell) is shell
+
+
+@pytest.mark.parametrize(
+    ("initrd", "init", "kernel", "word", "says"),
+    [
+        ("initrd /i", "usr/lib/systemd/systemd", "6.1.0-50-amd64", "init=/sbin/none", "systemd in the initramfs hands over to no other"),
+        ("initrd /i", "", "6.1.0-50-amd64", "init=/sbin/none", ""),  # initramfs-tools and dracut without systemd
+        ("initrd /i", "usr/lib/systemd/systemd", "6.1.0-50-amd64", "init=/bin/sh", "starts a shell"),
+        ("initrd /i", "usr/lib/systemd/systemd", "6.1.0-50-amd64", "init=/sbin/init", ""),
+        ("", "", "6.1.0-50-amd64", "init=/sbin/none", "a kernel without an initramfs tries no other"),
+        ("", "", "3.10.0-1160.el7.x86_64", "init=/sbin/none", ""),
+        ("initrd /gone", "", "6.1.0-50-amd64", "init=/sbin/none", ""),
+    ],
+)
+def test_an_init_that_is_not_there(initrd: str, init: str, kernel: str, word: str, says: str) -> None:
+    """Drawn guests booted: 10237 (dracut with systemd) stopped, 10209 (initramfs-tools) came up."""
+    entry = f"menuentry a {{\n linux /boot/vmlinuz-{kernel} root=/dev/sda1 {word}\n {initrd}\n}}\n"
+    boot: Files = {"/boot/grub/grub.cfg": entry, f"/boot/vmlinuz-{kernel}": sample_bzimage(kernel), "/i": ""}
+    fs = memory_guest({**SYSTEMD, **boot})
+    image = Initramfs(WholeFile("/i"), links={"init": init} if init else {})
+    known = Initramfses(fs, {"/i": image})
+    found = FactStore((fs, BlockTable(), DEBIAN, Definition("", ""), known)).get(BootEnd)
+    assert says in found.shell
+    assert bool(found.shell) is bool(says)
 
 
 @pytest.mark.parametrize(

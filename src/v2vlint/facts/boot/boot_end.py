@@ -7,14 +7,18 @@ else the level of ``initdefault`` (inittab(5)). Whatever the init: the kernel's 
 from __future__ import annotations
 
 from v2vlint.facts.boot.bootloader import default_entries
+from v2vlint.facts.boot.choices import BootChoices
 from v2vlint.facts.boot.cmdline import last_arg
 from v2vlint.facts.boot.entry import BootEntry
 from v2vlint.facts.boot.init import INITTAB, Init
+from v2vlint.facts.initramfs.images import Initramfses
+from v2vlint.facts.kernel.kernels import version_key
 from v2vlint.facts.registry import FactStore, provides
 from v2vlint.facts.systemd.goal import BootGoal, goal_of
 from v2vlint.facts.systemd.unit_files import UnitFiles
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import Where, WholeFile
 
 _FIRST = ("/sbin/init", "/etc/init", "/bin/init", "/bin/sh")
@@ -33,8 +37,8 @@ _LEVELS = {"0": "halts the machine", "6": "restarts the machine again and again"
 
 @dataclass(frozen=True, slots=True)
 class BootEnd:
-    """``shell`` says that the first program is a shell, ``maintenance`` that an init is told not to go to a login: lower-case fragments,
-    each empty for a usual guest. ``where`` is the place that says so.
+    """``shell`` says that the first program is a shell, or that there is none, ``maintenance`` that an init is told not to go to a login:
+    lower-case fragments, each empty for a usual guest. ``where`` is the place that says so.
     """
 
     shell: str = ""
@@ -46,7 +50,7 @@ class BootEnd:
 def find_boot_end(fs: GuestFS, init: Init, store: FactStore) -> BootEnd:
     """By the default entry, where there is one; of several that differ, only what is true for all."""
     entries = default_entries(store)
-    if (found := _bare_shell(fs, entries)) is not None:
+    if (found := _bare_shell(fs, entries) or _nobody(fs, entries, store)) is not None:
         return found
     if init.name == "systemd":
         return _systemd(store, entries)
@@ -63,6 +67,25 @@ def _bare_shell(fs: GuestFS, entries: tuple[BootEntry, ...]) -> BootEnd | None:
     if started != {_FIRST[-1]}:
         return None
     return BootEnd(f"there is no init program, so that {_FIRST[-1]} starts in its place", where=WholeFile(_FIRST[0]))
+
+
+def _nobody(fs: GuestFS, entries: tuple[BootEntry, ...], store: FactStore) -> BootEnd | None:
+    """``init=`` with a program that is not there. initramfs-tools' and dracut's own scripts take another; systemd in the initramfs
+    (``method_switch_root`` of dbus-manager.c) and a kernel without one (``kernel_init`` of init/main.c, since 4.0) do not."""
+    asked = {arg.value if (arg := last_arg(entry.args, "init")) else None for entry in entries}
+    path = next(iter(asked), None)
+    if len(asked) != 1 or not path or fs.exists(path) or fs.readlink(path):
+        return None
+    try:
+        default = store.get(BootChoices).default
+        image = store.get(Initramfses).joined(default.initrds) if default else None
+    except FactUnavailable:
+        return None
+    if default is not None and not default.initrds and version_key(default.version)[:1] >= version_key("4"):
+        return BootEnd(f"init={path} is not there, and a kernel without an initramfs tries no other", where=entries[0].where)
+    if image is None or not image.links.get("init", "").endswith("lib/systemd/systemd"):
+        return None
+    return BootEnd(f"init={path} is not there, and systemd in the initramfs hands over to no other", where=entries[0].where)
 
 
 def _is_shell(fs: GuestFS, path: str) -> bool:
