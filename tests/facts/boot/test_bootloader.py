@@ -15,6 +15,7 @@ from v2vlint.facts.boot.firmware import BIOS_BOOT_TYPE, Firmware
 from v2vlint.facts.registry import FactStore
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockDevice, BlockTable
+from v2vlint.model.boot_chain import GrubImage
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.rule import Link
 from v2vlint.samples.boot import sample_chain
@@ -245,3 +246,27 @@ def test_no_esp() -> None:
     efi = FactStore((memory_guest({"/boot/vmlinuz": ""}), BlockTable())).get(Efi)
     assert (efi, str(efi.where)) == (Efi(), "disk1 partition table")
     assert FactStore((memory_guest({"/x": ""}), UEFI)).get(Efi) == Efi("", "disk1p1")
+
+
+@pytest.mark.parametrize(
+    ("image", "path", "stops"),
+    [
+        (GrubImage("(,msdos1)/boot/grub"), CFG, False),
+        (GrubImage("(hd0,msdos1)/boot/grub"), CFG, False),
+        (GrubImage("(,msdos5)/boot/grub"), "(hd0,msdos5)/boot/grub/grub.cfg", True),
+        (GrubImage("(,msdos1)/grub"), "/grub/grub.cfg", True),
+        (GrubImage("(,msdos1)/boot/grub2"), "/boot/grub2/grub.cfg", True),
+        (GrubImage("(,msdos1)/old"), "/old/grub.cfg", False),
+        (GrubImage("(,msdos5)/boot/grub", config="search.fs_uuid aaaa-1111 root\n"), CFG, False),
+        (GrubImage("(,msdos5)/boot/grub", memdisk=True), CFG, False),
+        (GrubImage("/boot/grub"), CFG, False),
+        (None, CFG, False),
+    ],
+)
+def test_core_img_reads_what_its_prefix_says(image: GrubImage | None, path: str, stops: bool) -> None:
+    """With real core.img in SeaBIOS, GRUB shows its prompt where the file is not there."""
+    blocks = replace(BIOS, chains=(replace(sample_chain(), loader="grub2", image=image),))
+    tree = {CFG: config(), "/old/grub.cfg": config()}
+    guest = GuestFS({"/": MemoryFileSystem(tree, "ext4", "aaaa-1111")})
+    menu = FactStore((guest, blocks, OsInfo("linux", "debian", "debian", "Linux", "12"))).get(Bootloader).menus[0]
+    assert (menu.config.path, bool(menu.stops)) == (path, stops)

@@ -16,7 +16,7 @@ from v2vlint.facts.boot.extlinux import extlinux_menu
 from v2vlint.facts.boot.firmware import Firmware
 from v2vlint.facts.boot.grub.build import GrubBuild, build_of
 from v2vlint.facts.boot.grub.cfg import grub_menu, grub_program_menu
-from v2vlint.facts.boot.grub.files import GrubFiles
+from v2vlint.facts.boot.grub.files import GrubFiles, GuestPath
 from v2vlint.facts.boot.grub.legacy import CONFIGS as LEGACY_CONFIGS
 from v2vlint.facts.boot.grub.legacy import legacy_menu
 from v2vlint.facts.boot.grub.program import GrubProgram
@@ -198,7 +198,26 @@ class _Finder:
         # These distributions use /boot/grub2; the other folder may be left over from an earlier loader.
         paths = GRUB_CONFIGS[::-1] if self.os.family in ("rhel", "suse") else GRUB_CONFIGS
         found = next((path for path in paths if self.fs.is_file(path)), None)
+        place = self._embedded() if firmware == "bios" else None
+        if place is not None and not place.exists:
+            stops = "core.img looks for it, and it is not there"
+            return BootMenu("grub2", firmware, WholeFile(place.path), (), None, stops, (place.path,), stops=stops)
+        found = place.path if place else found
         return grub_menu(self.files, found, self._program(firmware)) if found else None
+
+    def _embedded(self) -> GuestPath | None:
+        """The configuration at the prefix in core.img; None unless it is certain, and the guest's own.
+
+        Embedded commands and a memory disk may lead elsewhere, as do relative paths in a btrfs with SUSE's patch.
+        """
+        chain = self.firmware.chain
+        image = chain.image if chain and chain.loader == "grub2" else None
+        if chain is None or image is None or image.config or image.memdisk or not image.prefix.startswith("("):
+            return None
+        prefix = f"(hd{chain.disk}{image.prefix[1:]}" if image.prefix.startswith("(,") else image.prefix
+        place = self.files.locate(f"{prefix}/grub.cfg", "")
+        relative = self.files.patched and self.files.kind_at(prefix, "") in ("btrfs", "")
+        return None if relative or not place.certain or place.foreign else place
 
     def _legacy(self, firmware: str) -> BootMenu | None:
         found = next((path for path in self._legacy_configs() if self.fs.is_file(path)), None)
