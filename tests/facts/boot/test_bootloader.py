@@ -254,17 +254,17 @@ def test_no_esp() -> None:
         (GrubImage("(,msdos1)/boot/grub"), CFG, False),
         (GrubImage("(hd0,msdos1)/boot/grub"), CFG, False),
         (GrubImage("(,msdos5)/boot/grub"), "(hd0,msdos5)/boot/grub/grub.cfg", True),
-        (GrubImage("(,msdos1)/grub"), "/grub/grub.cfg", True),
-        (GrubImage("(,msdos1)/boot/grub2"), "/boot/grub2/grub.cfg", True),
+        (GrubImage("(,msdos1)/grub"), CFG, False),
         (GrubImage("(,msdos1)/old"), "/old/grub.cfg", False),
         (GrubImage("(,msdos5)/boot/grub", config="search.fs_uuid aaaa-1111 root\n"), CFG, False),
         (GrubImage("(,msdos5)/boot/grub", memdisk=True), CFG, False),
         (GrubImage("/boot/grub"), CFG, False),
+        (GrubImage("(,gpt5)/boot/grub"), CFG, False),
         (None, CFG, False),
     ],
 )
 def test_core_img_reads_what_its_prefix_says(image: GrubImage | None, path: str, stops: bool) -> None:
-    """With real core.img in SeaBIOS, GRUB shows its prompt where the file is not there."""
+    """With a real core.img in SeaBIOS, GRUB shows its prompt where the partition is not there."""
     blocks = replace(BIOS, chains=(replace(sample_chain(), loader="grub2", image=image),))
     tree = {CFG: config(), "/old/grub.cfg": config()}
     guest = GuestFS({"/": MemoryFileSystem(tree, "ext4", "aaaa-1111")})

@@ -206,18 +206,22 @@ class _Finder:
         return grub_menu(self.files, found, self._program(firmware)) if found else None
 
     def _embedded(self) -> GuestPath | None:
-        """The configuration at the prefix in core.img; None unless it is certain, and the guest's own.
+        """The configuration at the prefix in core.img; None unless it is certain that it is there, or that its partition is not.
 
-        Embedded commands and a memory disk may lead elsewhere, as do relative paths in a btrfs with SUSE's patch.
+        Embedded commands and a memory disk may lead elsewhere, as do relative paths in a btrfs with SUSE's patch. A prefix for another
+        kind of partition table than the disk has tells nothing.
         """
         chain = self.firmware.chain
         image = chain.image if chain and chain.loader == "grub2" else None
         if chain is None or image is None or image.config or image.memdisk or not image.prefix.startswith("("):
             return None
+        table = next((disk.detail("pt") for disk in self.files.blocks.disks if disk.disk == chain.disk), "")
+        if (table == "gpt") is not (",gpt" in image.prefix):
+            return None
         prefix = f"(hd{chain.disk}{image.prefix[1:]}" if image.prefix.startswith("(,") else image.prefix
-        place = self.files.locate(f"{prefix}/grub.cfg", "")
-        relative = self.files.patched and self.files.kind_at(prefix, "") in ("btrfs", "")
-        return None if relative or not place.certain or place.foreign else place
+        place, kind = self.files.locate(f"{prefix}/grub.cfg", ""), self.files.kind_at(prefix, "")
+        told = place.certain and not place.foreign and (place.exists or not kind)
+        return place if told and not (self.files.patched and kind == "btrfs") else None
 
     def _legacy(self, firmware: str) -> BootMenu | None:
         found = next((path for path in self._legacy_configs() if self.fs.is_file(path)), None)
