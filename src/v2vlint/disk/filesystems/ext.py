@@ -138,16 +138,18 @@ class Ext:
         return self.base.read_at(number * self.block_size, self.block_size)
 
     def free(self) -> int:
-        """See :class:`~v2vlint.disk.filesystems.node.Counting`. Linux sums up the groups: while it is mounted, the superblock's own numbers
-        are out of date.
-        """
-        return sum(self._group(group)["bg_free_blocks_count_lo"] for group in range(self.groups)) * self.cluster_size
+        """See :class:`~v2vlint.disk.filesystems.node.Counting`."""
+        from v2vlint.disk.filesystems.ext_space import free_bytes
+
+        return free_bytes(self)
 
     def free_inodes(self) -> int:
-        """How many inodes are free, in all groups."""
-        return sum(self._group(group)["bg_free_inodes_count_lo"] for group in range(self.groups))
+        """See :class:`~v2vlint.disk.filesystems.node.CountingInodes`."""
+        from v2vlint.disk.filesystems.ext_space import free_inodes
 
-    def _group(self, group: int) -> dict[str, int]:
+        return free_inodes(self)
+
+    def group(self, group: int) -> dict[str, int]:
         """The descriptor of a group; of what is stored in two halves, ``…_lo`` is the whole."""
         per_block = self.block_size // self._descriptor
         meta = group // per_block
@@ -178,7 +180,7 @@ class Ext:
         if not 1 <= number <= self.inodes:
             raise ImageError(f"inode {number} does not exist")
         group, index = divmod(number - 1, self._inodes_per_group)
-        offset = self._group(group)["bg_inode_table_lo"] * self.block_size + index * self._inode_size
+        offset = self.group(group)["bg_inode_table_lo"] * self.block_size + index * self._inode_size
         data = self.base.read_at(offset, self._inode_size)
         if len(data) < self._inode_size:
             raise ImageError(f"truncated: inode {number} lies beyond the end")

@@ -31,6 +31,7 @@ EXT = Fields(
     s_blocks_count_hi=(0x150, "I"),
     s_free_blocks_count_hi=(0x158, "I"),
     s_backup_bgs=(0x24C, "Q"),
+    s_orphan_file_inum=(0x280, "I"),
 )
 """``struct ext4_super_block`` (fs/ext4/ext4.h), 1024 bytes at 1024."""
 

@@ -110,6 +110,7 @@ class Xfs:
         self._inode_log, self._block_log, self._directory_log = found["sb_inopblog"], found["sb_agblklog"], found["sb_dirblklog"]
         self._check()
         self._logged: dict[int, list[InodeChange]] = {}
+        self._freed = 0
         self._lying: Xfs | None = None
         if is_dirty(base, head):
             self._lying = copy.copy(self)
@@ -129,7 +130,7 @@ class Xfs:
         """See :class:`~v2vlint.disk.filesystems.node.Counting`."""
         from v2vlint.disk.filesystems.xfs_space import free_bytes
 
-        return free_bytes(self.base, recovered=self._lying is not None)
+        return free_bytes(self.base, recovered=self._lying is not None, gained=self._freed, inode=self.inode_data)
 
     def _replay(self, head: bytes) -> None:
         """Apply the log in memory. If it cannot be replayed, the filesystem stays as it is and ``stale`` says why."""
@@ -140,7 +141,7 @@ class Xfs:
         except (ImageError, struct.error) as error:
             self.stale = f"what was written last is not read: {error}"
             return
-        self.stale, self._logged = changes.uncertain, changes.inodes
+        self.stale, self._logged, self._freed = changes.uncertain, changes.inodes, changes.freed
         if changes.chunks:
             self.base = Patched(self.base, changes.chunks)
 
@@ -156,13 +157,18 @@ class Xfs:
         """The top directory."""
         return XfsNode(self, self._root)
 
-    def _inode(self, number: int) -> XfsInode:
+    def inode_data(self, number: int) -> bytes:
+        """An inode as it is on the disk, with what the log changes."""
         block, index = divmod(number, 1 << self._inode_log)
         data = self.base.read_at(self._place(block) * self.block_size + index * self._inode_size, self._inode_size)
         for change in self._logged.get(number, ()):
             data = change.applied(data)
         if data[:2] != b"IN" or len(data) < self._inode_size:
             raise ImageError(f"inode {number} is damaged or lies beyond the end")
+        return data
+
+    def _inode(self, number: int) -> XfsInode:
+        data = self.inode_data(number)
         found = _INODE.read(data)
         version_3 = found["di_version"] >= 3
         flags = _INODE_V3.read(data)["di_flags2"] if version_3 else 0

@@ -52,6 +52,10 @@ _INODE, _BUFFER = 0x123B, 0x123C  # XFS_LI_INODE, XFS_LI_BUF
 # XFS_LI_BUI and XFS_LI_XMI, and below what marks each as done (XFS_LI_BUD, XFS_LI_XMD).
 _MOVES = {0x1244: "extents", 0x1248: "ranges of files"}
 _MOVED = {0x1245: 0x1244, 0x1249: 0x1248}
+# XFS_LI_EFI and XFS_LI_EFD: struct xfs_efi_log_format up to its extents, and struct xfs_extent of 64-bit machines.
+_FREES, _FREED = (0x1236, 0x1254), (0x1237, 0x1255)
+_EXTENTS, _EXTENTS_SIZE = Fields("<", nextents=(4, "I"), id=(8, "Q")), 16
+_EXTENT, _EXTENT_SIZE = Fields("<", ext_len=(8, "I")), 16
 _INODE_BUFFER, _CANCEL = 1, 2  # XFS_BLF_INODE_BUF, XFS_BLF_CANCEL
 
 
@@ -96,11 +100,14 @@ class _Transaction:
 
 @dataclass(slots=True)
 class Changes:
-    """What a log changes: 128-byte chunks of the disk, and inodes, by their number. ``uncertain`` names what is not replayed."""
+    """What a log changes: 128-byte chunks of the disk, and inodes, by their number. ``uncertain`` names what is not replayed;
+    ``freed`` counts the blocks that recovery gives back to free space.
+    """
 
     chunks: dict[int, bytes] = field(default_factory=dict)
     inodes: dict[int, list[InodeChange]] = field(default_factory=dict)
     uncertain: str = ""
+    freed: int = 0
 
 
 def replay(base: Stream, superblock: bytes) -> Changes:
@@ -113,6 +120,7 @@ def replay(base: Stream, superblock: bytes) -> Changes:
     cancelled = Counter(key for one in transactions for item in one.items if (key := _cancelled(item)))
     changes = Changes()
     pending: Counter[int] = Counter()
+    frees: dict[int, int] = {}
     for transaction in transactions:
         for item in transaction.items:
             # Buffers come before inodes, whatever their order in the log (xlog_recover_reorder_trans()).
@@ -124,8 +132,23 @@ def replay(base: Stream, superblock: bytes) -> Changes:
                 changes.inodes.setdefault(change.number, []).append(change)
             pending[item.kind] += item.kind in _MOVES
             pending[_MOVED.get(item.kind, 0)] -= 1
+            _free(item, frees)
+    changes.freed = sum(frees.values())
     changes.uncertain = next((f"its log has unfinished moves of {what}" for kind, what in _MOVES.items() if pending[kind] > 0), "")
     return changes
+
+
+def _free(item: _Item, frees: dict[int, int]) -> None:
+    """Note an intent to free extents, or that one was carried out, in ``frees``: the number of each and its blocks."""
+    if item.kind not in (*_FREES, *_FREED):
+        return
+    found = _EXTENTS.read(item.regions[0])
+    if item.kind in _FREED:
+        frees.pop(found["id"], None)
+    else:
+        ends = range(_EXTENTS_SIZE + _EXTENT_SIZE, len(item.regions[0]) + 1, _EXTENT_SIZE)
+        extents = [_EXTENT.read(item.regions[0], end - _EXTENT_SIZE)["ext_len"] for end in ends]
+        frees[found["id"]] = sum(extents[: found["nextents"]])
 
 
 def _transactions(log: XfsLog, *, has_crc: bool) -> Iterator[_Transaction]:

@@ -8,7 +8,8 @@ the superblock's number is out of date (``xfs_initialize_perag_data``). Linux 6.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import struct
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from v2vlint.disk.fields import Fields
 from v2vlint.disk.filesystems.superblocks import XFS
@@ -25,6 +26,9 @@ FINOBT, RMAPBT, REFLINK, INOBTCOUNT = 1, 2, 4, 8
 # struct xfs_agf, struct xfs_agi (fs/xfs/libxfs/xfs_format.h).
 _AGF = Fields(">", magicnum=(0, "I"), flcount=(48, "I"), freeblks=(52, "I"), btreeblks=(60, "I"), refcount_blocks=(84, "I"))
 _AGI = Fields(">", magicnum=(0, "I"), free_root=(328, "I"), free_level=(332, "I"), fblocks=(340, "I"))
+_UNLINKED, _NONE = slice(40, 296), 0xFFFFFFFF
+_INODE = Fields(">", di_nblocks=(64, "Q"), di_next_unlinked=(96, "I"))
+MAX_DELETED = 1 << 16
 _AGF_MAGIC, _AGI_MAGIC = 0x58414746, 0x58414749
 _TREE = Fields(">", level=(4, "H"), numrecs=(6, "H"))
 
@@ -38,13 +42,26 @@ class GroupSpace:
     refcount: int = 1
 
 
-def free_bytes(base: Stream, *, recovered: bool) -> int:
-    """``f_bfree`` in bytes; ``recovered``: the log was replayed into ``base``."""
+def free_bytes(base: Stream, *, recovered: bool, gained: int, inode: Callable[[int], bytes]) -> int:
+    """``f_bfree`` in bytes; ``recovered``: the log was replayed into ``base``, and frees ``gained`` blocks; ``inode`` reads an inode."""
     superblock = XFS.read(base.read_at(0, 512))
     groups = [_group(base, superblock, number) for number in range(_count(superblock))]
     if recovered:
-        superblock = {**superblock, "sb_fdblocks": sum(group.free for group in groups)}
+        gained += sum(sum(_deleted(base, superblock, number, inode)) for number in range(len(groups)))
+        superblock = {**superblock, "sb_fdblocks": sum(group.free for group in groups) + gained}
     return usable_blocks(superblock, groups) * superblock["sb_blocksize"]
+
+
+def _deleted(base: Stream, superblock: Mapping[str, int], group: int, inode: Callable[[int], bytes]) -> Iterator[int]:
+    """The blocks of each file of a group that has no name any more, which recovery deletes (``xlog_recover_process_iunlinks``)."""
+    sector, shift = superblock["sb_sectsize"], superblock["sb_agblklog"] + superblock["sb_inopblog"]
+    head = base.read_at(group * superblock["sb_agblocks"] * superblock["sb_blocksize"] + 2 * sector, 512)
+    left = MAX_DELETED
+    for (number,) in struct.iter_unpack(">I", head[_UNLINKED]):
+        while number != _NONE and left:
+            found = _INODE.read(inode(group << shift | number))
+            number, left = found["di_next_unlinked"], left - 1
+            yield found["di_nblocks"]
 
 
 def usable_blocks(superblock: Mapping[str, int], groups: Sequence[GroupSpace] = ()) -> int:
