@@ -9,7 +9,7 @@ import pytest
 
 from v2vlint.disk.filesystems import btrfs_log
 from v2vlint.disk.filesystems.btrfs_items import INODE, ROOT, DirItem, dir_items
-from v2vlint.disk.filesystems.btrfs_log import LogTree, _take
+from v2vlint.disk.filesystems.btrfs_log import LogTree, _forget_deleted, _take
 from v2vlint.disk.filesystems.btrfs_tree import BtrfsVolume
 from v2vlint.model.errors import ImageError
 
@@ -64,6 +64,21 @@ def test_items_of_the_log() -> None:
     assert log.entries == {256: {3: DirItem("two", 5, INODE)}}
     assert log.extents == {5: {4096: b"extent"}}
     assert [list(dir_items(data)) for data in log.attributes[5]] == [[DirItem("user.a", 0, 0, b"value")]]
+
+
+def test_inodes_without_a_name_are_not_replayed() -> None:
+    """A file that was cut and deleted while it was open, whose entry is still in the tree: Linux 6.18 shows it as it was."""
+    kept, deleted = inode(stat.S_IFREG, 5), bytearray(inode(stat.S_IFREG, 6, 0))
+    deleted[40:44] = bytes(4)
+    log = LogTree()
+    for owner, data in ((5, kept), (6, bytes(deleted))):
+        items = [(INODE, data), (INODE_REF, ref(2, b"name")), (EXTENT, b"extent"), (DIR_LOG_INDEX, bytes(8)), (DIR_INDEX, item(b"in", 9))]
+        for kind, one in (*items, (XATTR, item(b"user.a", 0, 0, b"v"))):
+            _take(log, owner, kind, 256, one)
+    _forget_deleted(log)
+    found = (log.inodes, log.extents, log.ranges, log.entries, log.attributes)
+    assert [list(one) for one in found] == [[5]] * 5
+    assert list(log.refs) == [(5, 256)]
 
 
 def test_several_names_in_an_item() -> None:

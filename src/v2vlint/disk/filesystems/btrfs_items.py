@@ -12,7 +12,15 @@ INODE, INODE_REF, INODE_EXTREF, XATTR, DIR_ITEM, DIR_INDEX, EXTENT, ROOT, ROOT_R
 
 # The structures are packed. Where a name or data follows, HEAD is in the name, and the size is that of the part before it.
 INODE_ITEM = Fields(
-    "<", generation=(0, "Q"), size=(16, "Q"), uid=(44, "I"), gid=(48, "I"), mode=(52, "I"), mtime_sec=(136, "q"), mtime_nsec=(144, "I")
+    "<",
+    generation=(0, "Q"),
+    size=(16, "Q"),
+    nlink=(40, "I"),
+    uid=(44, "I"),
+    gid=(48, "I"),
+    mode=(52, "I"),
+    mtime_sec=(136, "q"),
+    mtime_nsec=(144, "I"),
 )
 INODE_ITEM_SIZE = 160
 ROOT_ITEM = Fields("<", root_dirid=(168, "Q"), bytenr=(176, "Q"), bytes_used=(192, "Q"), flags=(208, "Q"))

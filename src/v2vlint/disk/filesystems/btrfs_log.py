@@ -134,7 +134,17 @@ def _read_log(volume: BtrfsVolume, address: int) -> LogTree:
         if count > MAX_ITEMS:
             raise ImageError(f"its log tree has more than {MAX_ITEMS} items")
         _take(log, owner, kind, offset, data)
+    _forget_deleted(log)
     return log
+
+
+def _forget_deleted(log: LogTree) -> None:
+    """Leave out inodes without a name, as ``replay_one_buffer()`` does: what their tree has stays."""
+    for number in [number for number, item in log.inodes.items() if not INODE_ITEM.read(item)["nlink"]]:
+        for found in (log.inodes, log.ranges, log.entries, log.extents, log.attributes):
+            found.pop(number, None)
+        for key in [key for key in log.refs if key[0] == number]:
+            del log.refs[key]
 
 
 def _take(log: LogTree, owner: int, kind: int, offset: int, data: bytes) -> None:
