@@ -13,6 +13,7 @@ from v2vlint.disk.fields import Fields
 from v2vlint.disk.filesystems import ext_attributes
 from v2vlint.disk.filesystems.content import Content
 from v2vlint.disk.filesystems.ext_fast import FastCommits, read_fast_commits
+from v2vlint.disk.filesystems.ext_space import deleted, descriptor
 from v2vlint.disk.filesystems.node import Kind, NumberedNode
 from v2vlint.disk.filesystems.superblocks import EXT
 from v2vlint.disk.stream import Stream, exactly
@@ -32,9 +33,6 @@ _KNOWN_INCOMPAT = 0x2 | 0x4 | 0x10 | 0x40 | 0x80 | 0x100 | 0x200 | 0x400 | 0x100
 _EXTENT_FLAG, _INLINE_FLAG, _ENCRYPT_FLAG = 0x80000, 0x10000000, 0x800
 _KINDS = {0x8: Kind.FILE, 0x4: Kind.DIR, 0xA: Kind.LINK}
 
-_GROUP = Fields("<", bg_inode_table_lo=(0x8, "I"), bg_free_blocks_count_lo=(0xC, "H"), bg_free_inodes_count_lo=(0xE, "H"))
-_GROUP_64 = Fields("<", bg_inode_table_hi=(0x28, "I"), bg_free_blocks_count_hi=(0x2C, "H"), bg_free_inodes_count_hi=(0x2E, "H"))
-"""``struct ext4_group_desc`` (fs/ext4/ext4.h); the upper half exists in descriptors of 64 bytes."""
 _INODE = Fields(
     "<",
     i_mode=(0x0, "H"),
@@ -139,17 +137,14 @@ class Ext:
 
     def free(self) -> int:
         """See :class:`~v2vlint.disk.filesystems.node.Counting`. Linux sums up the groups (``ext4_count_free_clusters``)."""
-        return sum(self.group(number)["bg_free_blocks_count_lo"] for number in range(self.groups)) * self.cluster_size + sum(
-            self._deleted()
-        )
+        clusters = sum(self.group(number)["bg_free_blocks_count_lo"] for number in range(self.groups))
+        return clusters * self.cluster_size + sum(self._deleted())
 
     def free_inodes(self) -> int:
         """See :class:`~v2vlint.disk.filesystems.node.CountingInodes`."""
         return sum(self.group(number)["bg_free_inodes_count_lo"] for number in range(self.groups)) + sum(1 for _size in self._deleted())
 
     def _deleted(self) -> Iterator[int]:
-        from v2vlint.disk.filesystems.ext_space import deleted
-
         return deleted(self.base, self.block_size, lambda number: self.inode(number).data, self._value)
 
     def group(self, group: int) -> dict[str, int]:
@@ -165,13 +160,7 @@ class Ext:
         data = self.base.read_at(block * self.block_size + group % per_block * self._descriptor, self._descriptor)
         if len(data) < self._descriptor:
             raise ImageError(f"truncated: group {group} lies beyond the end")
-        found = dict(_GROUP.read(data))
-        if self._descriptor >= 64:
-            upper = _GROUP_64.read(data)
-            found["bg_inode_table_lo"] |= upper["bg_inode_table_hi"] << 32
-            found["bg_free_blocks_count_lo"] |= upper["bg_free_blocks_count_hi"] << 16
-            found["bg_free_inodes_count_lo"] |= upper["bg_free_inodes_count_hi"] << 16
-        return found
+        return descriptor(data)
 
     def _has_super(self, group: int) -> bool:
         """Whether ``group``, an even number, begins with a copy of the superblock (``ext4_bg_has_super``): with ``sparse_super``, only odd

@@ -1,5 +1,5 @@
-"""The files that Linux deletes when it mounts an ext filesystem for writing: a program had them open, and they have no name any more
-(``ext4_orphan_cleanup``, fs/ext4/orphan.c). Their space is free then.
+"""What is free in an ext filesystem: descriptors of groups, and files that Linux deletes when it mounts it for writing. A program had them
+open, and they have no name any more (``ext4_orphan_cleanup``, fs/ext4/orphan.c).
 """
 
 from __future__ import annotations
@@ -18,7 +18,21 @@ _TAIL = 8  # struct ext4_orphan_block_tail
 _INODE = Fields(
     "<", i_dtime=(0x14, "I"), i_links_count=(0x1A, "H"), i_blocks_lo=(0x1C, "I"), i_flags=(0x20, "I"), l_i_blocks_high=(0x74, "H")
 )
+_GROUP = Fields("<", bg_inode_table_lo=(0x8, "I"), bg_free_blocks_count_lo=(0xC, "H"), bg_free_inodes_count_lo=(0xE, "H"))
+_GROUP_64 = Fields("<", bg_inode_table_hi=(0x28, "I"), bg_free_blocks_count_hi=(0x2C, "H"), bg_free_inodes_count_hi=(0x2E, "H"))
+"""``struct ext4_group_desc`` (fs/ext4/ext4.h); the upper half exists in descriptors of 64 bytes."""
 _HUGE = 0x40000  # EXT4_HUGE_FILE_FL: i_blocks counts blocks, not sectors
+
+
+def descriptor(data: bytes) -> dict[str, int]:
+    """The descriptor of a group; of what is stored in two halves, ``…_lo`` is the whole."""
+    found = dict(_GROUP.read(data))
+    if len(data) >= 64:
+        upper = _GROUP_64.read(data)
+        found["bg_inode_table_lo"] |= upper["bg_inode_table_hi"] << 32
+        found["bg_free_blocks_count_lo"] |= upper["bg_free_blocks_count_hi"] << 16
+        found["bg_free_inodes_count_lo"] |= upper["bg_free_inodes_count_hi"] << 16
+    return found
 
 
 def deleted(base: Stream, block_size: int, inode: Callable[[int], bytes], content: Callable[[int, int], bytes]) -> Iterator[int]:
