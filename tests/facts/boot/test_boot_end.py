@@ -65,6 +65,7 @@ def test_shells_in_place_of_an_init(files: Files, shell: bool) -> None:
         ("initrd /i", "usr/lib/systemd/systemd", "6.1.0-50-amd64", "init=/sbin/init", ""),
         ("", "", "6.1.0-50-amd64", "init=/sbin/none", "a kernel without an initramfs tries no other"),
         ("", "", "3.10.0-1160.el7.x86_64", "init=/sbin/none", ""),
+        ("initrd /i", "usr/lib/systemd/systemd", "6.1.0-50-amd64", "init=/nix/store/x-nixos-system/init", ""),
         ("initrd /gone", "", "6.1.0-50-amd64", "init=/sbin/none", ""),
     ],
 )

@@ -74,7 +74,8 @@ def _nobody(fs: GuestFS, entries: tuple[BootEntry, ...], store: FactStore) -> Bo
     (``method_switch_root`` of dbus-manager.c) and a kernel without one (``kernel_init`` of init/main.c, since 4.0) do not."""
     asked = {arg.value if (arg := last_arg(entry.args, "init")) else None for entry in entries}
     path = next(iter(asked), None)
-    if len(asked) != 1 or not path or fs.exists(path) or fs.readlink(path):
+    # Without its folder it may be on a filesystem that the initramfs mounts, such as NixOS' /nix.
+    if len(asked) != 1 or not path or fs.exists(path) or fs.readlink(path) or not fs.is_dir(path.rpartition("/")[0]):
         return None
     try:
         default = store.get(BootChoices).default
