@@ -15,6 +15,7 @@ from v2vlint.facts.syntax.shell import assignment, statements
 from v2vlint.facts.syntax.shell_run import ShellRun
 from v2vlint.facts.syntax.shell_source import source, sourced_values
 from v2vlint.guest.text import GuestText
+from v2vlint.model.rule import Link
 from v2vlint.samples.memory import memory_guest
 
 NAMES = ("A", "B", "C", "D", "E", "F", "M", "LANG", "RESUME", "resume_offset", "GRUB_CMDLINE_LINUX")
@@ -108,6 +109,8 @@ BASH = (
     ("A=(a b\n  c) M=1\n", "A"),
     ("A=(\rb)\n", "A"),
     ("case 1\nin 1) ;; esac\nA+=1\n[[ a = b ]] && :\nB+=1\n", "AB"),
+    ("[[ ! -f /x ]] && B=1\nA+=2\n[[ $A == x && ( -n $C || ! x > y ) ]] && B=1\nD+=2\n", "AD"),
+    ("f() { [[ ! -f x || -z ${A} ]]; }\nif [[ $A =~ ^(a|b)$ ]]; then B=1; fi\nwhile ((X)); do :; done\nA=1+\nA+=1\n", "A"),
     ("A=1\nB=()\n", "A"),
     ("A=(a)\nA+=(b)\nA+=c\n", "A"),
     ("declare -r D=4\ndeclare E='a b'\n", "DE"),
@@ -129,6 +132,9 @@ UNTOLD_BASH = (
     ("A=1\n[[ A=2 -eq 2 ]]\n", "A"),
     ("[[ | -eq 1 ]]\nA=1\n", "A"),
     ("[[ x y -eq 1 ]]\nA=1\n", "A"),
+    ("[[ x && ]]\nA=1\n", "A"),
+    ("[[ x\n]]\nA=1\n", "A"),
+    ("[[ ( x ]]\nA=1\n", "A"),
     ("declare -i A\nA=a=\nB=1\n", "AB"),
     ("[[ -n ${A:=1} ]]\nC=3 D=${B:=1}\n", "AB"),
     ("A=\n" + "A+=' b'\"c\"\n" * 600, "A"),
@@ -340,6 +346,12 @@ def test_answers_of_test_are_those_of_both_shells(tmp_path: Path) -> None:
     assert told[True] > told[False] / 2, told
 
 
+def test_what_a_link_leads_to_may_be_there_at_boot() -> None:
+    links = memory_guest({"/etc/mtab": Link("../proc/self/mounts"), "/etc/d/x": Link("/run/x"), "/etc/a": Link("b"), "/etc/b": "1"})
+    run = sourced_values([GuestText("/x", "[ -e /etc/mtab ] && A=1\ntest -f /etc/d/x || B=1\n[ -f /etc/a ] && C=1\n")], fs=links)
+    assert [bool(run.get(name).why) for name in "ABC"] == [True, True, False]
+
+
 def test_a_file_is_sourced_if_it_is_there() -> None:
     for line, value in (("[ -f /etc/a ] && . /etc/a", "1"), ("test -r /etc/gone && . /etc/gone", "0"), ("[ -e /gone/x ] && . /gone/x", "")):
         run = sourced_values([GuestText("/x", f"A=0\n{line}\n")], fs=memory_guest({"/etc/a": "A=1\n"}))
@@ -349,7 +361,8 @@ def test_a_file_is_sourced_if_it_is_there() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [*HOSTILE, "A='" * 5000, 'A="$(' * 5000, "A=`" * 5001, "A=(" * 5000, "A=${" * 5000, "A=(a) " * 5000, "cat <<E\n" * 5000, "{ " * 5000,
+    [*HOSTILE, "test " + "! " * 5000, "[[ " * 5000, "[[ x && " * 3000, "[[ " + "( " * 3000,
+     "A='" * 5000, 'A="$(' * 5000, "A=`" * 5001, "A=(" * 5000, "A=${" * 5000, "A=(a) " * 5000, "cat <<E\n" * 5000, "{ " * 5000,
      "A=(" * 700 + "x" + ")" * 700, "( " * 20000, "A=1\n" * 3000 + "eval x\n" * 3000],
 )  # fmt: skip
 def test_any_text_is_survived_and_keeps_its_places(text: str) -> None:

@@ -42,6 +42,8 @@ _ENCLOSED = re.compile(r"'[^']*'|\"(?:[^\"\\]|\\.)*+\"|\(.*\)", re.DOTALL)
 _QUOTES = re.compile(r"'[^']*'|\"(?:[^\"\\]|\\.)*+\"|\\.", re.DOTALL)
 # A question mark alone is mkinitcpio's ``module?``, which matches no file of the folder that it runs in.
 _SEVERAL = re.compile(r"[*\[]|(?<!\$)\{|/.*\?|\?.*/", re.DOTALL)
+# What may stand before a command.
+_BEFORE = frozenset({"if", "elif", "while", "until", "then", "else", "do", "!", "{"})
 _ESCAPED = frozenset('$"`\\')
 
 
@@ -173,8 +175,31 @@ class _Reader:
             else:
                 found.append(self._word())
                 self.words += 1
+                if self._raw(found[-1]) == "[[" and all(self._raw(word) in _BEFORE for word in found[:-1]):
+                    found += self._condition()
         broken_off = self.broken > broken or self.words >= MAX_WORDS
         yield Statement(tuple(found), "", self._span(found, start), broken_off, self.redirected)
+
+    def _raw(self, word: ShellWord) -> str:
+        return self.content[word.start : word.end]
+
+    def _condition(self) -> Iterator[ShellWord]:
+        """The words after bash's ``[[`` up to ``]]``, with the operators between them as words."""
+        last = ""
+        while self.at < len(self.content) and self.words < MAX_WORDS and last != "]]":
+            start = self.at
+            if blank := (self.space if last in ("&&", "||") else self.blank).match(self.content, start):
+                self.at = blank.end()
+                continue
+            operator = self.end.match(self.content, start) or _REDIRECT.match(self.content, start)
+            if operator and operator[0].endswith("\n"):
+                break
+            self.at = operator.end() if operator else start
+            word = ShellWord((literal(self.text, start, self.at),), start, self.at) if operator else self._word()
+            self.words += 1
+            last = self._raw(word)
+            yield word
+        self.broken += last != "]]"
 
     def _span(self, words: list[ShellWord], start: int) -> Span:
         return self.text.span(words[0].start, words[-1].end) if words else self.text.span(start, self.at)

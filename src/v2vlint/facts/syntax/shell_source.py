@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterable
 
 from v2vlint.facts.syntax.shell import Assignment, Expansion, ShellWord, Statement, assignment, statements
+from v2vlint.facts.syntax.shell_condition import can_be_read, compares
 from v2vlint.facts.syntax.shell_run import ShellRun
 from v2vlint.facts.syntax.shell_test import answer
 from v2vlint.guest.fs import GuestFS
@@ -28,9 +28,6 @@ _READS = frozenset({"read", "getopts", "mapfile", "readarray"})
 _LOSES = frozenset({"eval", "let", "alias", "shopt", "enable", "time", "coproc"})
 _ANSWERS = frozenset({":", "true", "false", "test", "["})
 _ENDS = frozenset({"shift", "trap"})
-_UNARY = re.compile(r"!|-[A-Za-z]")
-_BINARY = re.compile(r"==?|!=|=~|-(?:eq|ne|lt|le|gt|ge|nt|ot|ef)")
-_COMPARES = frozenset({"-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-v"})
 _HARMLESS_SET = frozenset({"-a", "+a", "-e", "+e", "-x", "+x", "--", "allexport"})
 
 
@@ -177,10 +174,10 @@ class _File:
         return kind != "for" or after in (";", "\n")
 
     def _brackets(self, statement: Statement, words: list[ShellWord]) -> None:
-        if self.shell.bash and words and self._raw(words[0]) == "[[" and not self._is_conditional(words[1:]):
+        if words and self._raw(words[0]) == "[[" and not can_be_read([self._raw(word) for word in words[1:]], bash=self.shell.bash):
             self.shell.end(statement.where, "a condition that is not read")
         if statement.after == "((":
-            (self.shell.end if statement.words else self.shell.lose)(statement.where, "arithmetic may set variables")
+            (self.shell.end if words else self.shell.lose)(statement.where, "arithmetic may set variables")
             self.open += ["(", "("]
         elif statement.after == "(":
             if len(words) > 1 or (words and not _is_name(words[0].text)):
@@ -225,13 +222,6 @@ class _File:
         for one in ahead if name in _SPECIAL or name in _DECLARE else ():
             self.shell.spoil(one.name, where, f"some shells keep it when it stands before {name}")
         return self._command(name, args, where, maybe)
-
-    def _is_conditional(self, args: list[ShellWord]) -> bool:
-        """Whether ``args`` are one simple condition and the closing ``]]``."""
-        *words, end = map(self._raw, args or [ShellWord((), 0, 0)])
-        first = words[0] if words else ""
-        is_one = len(words) == 1 or (len(words) == 2 and _UNARY.fullmatch(first)) or (len(words) == 3 and _BINARY.fullmatch(words[1]))
-        return end == "]]" and bool(is_one)
 
     def _note(self, where: Span) -> None:
         if not self.shell.commands or (self.shell.commands[-1].path, self.shell.commands[-1].line) != (where.path, where.line):
@@ -301,7 +291,7 @@ class _File:
     def _sets_by_flag(self, name: str, args: list[ShellWord]) -> bool:
         """bash's ``printf -v NAME``, ``wait -p NAME`` and ``[[ NAME=1 -eq 1 ]]``."""
         if name == "[[":
-            return not _COMPARES.isdisjoint(word.text for word in args)
+            return compares(word.text for word in args)
         return (
             name in ("printf", "wait")
             and self.shell.bash

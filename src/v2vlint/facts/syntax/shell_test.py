@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from v2vlint.disk.filesystems.node import Kind, Stat
 from v2vlint.facts.syntax.shell import ShellWord
 from v2vlint.facts.syntax.shell_run import ShellRun
+from v2vlint.guest.fs import GuestFS
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import Span
 
@@ -51,7 +52,9 @@ def _value(shell: ShellRun, word: ShellWord, written: str, where: Span) -> str |
 
 
 def _answer(shell: ShellRun, args: Sequence[str]) -> bool | None:
-    """POSIX decides by the number of arguments; of three, an operator in the middle counts first."""
+    """POSIX decides by the number of arguments, of which it knows up to four; of three, an operator in the middle counts first."""
+    if len(args) > 4:
+        return None
     if len(args) < 2:
         return bool(args and args[0])
     if len(args) == 3 and args[1] in ("=", "!="):
@@ -72,8 +75,17 @@ def _unary(shell: ShellRun, operator: str, operand: str) -> bool | None:
     if operator not in _ON_FILES or shell.fs is None or posixpath.normpath(operand) != operand or not operand.startswith(_KEPT):
         return None
     try:
-        stat = shell.fs.stat(operand)
-        # Below a folder that is not there, another filesystem may be missing.
-        return _ON_FILES[operator](stat) if stat else False if shell.fs.is_dir(posixpath.dirname(operand)) else None
+        return _of_file(shell.fs, operator, operand)
     except FactUnavailable:
         return None
+
+
+def _of_file(fs: GuestFS, operator: str, path: str) -> bool | None:
+    real = fs.resolve(path)
+    if real is not None:
+        stat = fs.stat(real)
+        return _ON_FILES[operator](stat) if stat and real.startswith(_KEPT) else None
+    # A link leads to what may be there at boot; below a folder that is not there, another filesystem may be missing.
+    folder = fs.resolve(posixpath.dirname(path))
+    is_missing = folder is not None and f"{folder}/".startswith(_KEPT) and posixpath.basename(path) not in fs.listdir(folder)
+    return False if is_missing else None
