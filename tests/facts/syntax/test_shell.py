@@ -295,28 +295,8 @@ def test_files_that_are_sourced_are_followed() -> None:
 
 
 _WORDS = (
-    "x",
-    "''",
-    "''",
-    '"$A"',
-    '"$N"',
-    '"${N:-y}"',
-    "$A",
-    "!",
-    "=",
-    "!=",
-    "-n",
-    "-z",
-    "-f",
-    "(",
-    "-a",
-    "]",
-    "5",
-    "-eq",
-    "*",
-    '"a b"',
-    "~",
-)
+    "x", "''", "''", '"$A"', '"$N"', '"${N:-y}"', "$A", "!", "=", "!=", "-n", "-z", "-f", "(", "]", "5", "-eq", "*", '"a b"', "~",
+)  # fmt: skip
 _PATHS = ("/etc/passwd", "/etc", "/etc/gone", "/etc/gone/x", "/etc/../etc/passwd", "/tmp/x", "/etc/passwd/", "etc/passwd")
 
 
