@@ -72,6 +72,19 @@ SYSTEMS: dict[str, tuple[dict[str, str], tuple[str, str, str, str]]] = {
         | files(debian_version="10.11"),
         ("debian", "10.11", "debian", "Debian GNU/Linux"),
     ),
+    "debian 10 without VERSION_ID": (
+        os_release(ID="debian", NAME="Debian GNU/Linux", PRETTY_NAME="Debian GNU/Linux 10") | files(debian_version="10.11"),
+        ("debian", "10.11", "debian", "Debian GNU/Linux"),
+    ),
+    "centos 7, named in capitals": (
+        os_release(ID="CENTOS", NAME="CentOS Linux", VERSION_ID="7", PRETTY_NAME="CentOS Linux 7 (Core)")
+        | files(redhat_release="CentOS Linux release 7.1.1503 (Core)"),
+        ("centos", "7.1.1503", "rhel", "CentOS Linux"),
+    ),
+    "ubuntu without VERSION_ID": (
+        os_release(ID="ubuntu", NAME="Ubuntu", PRETTY_NAME="Ubuntu 16.04 LTS") | lsb("Ubuntu", "16.04", "xenial", "Ubuntu 16.04 LTS"),
+        ("ubuntu", "16.04", "debian", "Ubuntu"),
+    ),
     "debian testing": (
         os_release(ID="debian", NAME="Debian GNU/Linux", PRETTY_NAME="Debian GNU/Linux bookworm/sid")
         | files(debian_version="bookworm/sid"),

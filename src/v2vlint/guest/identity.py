@@ -12,8 +12,9 @@ from v2vlint.model.dataclass import dataclass
 
 OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release")
 _FINER = {
-    "debian": "debian_version", "raspbian": "debian_version", "alpine": "alpine-release", "centos": "centos-release",
-    "rocky": "rocky-release", "circle": "circle-release", "gentoo": "gentoo-release",
+    "debian": ("debian_version",), "raspbian": ("debian_version",), "alpine": ("alpine-release",), "gentoo": ("gentoo-release",),
+    "centos": ("centos-release", "redhat-release"), "rocky": ("rocky-release", "redhat-release"),
+    "circle": ("circle-release", "redhat-release"),
 }  # fmt: skip
 _LSB = LSB | {
     "AltLinux": "altlinux", "Arch": "arch", "CentOS": "centos", "Debian": "debian", "Fedora": "fedora", "Kali": "kali",
@@ -65,8 +66,9 @@ def identify(fs: GuestFS) -> SystemIdentity:
 
 
 def _by_os_release(fs: GuestFS, values: dict[str, str]) -> SystemIdentity:
-    identity = values["ID"]
-    version = _finer(fs, identity, values.get("VERSION_ID", ""))
+    # os-release(5) wants lower case; what reads it does not care.
+    identity = values["ID"].lower()
+    version = _finer(fs, identity, values.get("VERSION_ID", "") or _stated_elsewhere(fs, identity))
     return SystemIdentity(
         identity,
         values.get("ID_LIKE", ""),
@@ -79,9 +81,16 @@ def _by_os_release(fs: GuestFS, values: dict[str, str]) -> SystemIdentity:
     )
 
 
+def _stated_elsewhere(fs: GuestFS, identity: str) -> str:
+    """The version of this system by its older release files."""
+    found = _by_lsb_release(fs) or _by_release_file(fs)
+    return found.version if found.id == identity else ""
+
+
 def _finer(fs: GuestFS, identity: str, version: str) -> str:
     """``12.5`` where os-release has only the major version, or none, and another file has the complete one."""
-    match = _FIRST_NUMBER.search(first_line(fs, f"/etc/{_FINER[identity]}")) if identity in _FINER else None
+    lines = (first_line(fs, f"/etc/{name}") for name in _FINER.get(identity, ()))
+    match = next((found for line in lines if (found := _FIRST_NUMBER.search(line))), None)
     if match is None:
         return version
     finer = match[0].rstrip(".")
