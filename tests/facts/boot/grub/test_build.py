@@ -145,6 +145,30 @@ def test_what_keeps_grub_from_its_own_files(tmp_path: Path, modules: tuple[str, 
 
 
 @needs_grub
+@pytest.mark.parametrize(
+    ("inserted", "stops"),
+    [
+        (("ext2", "normal"), ""),
+        (("normal", "ext2"), ""),
+        (("normal",), "no module for ext4"),
+        (("ext2",), "no module normal"),
+        (("fat",), "no module for ext4"),
+    ],
+)
+def test_what_the_embedded_configuration_has_loaded_stays(tmp_path: Path, inserted: tuple[str, ...], stops: str) -> None:
+    """A module of the ESP's folder serves after ``prefix`` has moved to a filesystem that has none, and so does all that it needed."""
+    output, load = tmp_path / "g.efi", tmp_path / "load.cfg"
+    moved = "search.fs_uuid aaaa root\nset prefix=($root)/boot/grub\n"
+    load.write_text("".join(f"insmod {name}\n" for name in inserted) + moved)
+    built = ("part_gpt", "fat", "search_fs_uuid", "linux")
+    subprocess.run(["grub-mkimage", "-O", "x86_64-efi", "-c", load, "-p", "/EFI/debian", "-o", output, *built], check=True)
+    esp: dict[str, str | bytes] = {f"/EFI/debian/x86_64-efi/{one.name}": one.read_bytes() for one in MODULES.glob("*.mod")}
+    found = started(output.read_bytes(), esp, {"/boot/grub/grub.cfg": PLAIN, "/vmlinuz": b"k"})
+    assert stops in found[0]
+    assert bool(stops) is bool(found[0])
+
+
+@needs_grub
 def test_the_configuration_is_that_of_the_prefix_and_no_other(tmp_path: Path) -> None:
     menu: dict[str, str | bytes] = {"/boot/grub/grub.cfg": ENTRY, "/vmlinuz": b"k"}
     stub: dict[str, str | bytes] = {

@@ -57,8 +57,9 @@ class GrubProgram:
     def insert(self, shell: GrubShell, module: str) -> None:
         """``insmod``, which succeeds even without the module (``grub_mini_cmd_insmod`` of kern/corecmd.c)."""
         name = module.rpartition("/")[2].removesuffix(".mod")
-        if self._loads(shell, name) is not False:
-            shell.inserted.add(name)
+        loads, needed = self._closure(shell, name)
+        if loads is not False:
+            shell.inserted |= needed
 
     def blind(self, shell: GrubShell) -> str:
         """Why the program cannot read the configuration at its prefix; empty when it can, or when that is not known."""
@@ -66,7 +67,7 @@ class GrubProgram:
             return ""
         kind = shell.files.kind_at(shell.value("prefix"), shell.value("root"))
         driver = DRIVERS.get(kind, "")
-        if driver and driver not in self.build.modules:
+        if driver and driver not in self._present(shell):
             return f"{self.path} has no module for {kind}, and its files are on one"
         return f"{self.path} has no module normal, nor finds one" if self._loads(shell, "normal") is False else ""
 
@@ -91,24 +92,32 @@ class GrubProgram:
         prefix = shell.value("prefix")
         return f"{prefix}/{folder}" if prefix and folder else ""
 
+    def _present(self, shell: GrubShell) -> frozenset[str]:
+        """The modules that are in memory: a loaded one stays there when ``$prefix`` changes."""
+        return (self.build.modules if self.build else frozenset()) | shell.inserted
+
     def _loads(self, shell: GrubShell, module: str) -> bool | None:
-        """Whether the module and all that it needs are built in or loadable."""
-        waiting, seen, unknown = [module], set(self.build.modules if self.build else ()), False
+        """Whether the module and all that it needs are built in, loaded or loadable."""
+        return self._closure(shell, module)[0]
+
+    def _closure(self, shell: GrubShell, module: str) -> tuple[bool | None, set[str]]:
+        """Whether the module can be loaded, and what is in memory with it that was not before."""
+        waiting, present, needed, unknown = [module], self._present(shell), set[str](), False
         folder = self._folder(shell)
-        while waiting and len(seen) < MAX_LOADED:
+        while waiting and len(needed) < MAX_LOADED:
             name = waiting.pop()
-            if name in seen:
+            if name in present or name in needed:
                 continue
-            seen.add(name)
+            needed.add(name)
             place = shell.files.locate(f"{folder}/{name}.mod", shell.value("root"))
             if not folder or not place.certain or (place.exists and place.foreign):
                 unknown = True
                 continue
             data = shell.files.fs.head(place.path, MAX_MODULE) if place.exists else None
             if not data or not module_name(data):
-                return False
+                return False, needed
             waiting += module_needs(data)
-        return None if unknown else True
+        return None if unknown else True, needed
 
 
 def _module(listed: GuestText, command: str) -> str:
