@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import socket
@@ -11,12 +12,17 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
-from v2vlint.files import remote
+from tests.source.servers import web
+from tests.source.test_odd_servers import odd
+from v2vlint.files import patience, remote
+from v2vlint.files.errors import FileMissing, NoAnswer
 from v2vlint.files.patience import within
 from v2vlint.files.schemes import nbd, smb, stores
+from v2vlint.files.sftp import _is_text
 from v2vlint.guest.open import open_ref
 from v2vlint.model.errors import ImageError
 from v2vlint.source.expand import expand
@@ -75,15 +81,100 @@ def test_a_server_behind_ssh_that_says_nothing_is_given_up(silent: int) -> None:
 
 
 def test_a_server_that_did_not_answer_is_given_less_time(silent: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote, "SLOW", 0.5)
+    monkeypatch.setattr(patience, "SLOW", 0.5)
     monkeypatch.setattr(remote, "QUICK", 0.2)
-    urls = [f"http://127.0.0.1:{silent}/{name}" for name in "ab"]
+    urls = [f"http://127.0.0.1:{silent}/{name}" for name in "abc"]
     said = []
     for url in urls:
         with pytest.raises(ImageError) as caught:
             remote.open_url(url)
         said.append(caught.value.message)
-    assert [message.rpartition(" within ")[2] for message in said] == ["1 seconds", "0 seconds"]
+    assert [message.rpartition(" within ")[2] for message in said] == ["1 seconds", "0 seconds", "0 seconds"]
+
+
+@pytest.mark.parametrize("status", [404, 403, 200])
+def test_whatever_a_server_answers_ends_its_silence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, status: int) -> None:
+    (tmp_path / "a").write_bytes(b"content")
+    with web(tmp_path) as server:
+        server.fault = (lambda _handler: False) if status == 200 else odd(status, ("Content-Length", "0"), body=b"")
+        monkeypatch.setattr(remote, "_silent", {urlsplit(server.url)[:2]})
+        with contextlib.suppress(ImageError):
+            remote.open_url(f"{server.url}/a")
+    assert not remote._silent
+
+
+def test_late_errors_are_silence_unless_they_are_answers() -> None:
+    refused, missing, long_ago = ImageError("refused"), FileMissing("gone"), time.monotonic() - 60
+    assert [patience.judged(one, time.monotonic()) for one in (refused, missing)] == [refused, missing]
+    assert patience.judged(missing, long_ago) is missing
+    assert isinstance(patience.judged(refused, long_ago), NoAnswer)
+
+
+def test_a_login_that_took_long_is_no_answer_when_it_is_told_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = tmp_path / "ssh"
+    program.write_text("#!/bin/sh\nsleep 0.3\n")
+    program.chmod(stat.S_IRWXU)
+    monkeypatch.setenv("V2VLINT_SSH", str(program))
+    monkeypatch.setattr(patience, "SLOW", 0.2)
+    monkeypatch.setattr(remote, "_silent", set())
+    for _again in "ab":
+        with pytest.raises(ImageError, match="no connection"):
+            remote.open_url("sftp://late/a")
+        assert remote._silent == {("sftp", "late")}
+
+
+@pytest.mark.parametrize(
+    ("begin", "is_text"), [(b"Welc", True), (b"a\r\n\t", True), (b"\0\0\0\0", False), (b"\x7fELF", False), (b"\xffabc", False)]
+)
+def test_text_in_place_of_an_answer(begin: bytes, is_text: bool) -> None:
+    assert _is_text(begin) is is_text
+
+
+class Hung:
+    """A file that answers once, and then no more until it is told to."""
+
+    size, state = 1 << 20, ""
+
+    def __init__(self) -> None:
+        self.asked, self.answer = 0, threading.Event()
+
+    def read(self, _offset: int, length: int) -> bytes:
+        self.asked += 1
+        return bytes(length) if self.asked == 1 else within("a", lambda: bytes(self.answer.wait(20)), 0.1)
+
+    def close(self) -> None:
+        self.answer.set()
+
+
+def test_a_file_is_asked_no_more_once_its_server_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "_silent", {("nbd", "a")})
+    monkeypatch.setattr(remote, "QUICK", 0.2)
+    hung, other = Hung(), Hung()
+    files = [remote._Patient(one, "nbd://a/x") for one in (hung, other)]
+    assert files[0].read(0, 1) == b"\0"
+    assert not remote._silent
+    for _again in range(3):
+        with pytest.raises(NoAnswer, match="no answer within"):
+            files[0].read(0, 1)
+    assert hung.asked == 2
+    assert remote._silent == {("nbd", "a")}
+    assert files[1].read(0, 1) == b"\0"
+    assert not remote._silent
+    for one in files:
+        one.close()
+
+
+def test_an_open_file_of_a_silent_server_is_given_less_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "_silent", {("nbd", "a")})
+    monkeypatch.setattr(remote, "QUICK", 0.1)
+    hung = Hung()
+    hung.asked = 1
+    monkeypatch.setattr(hung, "read", lambda *_range: hung.answer.wait(20))
+    started = time.monotonic()
+    with pytest.raises(NoAnswer, match="no answer within 0 seconds"):
+        remote._Patient(hung, "nbd://a/x").read(0, 1)
+    assert time.monotonic() - started < 5
+    hung.close()
 
 
 def test_what_is_raised_in_time_is_raised() -> None:

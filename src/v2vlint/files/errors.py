@@ -11,3 +11,7 @@ class Refused(ImageError):
 
 class FileMissing(ImageError):
     """The file does not exist."""
+
+
+class NoAnswer(ImageError):
+    """The server has not answered in time, or not after several attempts: to ask it again would take as long."""

@@ -20,8 +20,8 @@ from itertools import islice
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from v2vlint.files.errors import FileMissing
-from v2vlint.files.patience import PATIENCE, within
+from v2vlint.files.errors import NoAnswer
+from v2vlint.files.patience import PATIENCE, judged, transfer, within
 from v2vlint.files.scheme import Ranges, RemoteEntry, Scheme, schemes
 from v2vlint.files.urls import scheme_of, shown
 from v2vlint.model.errors import ImageError
@@ -34,10 +34,8 @@ CACHE = 64 << 20
 AHEAD = 4 << 20
 """How many bytes are read at once when reads go on where the last one ended."""
 MAX_READ = 64 << 20
-SLOW = 10.0
-"""Seconds after which an error is that of a server that does not answer."""
 QUICK = 5.0
-"""Seconds that such a server is given from then on, until it answers: every guest of a list would wait for PATIENCE."""
+"""Seconds that a server that did not answer is given from then on, until it does: every guest of a list would wait for PATIENCE."""
 MAX_LISTED = 1_000_000
 """The entries of one folder: more than a whole search visits."""
 _silent: set[tuple[str, ...]] = set()
@@ -47,7 +45,7 @@ _REQUEST, _ANSWER = struct.Struct("=QQ"), struct.Struct("=IQ")
 def open_url(url: str) -> Ranges:
     """The file at ``url``. Missing, or ImageError that says why it cannot be opened or what to install."""
     scheme = _scheme(url)
-    return _asked(url, lambda: scheme.open(url))
+    return _Patient(_asked(url, lambda: scheme.open(url)), url)
 
 
 def listing(url: str) -> tuple[RemoteEntry, ...]:
@@ -63,14 +61,15 @@ def _asked(url: str, action: Callable[[], T]) -> T:
     server, started = urlsplit(url)[:2], time.monotonic()
     try:
         found = within(shown(url), action, QUICK if server in _silent else PATIENCE)
-    except FileMissing:
+    except ImageError as error:
+        _remember(server, silent=isinstance(judged(error, started), NoAnswer))
         raise
-    except ImageError:
-        if time.monotonic() - started > SLOW:
-            _silent.add(server)
-        raise
-    _silent.discard(server)
+    _remember(server, silent=False)
     return found
+
+
+def _remember(server: tuple[str, ...], *, silent: bool) -> None:
+    (_silent.add if silent else _silent.discard)(server)
 
 
 def _scheme(url: str) -> Scheme:
@@ -82,6 +81,37 @@ def _scheme(url: str) -> Scheme:
         install = f"pip install 'v2vlint[{scheme.extra}]'" if scheme.extra else f"install python3-lib{scheme.module}, for this Python"
         raise ImageError(f"{shown(url)}: {scheme.module} is not installed", hint=install)
     return scheme
+
+
+class _Patient:
+    """A file whose server is asked no more once it did not answer: each of a guest's reads would wait again, and leave a thread behind."""
+
+    def __init__(self, ranges: Ranges, url: str) -> None:
+        self._ranges, self._name, self._server = ranges, shown(url), urlsplit(url)[:2]
+        self.size, self.state = ranges.size, ranges.state
+        self._failed: NoAnswer | None = None
+
+    def read(self, offset: int, length: int) -> bytes:
+        """See :class:`~v2vlint.files.scheme.Ranges`."""
+        if self._failed is not None:
+            raise NoAnswer(self._failed.message, hint=self._failed.hint)
+        try:
+            data = self._read(offset, length)
+        except NoAnswer as error:
+            self._failed = error
+            _remember(self._server, silent=True)
+            raise
+        _remember(self._server, silent=False)
+        return data
+
+    def _read(self, offset: int, length: int) -> bytes:
+        if self._server not in _silent:
+            return self._ranges.read(offset, length)
+        return within(self._name, lambda: self._ranges.read(offset, length), QUICK + transfer(length))
+
+    def close(self) -> None:
+        """See :class:`~v2vlint.files.scheme.Ranges`."""
+        self._ranges.close()
 
 
 class BlockCache:

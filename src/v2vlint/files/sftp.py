@@ -280,7 +280,7 @@ class Sftp:
         (length,) = struct.unpack(">I", self._exactly(4))
         if not 1 <= length <= MAX_PACKET:
             begin = length.to_bytes(4, "big")
-            text = f", but text: {begin.decode()!r}…; its login must print nothing for programs" if begin.isascii() else ""
+            text = f", but text: {begin.decode()!r}…; its login must print nothing for programs" if _is_text(begin) else ""
             raise ImageError(f"{self.name}: the server sends what is no SFTP{text}")
         packet = self._exactly(length)
         return packet[0], packet[1:]
@@ -305,6 +305,10 @@ class Sftp:
 
 
 _HINT = "log in once with ssh, so that host key and login are known; V2VLINT_SSH has the ssh command when it needs options"
+
+
+def _is_text(data: bytes) -> bool:
+    return data.isascii() and all(one.isprintable() or one in "\r\n\t" for one in data.decode())
 
 
 def _string(data: bytes) -> bytes:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from v2vlint.files.errors import FileMissing
+from v2vlint.files.errors import FileMissing, NoAnswer
 from v2vlint.files.scheme import Ranges, Scheme
 from v2vlint.files.urls import shown
 from v2vlint.model.errors import ImageError
@@ -85,7 +85,7 @@ class HttpFile:
                 reason = str(again)
             except self._errors as error:
                 reason = _reason(error)
-        raise ImageError(f"{self._name}: no answer after {tried} attempts: {reason}", hint="check the network, and try again")
+        raise NoAnswer(f"{self._name}: no answer after {tried} attempts: {reason}", hint="check the network, and try again")
 
     def _asked(self, offset: int, length: int, left: float) -> _Answer:
         """One attempt, in the ``left`` seconds as far as the server is silent."""
@@ -102,7 +102,7 @@ class HttpFile:
         answer = _Answer(request, {206: length, 200: whole})
         if not answer.arrived():
             slow = f"{self._name}: the server sends less than {SLOWEST >> 10} KiB a second"
-            raise ImageError(slow, hint="check the network, or download it first")
+            raise NoAnswer(slow, hint="check the network, or download it first")
         return answer
 
     def _proof(self) -> Mapping[str, str]:

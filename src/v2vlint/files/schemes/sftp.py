@@ -42,11 +42,12 @@ def _session(url: str) -> Sftp:
             since, failed = _failed.get(key, (-AGAIN, None))
             # A machine's files are asked for one by one, and each would wait for the login.
             if failed is not None and time.monotonic() - since < AGAIN:
-                raise ImageError(failed.message, hint=failed.hint)
+                raise type(failed)(failed.message, hint=failed.hint)
+            began = time.monotonic()
             try:
                 _sessions[key] = Sftp(command, f"sftp://{parts.netloc}")
             except ImageError as error:
-                _failed[key] = time.monotonic(), error
+                _failed[key] = time.monotonic(), patience.judged(error, began)
                 raise
         return _sessions[key]
 
