@@ -1,22 +1,37 @@
 """``Assert…=`` of a unit: where one is not so, the unit fails, unlike with ``Condition…=``, which only skips it (systemd.unit(5)).
 
-Judged are those about files of the root and about the kernel command line; whatever is below a folder that is mounted during boot is
-not known, and neither is what the others ask for. Compared with Debian's systemd in a container: tests/facts/systemd/test_nspawn.py.
+Conditions come first (unit_start() of unit.c): a unit that may be skipped fails nothing. Judged are those about files of the root and about
+the kernel command line; what is made, mounted or removed during boot is not known, and neither is what the others ask for. Compared
+with Debian's systemd in a container: tests/facts/systemd/test_asserts.py.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator
 
 from v2vlint.facts.boot.cmdline import KernelArg
+from v2vlint.facts.syntax.ini import IniSetting
 from v2vlint.facts.syntax.systemd_unit import Unit
 from v2vlint.facts.systemd.specifiers import expanded
-from v2vlint.guest.fs import GuestFS
+from v2vlint.facts.systemd.tmpfiles import TmpFiles, tmpfiles
+from v2vlint.guest.fs import MAX_LINKS, GuestFS
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import Token
 
-_EARLY = ("/dev", "/proc", "/sys", "/run", "/tmp", "/var/run", "/var/lock", "/var/tmp")
+_EARLY = frozenset(
+    ("/dev", "/proc", "/sys", "/run", "/tmp", "/var/run", "/var/lock", "/var/tmp", "/var/log", "/var/lib/systemd", "/var/lib/private")
+)
 """Mounted, emptied or filled before or while units start."""
+_FOUND = frozenset(("/efi", "/boot", "/home", "/srv", "/var"))
+"""Where systemd-gpt-auto-generator(8) mounts partitions by their type, if there is nothing yet."""
+_ADDED = frozenset(("BOOT_IMAGE", "initrd"))
+"""Arguments that boot loaders add."""
+_BACKUPS = (
+    "~", ".rpmnew", ".rpmsave", ".rpmorig", ".dpkg-old", ".dpkg-new", ".dpkg-tmp", ".dpkg-dist", ".dpkg-bak", ".dpkg-backup",
+    ".dpkg-remove", ".ucf-new", ".ucf-old", ".ucf-dist", ".swp", ".bak", ".old", ".new",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,32 +52,105 @@ class Asserts:
 
     def failing(self, unit: Unit) -> Asserted | None:
         """The assertion that certainly fails ``unit``: one that stands alone, or the last of those with ``|``, of which one is enough."""
-        found = list(self._outcomes(unit))
+        found = list(self._outcomes(unit, "Assert"))
         alone = next((asserted for asserted, trigger, holds in found if not trigger and holds is False), None)
         triggers = [(asserted, holds) for asserted, trigger, holds in found if trigger]
         none = triggers and all(holds is False for _asserted, holds in triggers)
-        return alone or (triggers[-1][0] if none else None)
+        failed = alone or (triggers[-1][0] if none else None)
+        return failed if failed is not None and self._is_started(unit) else None
 
-    def _outcomes(self, unit: Unit) -> Iterator[tuple[Asserted, bool, bool | None]]:
-        for key in (f"Assert{kind}" for kind in (*_PATHS, "KernelCommandLine")):
-            for token in unit.ini.all("Unit", key):
-                rest = token.value.removeprefix("|").lstrip()
-                negated, value = rest.startswith("!"), expanded(rest.removeprefix("!").lstrip(), unit.name, unit.host)
-                holds = None if value is None else self._holds(key.removeprefix("Assert"), value)
-                yield Asserted(f"{key}={token.value}", token), token.value.startswith("|"), None if holds is None else holds is not negated
+    def _is_started(self, unit: Unit) -> bool:
+        """Whether all conditions are certainly met."""
+        found = list(self._outcomes(unit, "Condition"))
+        triggers = [holds for _setting, trigger, holds in found if trigger]
+        return all(holds for _setting, trigger, holds in found if not trigger) and (not triggers or any(triggers))
 
-    def _holds(self, kind: str, value: str) -> bool | None:
+    def _outcomes(self, unit: Unit, family: str) -> Iterator[tuple[Asserted, bool, bool | None]]:
+        for setting in _stated(unit, family):
+            token = setting.value
+            rest = token.value.removeprefix("|").lstrip()
+            negated, value = rest.startswith("!"), expanded(rest.removeprefix("!").lstrip(), unit.name, unit.host)
+            holds = None if value is None else self._outcome(setting.key.removeprefix(family), value)
+            yield (
+                Asserted(f"{setting.key}={token.value}", token),
+                token.value.startswith("|"),
+                None if holds is None else holds is not negated,
+            )
+
+    def _outcome(self, kind: str, value: str) -> bool | None:
         if kind == "KernelCommandLine":
-            return None if self.args is None else any(value == str(arg) or (value == arg.name and "=" not in value) for arg in self.args)
-        return _PATHS[kind](self.fs, value) if self._is_of_root(value) else None
+            return self._is_argument(value)
+        if kind not in _PATHS:
+            return None
+        try:
+            path = self._place(value, follow=kind != "PathIsSymbolicLink")
+            return None if path is None else _PATHS[kind](self.fs, path)
+        except FactUnavailable:
+            return None
 
-    def _is_of_root(self, path: str) -> bool:
-        """Whether the file is on the root filesystem from its first moment, and stays as it is."""
+    def _is_argument(self, value: str) -> bool | None:
+        if self.args is None or value.partition("=")[0] in _ADDED:
+            return None
+        return any(value == str(arg) or (value == arg.name and "=" not in value) for arg in self.args)
+
+    def _place(self, path: str, follow: bool) -> str | None:
+        """Where ``path`` leads, also if there is nothing. None unless all on the way is on the root filesystem from its first moment, and
+        stays as it is; and for what systemd ignores (path_simplify_and_warn() of path-util.c).
+        """
         if not path.startswith("/") or ".." in path.split("/"):
-            return False
-        parts = path.rstrip("/").split("/")
-        heads = {"/".join(parts[:count]) for count in range(2, len(parts) + 1)}
-        return not heads & self.points and not heads & set(_EARLY) and not any(self.fs.readlink(head) for head in heads - {path})
+            return None
+        pending, place, links = _parts(path), "", 0
+        while pending:
+            name = pending.pop(0)
+            step = place.rpartition("/")[0] if name == ".." else f"{place}/{name}"
+            if self._is_changed(step):
+                return None
+            link = self.fs.readlink(step) if pending or follow else None
+            if link is None:
+                place = step
+                continue
+            pending, links = [*_parts(link), *pending], links + 1
+            place = "" if link.startswith("/") else place
+            if links > MAX_LINKS:
+                return None
+        return None if any(f"{made}/".startswith(f"{place}/") for made in self._made) else place or "/"
+
+    def _is_changed(self, step: str) -> bool:
+        """Whether what is in this folder, or where the link leads, is not known."""
+        changed = step in self.points or step in _EARLY or not {"", step}.isdisjoint(self._tmpfiles.trees)
+        return changed or (step in _FOUND and not self.fs.listdir(step))
+
+    @functools.cached_property
+    def _tmpfiles(self) -> TmpFiles:
+        return tmpfiles(self.fs)
+
+    @functools.cached_property
+    def _made(self) -> frozenset[str]:
+        """What is made at boot, with the folders that lead there."""
+        return self.points | self._tmpfiles.paths | self._tmpfiles.trees
+
+
+def _stated(unit: Unit, family: str) -> list[IniSetting]:
+    """The assertions or conditions in order. An empty one empties the whole list, of whatever kind (config_parse_unit_condition_path())."""
+    found: list[IniSetting] = []
+    for section in unit.ini.named("Unit"):
+        for setting in section.settings:
+            if setting.key.startswith(family) and not setting.value.value:
+                found.clear()
+            elif setting.key.startswith(family):
+                found.append(setting)
+    return found
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if part not in ("", ".")]
+
+
+def _holds_something(fs: GuestFS, path: str) -> bool | None:
+    """Whether the folder is not empty. Some versions of systemd overlook hidden files and backups (hidden_or_backup_file())."""
+    names = fs.listdir(path)
+    plain = any(not name.startswith((".", "aquota.")) and not name.endswith(_BACKUPS) and name != "lost+found" for name in names)
+    return plain or (None if names else False)
 
 
 def _filled(fs: GuestFS, path: str) -> bool:
@@ -75,11 +163,11 @@ def _runs(fs: GuestFS, path: str) -> bool:
     return fs.is_file(path) and found is not None and bool(found.mode & 0o111)
 
 
-_PATHS: dict[str, Callable[[GuestFS, str], bool]] = {
+_PATHS: dict[str, Callable[[GuestFS, str], bool | None]] = {
     "PathExists": lambda fs, path: fs.exists(path),
     "PathIsDirectory": lambda fs, path: fs.is_dir(path),
     "PathIsSymbolicLink": lambda fs, path: fs.readlink(path) is not None,
-    "DirectoryNotEmpty": lambda fs, path: bool(fs.is_dir(path) and fs.listdir(path)),
+    "DirectoryNotEmpty": _holds_something,
     "FileNotEmpty": _filled,
     "FileIsExecutable": _runs,
 }
@@ -88,4 +176,4 @@ _PATHS: dict[str, Callable[[GuestFS, str], bool]] = {
 def asserts(fs: GuestFS, entries: Iterable[tuple[KernelArg, ...]], points: Iterable[str]) -> Asserts:
     """``entries`` are the command lines that may be the default; assertions about them are judged where there is one."""
     lines = tuple(entries)
-    return Asserts(fs, lines[0] if len(lines) == 1 else None, frozenset(point.rstrip("/") for point in points) - {""})
+    return Asserts(fs, lines[0] if len(lines) == 1 else None, frozenset("/".join(("", *_parts(point))) for point in points) - {""})

@@ -130,7 +130,13 @@ class _Links:
     def refused(self, name: str, above: str, held: Asserts) -> Asserted | None:
         """The assertion that fails ``name``. It fails those that require it, and starts no OnFailure= of its own (JOB_ASSERT)."""
         counts = above or name in (_SYSINIT, _BASIC)
-        return held.failing(self._own(name)) if counts and not name.endswith(".device") else None
+        return held.failing(self._own(name)) if counts and not name.endswith(".device") and not self._is_mounted(name) else None
+
+    def _is_mounted(self, name: str) -> bool:
+        """Whether it may be mounted before there are units: what is active is not started."""
+        unit = self._mounts.units.get(name)
+        early = unit is not None and unit.entry is not None and "x-initrd.mount" in unit.entry.options
+        return early or name in ("-.mount", "usr.mount")
 
     def below(self, tops: Iterable[str]) -> Iterator[tuple[str, str]]:
         """Every unit that ``tops`` require, directly or not, with the unit that requires it; the tops themselves with an empty string."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 from v2vlint.facts.syntax.systemd_unit import Unit
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.errors import FactUnavailable
 
 _SPECIFIER = re.compile(r"%(.?)", re.DOTALL)
 _POSSIBLE = frozenset(string.ascii_letters + string.digits)
@@ -48,7 +49,7 @@ def words(unit: Unit, section: str, *keys: str) -> tuple[str, ...]:
 
 
 def host_values(fs: GuestFS) -> dict[str, str]:
-    """The specifiers for the host name and the machine's id, where files of the guest determine them."""
+    """The specifiers for the host name and the machine's id, where files of the guest determine them and can be read."""
     name = next((line for line in _lines(fs, "/etc/hostname") if not line.startswith("#")), "")
     found = {"H": name, "l": name.partition(".")[0]} if _HOST.fullmatch(name) else dict[str, str]()
     machine = next(iter(_lines(fs, "/etc/machine-id")), "")
@@ -56,7 +57,10 @@ def host_values(fs: GuestFS) -> dict[str, str]:
 
 
 def _lines(fs: GuestFS, path: str) -> list[str]:
-    text = fs.text(path)
+    try:
+        text = fs.text(path)
+    except FactUnavailable:
+        return []
     return [line for raw in text.content.splitlines() if (line := raw.strip())] if text is not None else []
 
 
