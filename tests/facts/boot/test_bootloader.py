@@ -254,7 +254,8 @@ def test_no_esp() -> None:
         (GrubImage("(,msdos1)/boot/grub"), CFG, False),
         (GrubImage("(hd0,msdos1)/boot/grub"), CFG, False),
         (GrubImage("(,msdos5)/boot/grub"), "(hd0,msdos5)/boot/grub/grub.cfg", True),
-        (GrubImage("(,msdos1)/grub"), CFG, False),
+        (GrubImage("(,msdos1)/grub"), "/grub/grub.cfg", True),
+        (GrubImage("(hd0,msdos1)/grub"), CFG, False),
         (GrubImage("(,msdos1)/old"), "/old/grub.cfg", False),
         (GrubImage("(,msdos5)/boot/grub", config="search.fs_uuid aaaa-1111 root\n"), CFG, False),
         (GrubImage("(,msdos5)/boot/grub", memdisk=True), CFG, False),
@@ -264,9 +265,18 @@ def test_no_esp() -> None:
     ],
 )
 def test_core_img_reads_what_its_prefix_says(image: GrubImage | None, path: str, stops: bool) -> None:
-    """With a real core.img in SeaBIOS, GRUB shows its prompt where the partition is not there."""
+    """With a real core.img in SeaBIOS, GRUB shows its prompt where the partition or the folder is not there."""
     blocks = replace(BIOS, chains=(replace(sample_chain(), loader="grub2", image=image),))
     tree = {CFG: config(), "/old/grub.cfg": config()}
     guest = GuestFS({"/": MemoryFileSystem(tree, "ext4", "aaaa-1111")})
     menu = FactStore((guest, blocks, OsInfo("linux", "debian", "debian", "Linux", "12"))).get(Bootloader).menus[0]
     assert (menu.config.path, bool(menu.stops)) == (path, stops)
+
+
+def test_core_img_without_any_configuration_on_its_partition() -> None:
+    """A configuration on another partition does not help it, whoever wrote the prefix."""
+    blocks = replace(BIOS, chains=(replace(sample_chain(), loader="grub2", image=GrubImage("(hd0,msdos1)/boot/grub")),))
+    for tree, stops in (({"/etc/fstab": ""}, True), ({"/grub2/grub.cfg": config()}, False)):
+        guest = GuestFS({"/": MemoryFileSystem(tree, "ext4", "aaaa-1111"), "/boot": MemoryFileSystem({CFG[5:]: config()}, "ext4", "bbbb")})
+        menu = FactStore((guest, blocks, OsInfo("linux", "debian", "debian", "Linux", "12"))).get(Bootloader).menus[0]
+        assert bool(menu.stops) is stops

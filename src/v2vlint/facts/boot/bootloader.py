@@ -206,7 +206,7 @@ class _Finder:
         return grub_menu(self.files, found, self._program(firmware)) if found else None
 
     def _embedded(self) -> GuestPath | None:
-        """The configuration at the prefix in core.img; None unless it is certain that it is there, or that its partition is not.
+        """The configuration at the prefix in core.img; None unless it is certain that it is there, or that GRUB does not find it.
 
         Embedded commands and a memory disk may lead elsewhere, as do relative paths in a btrfs with SUSE's patch. A prefix for another
         kind of partition table than the disk has tells nothing.
@@ -220,8 +220,17 @@ class _Finder:
             return None
         prefix = f"(hd{chain.disk}{image.prefix[1:]}" if image.prefix.startswith("(,") else image.prefix
         place, kind = self.files.locate(f"{prefix}/grub.cfg", ""), self.files.kind_at(prefix, "")
-        told = place.certain and not place.foreign and (place.exists or not kind)
+        told = place.certain and not place.foreign and (place.exists or not kind or not self._stands_in(image.prefix))
         return place if told and not (self.files.patched and kind == "btrfs") else None
+
+    def _stands_in(self, prefix: str) -> bool:
+        """Whether core.img may not be the guest's own: grub-install never names the disk (`(,msdos1)`), builders of images do, and do not
+        always fit the folder to the layout. A configuration in another usual folder of the same filesystem tells of such an image.
+        """
+        if prefix.startswith("(,"):
+            return False
+        device = prefix.partition(")")[0]
+        return any(self.files.locate(f"{device}){one}", "").exists for path in GRUB_CONFIGS for one in (path, path.removeprefix("/boot")))
 
     def _legacy(self, firmware: str) -> BootMenu | None:
         found = next((path for path in self._legacy_configs() if self.fs.is_file(path)), None)
