@@ -260,8 +260,29 @@ def test_add_ons_append_to_the_command_line() -> None:
     }
     found = unified_image(memory_guest(files), "/efi/EFI/Linux/arch+3.efi")
     assert found is not None
-    assert [str(arg) for arg in found.entry.args] == ["root=/dev/sda2", "rw", "console=ttyS0", "quiet"]
+    assert [str(arg) for arg in found.entry.args] == ["root=/dev/sda2", "rw", "quiet", "console=ttyS0"]
     assert found.entry.id == "arch.efi"
+
+
+@pytest.mark.parametrize(
+    ("own", "sections", "counts"),
+    [
+        (b"6.1.0", {".uname": b"6.1.0"}, True),
+        (b"6.1.0", {".uname": b"6.1"}, True),
+        (b"6.1.0", {".uname": b"6.8.0"}, False),
+        (None, {".uname": b"6.8.0"}, True),
+        (b"6.1.0", {".linux": b"k"}, False),
+    ],
+)
+def test_an_add_on_for_another_kernel_is_passed_over(own: bytes | None, sections: dict[str, bytes], counts: bool) -> None:
+    plain = {name: content for name, content in UKI.items() if name != ".uname"}
+    files: Files = {
+        "/efi/EFI/Linux/a.efi": pe_image(plain | ({} if own is None else {".uname": own})),
+        "/efi/EFI/Linux/a.efi.extra.d/a.addon.efi": pe_image({".cmdline": b"quiet\0", **sections}),
+    }
+    found = unified_image(memory_guest(files), "/efi/EFI/Linux/a.efi")
+    assert found is not None
+    assert ("quiet" in [str(arg) for arg in found.entry.args]) is counts
 
 
 @pytest.mark.parametrize(("stub", "count"), [("252.39-1~deb12u2", 2), ("253", 2), ("254~rc1-1", 3), ("257.9", 3)])

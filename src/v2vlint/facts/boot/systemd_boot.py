@@ -237,26 +237,30 @@ def _section(fs: GuestFS, path: str, image: PeImage, name: str) -> str:
 
 
 def _uki_args(fs: GuestFS, path: str, image: PeImage | None) -> tuple[KernelArg, ...]:
-    """The command line inside the image, followed by that of its add-ons (systemd-stub(7)): its own, then those for all images.
+    """The command line inside the image, followed by that of its add-ons (systemd-stub(7)): those for all images, then its own.
 
-    Stubs before systemd 254 do not support add-ons (observed in OVMF with the stub of 252).
+    An add-on with a kernel, or for another kernel, is passed over (``load_addons`` of systemd's stub.c). Stubs before systemd 254 do not
+    support add-ons (observed in OVMF with the stub of 252).
     """
     if image is None:
         return ()
     args = plain_args(_section(fs, path, image, ".cmdline"), WholeFile(path))
     stub = _STUB.search(_section(fs, path, image, ".sdmagic"))
+    uname = _section(fs, path, image, ".uname")
     for addon in _addons(fs, path) if stub is None or int(stub[1]) >= _FIRST_WITH_ADDONS else ():
         found = _pe(fs, addon)
-        args += plain_args(_section(fs, addon, found, ".cmdline"), WholeFile(addon)) if found else ()
+        # Of two names, only the length of the add-on's is compared.
+        if found and not found.section(".linux") and (not uname or uname.startswith(_section(fs, addon, found, ".uname"))):
+            args += plain_args(_section(fs, addon, found, ".cmdline"), WholeFile(addon))
     return args
 
 
 def _addons(fs: GuestFS, path: str) -> list[str]:
     top = _TOP.match(path)
     common = find_case(fs, top[1] or "/", "loader/addons") if top else None
-    folders = (f"{_TRIES_FILE.sub('', path)}.extra.d", common or "")
-    names = ((folder, name) for folder in folders if folder for name in fs.listdir(folder) if name.lower().endswith(".addon.efi"))
-    return [f"{folder}/{name}" for folder, name in sorted(names)][:MAX_ADDONS]
+    folders = (common or "", f"{_TRIES_FILE.sub('', path)}.extra.d")
+    names = ((folder, name) for folder in folders if folder for name in sorted(fs.listdir(folder)) if name.lower().endswith(".addon.efi"))
+    return [f"{folder}/{name}" for folder, name in names][:MAX_ADDONS]
 
 
 def _args(fs: GuestFS, token: Token) -> tuple[KernelArg, ...]:
