@@ -40,8 +40,8 @@ class FstabMissingDevice(Rule):
 
     ## Why it matters
     A disk was left behind, or the entry is stale and the source has not been rebooted since. systemd waits 90 seconds for the device and
-    stops in emergency mode, unless the entry has `nofail`. For `/usr` that does not help if the initramfs mounts it: initramfs-tools and
-    dracut without systemd wait for the device and open a shell.
+    stops in emergency mode, unless the entry has `nofail`. For `/usr` that does not help if the initramfs mounts it: initramfs-tools waits
+    for the device and opens a shell, dracut without systemd (since 021) opens it at once.
 
     ## Fix safety
     Unsafe: `nofail` lets the guest come up without the data; only its owner knows whether that is acceptable. Not offered for system

@@ -112,21 +112,37 @@ def test_what_changes_that(init: str, more: Files, stops: bool) -> None:
     assert policy(init, "/dev/sdq1 /a ext4 defaults 0 2", more)[1] is stops
 
 
+HOOK = "usr/lib/dracut/hooks/pre-pivot/50-mount-usr.sh"
+OLD_HOOK = 'if [ -n "$AUTOFSCK_SINGLEUSER" ]; then\n\temergency_shell\nfi\nmount "$NEWROOT/usr" 2>&1 | vinfo\n'
+NEW_HOOK = OLD_HOOK + 'if ! ismounted "$NEWROOT/usr"; then\n    warn "failed"\n    {}\nfi\n'
+
+
 @pytest.mark.parametrize("options", ["defaults", "nofail", "noauto"])
 @pytest.mark.parametrize(
-    ("image", "stops"),
+    ("image", "effect"),
     [
-        ({"init": "#!/bin/sh\nif read_fstab_entry /usr; then\n\tmountfs /usr\nfi\n"}, True),
-        ({"init": "#!/bin/sh\nmountroot\n"}, False),
-        ({"usr/lib/dracut/modules.txt": "usrmount\n", "usr/lib/dracut/hooks/pre-pivot/50-mount-usr.sh": ""}, True),
-        ({"usr/lib/dracut/modules.txt": "systemd\nusrmount\n"}, False),
+        ({"init": "#!/bin/sh\nif read_fstab_entry /usr; then\n\tmountfs /usr\nfi\n"}, "waits 30 s for it, then stops in a shell"),
+        ({"init": "#!/bin/sh\nmountroot\n"}, ""),
+        ({HOOK: NEW_HOOK.format("emergency_shell")}, "stops in a shell"),
+        ({HOOK.replace("usr/", "var/"): NEW_HOOK.format("emergency_shell")}, "stops in a shell"),
+        ({HOOK: NEW_HOOK.format("action_on_fail")}, "stops in a shell"),
+        ({HOOK: NEW_HOOK.format("action_on_fail"), "usr/lib/dracut/no-emergency-shell": ""}, ""),
+        ({HOOK: NEW_HOOK.format("emergency_shell"), "usr/lib/dracut/no-emergency-shell": ""}, "stops in a shell"),
+        ({HOOK: OLD_HOOK}, ""),
+        ({HOOK: NEW_HOOK.format("true")}, ""),
+        ({"usr/lib/dracut/modules.txt": "systemd\nusrmount\n"}, ""),
     ],
 )
-def test_an_initramfs_stops_without_usr_whatever_its_options(image: dict[str, str], stops: bool, options: str) -> None:
-    more: Files = {**sample_boot(image=sample_initramfs(files=image))}
+def test_an_initramfs_stops_without_usr_whatever_its_options(image: dict[str, str], effect: str, options: str) -> None:
+    """dracut's hook goes on up to version 020."""
+    dracut = {} if "init" in image else {"usr/lib/dracut/modules.txt": "usrmount\n"}
+    made = sample_initramfs(files={**dracut, **image})
+    more: Files = {**sample_boot(image=made)}
     found, stopping = policy("sysv", f"UUID={UUID} /usr ext4 {options} 0 0", more)
-    assert stopping is stops
-    assert bool(found.early) is stops
+    assert stopping is bool(effect)
+    told = policy("sysv", f"UUID={UUID} /usr ext4 {options} 0 0", {**sample_boot(image=made, args="rd.action_on_fail=continue")})
+    assert told[1] is (bool(effect) and "action_on_fail" not in image.get(HOOK, ""))
+    assert (found.effect(found.early) if found.early else "") == (f"the initramfs {effect}" if effect else "")
     assert not policy("sysv", f"UUID={UUID} /usr/local ext4 {options} 0 0", more)[1]
     assert not policy("sysv", f"tmpfs /usr tmpfs {options} 0 0", more)[1]
 

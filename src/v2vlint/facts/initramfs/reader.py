@@ -34,6 +34,7 @@ _KEPT = re.compile(
     conf/.+ | init | linuxrc | buildconfig | config | VERSION | hooks/.+ | \.profile
     | (?:usr/)?lib/modules/[^/]+/modules\.(?:dep|builtin|softdep)
     | (?:usr/)?lib/dracut/[^/]*\.txt | (?:usr/)?lib/dracut/hostonly-files
+    | (?:(?:usr|var)/)?lib/dracut/hooks/pre-pivot/50-mount-usr\.sh
     | (?:usr/)?(?:lib|etc)/(?:modprobe\.d|modules-load\.d)/[^/]+ | run/modprobe\.d/[^/]+
     | etc/(?:crypttab|fstab(?:\.empty)?|cmdline(?:\.d/[^/]+)?|mdadm(?:/mdadm)?\.conf|mdadm\.conf\.d/[^/]+|modules|modprobe\.conf
          |multipath\.conf|booster[^/]*|initrd-release|initrd\.defaults|hostname|machine-id|resume)

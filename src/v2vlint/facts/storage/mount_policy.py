@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import field
 
 from v2vlint.facts.boot.choices import BootChoices
-from v2vlint.facts.boot.early_usr import mounts_usr
+from v2vlint.facts.boot.early_usr import without_usr
 from v2vlint.facts.boot.init import Init
 from v2vlint.facts.initramfs.images import Initramfses
 from v2vlint.facts.registry import FactStore, provides
@@ -41,8 +41,8 @@ class MountPolicy:
     whose scripts are not understood; ``init`` is its name.
 
     ``entries`` are the lines of fstab, and native units in the same terms, that the boot acts on. ``graph`` is empty but for systemd.
-    ``critical`` are the mount points that OpenRC's localmount cannot do without. ``early`` is the /usr that the initramfs mounts, with or
-    without ``nofail``.
+    ``critical`` are the mount points that OpenRC's localmount cannot do without. ``early`` is the /usr without which the initramfs stops,
+    with or without ``nofail``, and ``without_early`` says how.
     """
 
     style: str = "systemd"
@@ -54,6 +54,7 @@ class MountPolicy:
     critical: frozenset[str] = frozenset()
     init: str = "systemd"
     early: FstabEntry | None = None
+    without_early: str = ""
 
     def stops(self, entry: FstabEntry) -> bool:
         """Whether boot stops when the device of ``entry`` is missing."""
@@ -79,7 +80,7 @@ class MountPolicy:
     def effect(self, entry: FstabEntry) -> str:
         """What happens at boot without the device of ``entry``, as text."""
         if self.early is not None and entry == self.early:
-            return "the initramfs waits 30 s for it, then stops in a shell"
+            return f"the initramfs {self.without_early}"
         if self.stops(entry):
             return {
                 "systemd": f"systemd waits 90 s for the device, then {self._end(entry)}",
@@ -123,12 +124,12 @@ def _name(entry: FstabEntry) -> str:
 @provides
 def find_mount_policy(fs: GuestFS, init: Init, os: OsInfo, fstab: Fstab, store: FactStore) -> MountPolicy:
     """By the init program; RHEL 6 has upstart, but mounts with the old scripts."""
-    style, early = _style(fs, init.name, os, store), _early(fstab, store)
+    style, (early, without_early) = _style(fs, init.name, os, store), _early(fstab, store)
     if style != "systemd":
         checks = script_checks(style, os.family, fs, store)
         entries = tuple(entry for entry in fstab.entries if not entry.noauto or checks.fails(entry) or entry == early)
         critical = frozenset(_critical(fs)) if style == "openrc" else frozenset[str]()
-        return MountPolicy(style, entries, checks=checks, critical=critical, init=init.name, early=early)
+        return MountPolicy(style, entries, checks=checks, critical=critical, init=init.name, early=early, without_early=without_early)
     units, graph = store.get(MountUnits), store.get(MountGraph)
     acted_on = tuple(unit.entry for name, unit in units.units.items() if unit.entry is not None and name in graph.asked)
     lines = (
@@ -137,20 +138,24 @@ def find_mount_policy(fs: GuestFS, init: Init, os: OsInfo, fstab: Fstab, store: 
     devices = tuple(
         (entry, device) for unit in units.units.values() if (entry := unit.entry) in acted_on and entry for device in _devices(unit)
     )
-    return MountPolicy(style, (*lines, *(entry for entry in acted_on if entry.unit)), graph, devices, early=early)
+    return MountPolicy(
+        style, (*lines, *(entry for entry in acted_on if entry.unit)), graph, devices, early=early, without_early=without_early
+    )
 
 
-def _early(fstab: Fstab, store: FactStore) -> FstabEntry | None:
-    """The first line for /usr, if the default entry's initramfs mounts it; one that cannot be read is taken for one that does not."""
+def _early(fstab: Fstab, store: FactStore) -> tuple[FstabEntry | None, str]:
+    """The first line for /usr, if the default entry's initramfs stops without it, and how; one that cannot be read is taken for one that
+    does not.
+    """
     found = next((entry for entry in fstab.entries if entry.mount_point == "/usr"), None)
     if found is None or found.is_network or found.is_bind or found.is_pseudo:
-        return None
+        return None, ""
     try:
         default = store.get(BootChoices).default
-        image = store.get(Initramfses).joined(default.initrds) if default else None
+        effect = without_usr(store.get(Initramfses).joined(default.initrds), tuple(default.args)) if default else ""
     except FactUnavailable:
-        return None
-    return found if mounts_usr(image) else None
+        return None, ""
+    return (found, effect) if effect else (None, "")
 
 
 def _devices(unit: MountUnit) -> tuple[str, ...]:
