@@ -33,7 +33,7 @@ class BlockDevice:
 
     ``details`` holds further attributes; a flag is ``yes`` or absent. Disks: ``image``, ``format``, ``variant``, ``pt`` (``gpt``, ``dos``),
     ``pt_uuid``, ``pt_spare`` (only the backup of its GPT is good), ``sector_size`` (the unit of its partition table), ``stated_sector``
-    (given by the image); partitions: ``start`` (bytes), ``no_auto``.
+    (given by the image); partitions: ``start`` (bytes), ``no_auto``, ``boot_priority`` (in a scheme of A and B).
     Filesystems: ``block_size``, ``fs_size``, ``free`` (bytes), ``inodes``, ``free_inodes``, ``features``; ext: ``clean``, ``errors``,
     ``needs_recovery``; xfs: ``sector_size``, ``version``, ``dirty_log``, ``needs_repair``; btrfs: ``devices``, ``node_size``, ``uuid_sub``,
     ``dirty_log``, ``subvolumes`` (paths, comma-separated), ``snapshots`` (a count), ``default_subvolume``; vfat: ``fat_bits``; vfat and

@@ -56,6 +56,14 @@ def test_gpt(tmp_path: Path) -> None:
     assert (root.number, root.name, root.bootable) == (3, "Größe", True)
 
 
+def test_boot_priorities(tmp_path: Path) -> None:
+    """Bits 48 to 51 are the priority, 52 to 55 the tries that are left, 56 says that a boot was successful."""
+    attributes = ("48,49,52", "50,56", "51", "55")
+    rows = (f'{at} : start={2048 * at}, size=2048, attrs="GUID:{bits}"\n' for at, bits in enumerate(attributes, 1))
+    table = table_of(partitioned(tmp_path / "disk", "label: gpt\n" + "".join(rows), {}, 10 * MIB))
+    assert [part.boot_priority for part in table.partitions] == [3, 4, 0, 0]
+
+
 def test_gpt_with_4k_sectors(tmp_path: Path) -> None:
     """Made from a table with 512-byte sectors by moving header and entries: neither sfdisk nor sgdisk can do it on a file."""
     disk = partitioned(tmp_path / "disk", "label: gpt\nfirst-lba: 34\nstart=256, size=1024\n", {}, 40 * MIB)

@@ -264,21 +264,18 @@ def test_add_ons_append_to_the_command_line() -> None:
     assert found.entry.id == "arch.efi"
 
 
+OWN, OTHER = {".uname": b"6.1.0"}, {".uname": b"6.8.0"}
+
+
 @pytest.mark.parametrize(
-    ("own", "sections", "counts"),
-    [
-        (b"6.1.0", {".uname": b"6.1.0"}, True),
-        (b"6.1.0", {".uname": b"6.1"}, True),
-        (b"6.1.0", {".uname": b"6.8.0"}, False),
-        (None, {".uname": b"6.8.0"}, True),
-        (b"6.1.0", {".linux": b"k"}, False),
-    ],
+    ("own", "more", "counts"),
+    [(OWN, OWN, True), (OWN, {".uname": b"6.1"}, True), (OWN, OTHER, False), ({}, OTHER, True), (OWN, {".linux": b"k"}, False)],
 )
-def test_an_add_on_for_another_kernel_is_passed_over(own: bytes | None, sections: dict[str, bytes], counts: bool) -> None:
+def test_an_add_on_for_another_kernel_is_passed_over(own: dict[str, bytes], more: dict[str, bytes], counts: bool) -> None:
     plain = {name: content for name, content in UKI.items() if name != ".uname"}
     files: Files = {
-        "/efi/EFI/Linux/a.efi": pe_image(plain | ({} if own is None else {".uname": own})),
-        "/efi/EFI/Linux/a.efi.extra.d/a.addon.efi": pe_image({".cmdline": b"quiet\0", **sections}),
+        "/efi/EFI/Linux/a.efi": pe_image(plain | own),
+        "/efi/EFI/Linux/a.efi.extra.d/a.addon.efi": pe_image({".cmdline": b"quiet\0", **more}),
     }
     found = unified_image(memory_guest(files), "/efi/EFI/Linux/a.efi")
     assert found is not None

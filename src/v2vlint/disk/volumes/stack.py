@@ -183,7 +183,7 @@ class Stack:
                 part_type=part.type,
                 bootable=part.bootable,
                 parents=(layer.device.name,),
-                details=details(start=part.start, no_auto=part.no_auto or None),
+                details=details(start=part.start, no_auto=part.no_auto or None, boot_priority=part.boot_priority or None),
             )
             self._add(Layer(device, stream, depth=layer.depth + 1))
 

@@ -49,6 +49,7 @@ class Partition:
     """One entry. ``start`` and ``size`` are bytes; ``type`` and ``uuid`` are in the notation of :class:`~v2vlint.model.blocks.BlockDevice`.
 
     ``no_auto``: a GPT attribute says that the partition must not be mounted automatically because of its type (UAPI.2).
+    ``boot_priority`` is the one in ChromeOS' attributes, which CoreOS took over; 0 when no tries are left and none was successful.
     """
 
     number: int
@@ -59,6 +60,7 @@ class Partition:
     name: str = ""
     bootable: bool = False
     no_auto: bool = False
+    boot_priority: int = 0
 
     @property
     def is_extended(self) -> bool:
@@ -220,4 +222,6 @@ def _gpt_entry(entry: bytes, number: int, sector: int, disk_size: int) -> Partit
         # "Legacy BIOS Bootable" (UEFI specification).
         bootable=bool(attributes >> 2 & 1),
         no_auto=bool(attributes >> 63 & 1),
+        # Four bits each of priority and tries left, one for success (include/grub/gpt_partition.h of CoreOS' GRUB).
+        boot_priority=attributes >> 48 & 15 if attributes >> 52 & 31 else 0,
     )

@@ -135,3 +135,48 @@ def test_members_of_arrays_without_raid(level: str, version: str, exists: bool) 
     files = GrubFiles(GuestFS({"/": MemoryFileSystem({"/k": b""}, "ext3", "aaaa")}), BlockTable((*disks, *parts, array)))
     assert files.locate("/k", "hd0,1").exists is exists
     assert not files.locate("/k", "hd0,2").exists, "Error 22: No such partition"
+
+
+FLATCAR = """
+set default=flatcar
+search --no-floppy --set oem --part-label OEM --hint hd0,gpt1
+if [ -n "$oem" ]; then set linux_append=oem; fi
+menuentry "Flatcar default" --id=flatcar --unrestricted {
+    gptprio.next -d usr -u usr_uuid
+    if [ "$usr_uuid" = "a-uuid" ]; then
+        linux /flatcar/vmlinuz-a mount.usr=PARTUUID=$usr_uuid $linux_append
+    else
+        linux /flatcar/vmlinuz-b mount.usr=PARTUUID=$usr_uuid $linux_append
+    fi
+}
+"""
+USR = "5dfbf5f4-2848-4bac-aa5e-0d9a20b745a6"
+
+
+def flatcar(*priorities: str, complete: bool = True, kind: str = USR, label: str = "OEM") -> tuple[str, list[str]]:
+    """The kernel and the arguments that Flatcar's GRUB takes with these boot priorities of USR-A and USR-B."""
+    esp = BlockDevice("disk1p1", "partition", 9, 0, 1, "vfat", "E5E5-0001")
+    usr = [
+        BlockDevice(f"disk1p{3 + at}", "partition", 9, 0, 3 + at, part_uuid=f"{'ab'[at]}-uuid", part_type=kind, details=details)
+        for at, one in enumerate(priorities)
+        for details in [(("boot_priority", one),) if one else ()]
+    ]
+    oem = BlockDevice("disk1p6", "partition", 9, 0, 6, "ext4", "cccc", part_label=label)
+    blocks = BlockTable((BlockDevice("disk1", "disk", 9, 0, details=(("pt", "gpt"),)), esp, *usr, oem), complete=complete)
+    files: dict[str, str | bytes | Link | Hive] = {"/boot/grub/grub.cfg": FLATCAR, "/flatcar/vmlinuz-a": b"k", "/flatcar/vmlinuz-b": b"k"}
+    guest = GuestFS({"/": MemoryFileSystem({}, "ext4", "aaaa"), "/boot": MemoryFileSystem(files, "vfat", "E5E5-0001")})
+    menu = grub_menu(GrubFiles(guest, blocks), "/boot/boot/grub/grub.cfg", GrubProgram("uefi", "x86_64"))
+    if menu.default is None:
+        return menu.default_reason, []
+    return menu.default.kernel, [str(arg) for arg in menu.default.args]
+
+
+def test_flatcar_takes_the_one_of_a_and_b_that_comes_next() -> None:
+    """The first of those with the highest priority that have tries left or were successful (``grub_find_next`` of gptprio.c)."""
+    a, b = (("/boot/flatcar/vmlinuz-" + one, [f"mount.usr=PARTUUID={one}-uuid", "oem"]) for one in "ab")
+    assert [flatcar(*one) for one in (("1", ""), ("2", "1"), ("1", "1"), ("1", "2"), ("", "1"))] == [a, a, a, b, b]
+    assert flatcar("1", label="")[1] == [a[1][0]], "no partition OEM"
+    for unknown in (flatcar("1", complete=False), flatcar("1", "", complete=False)):
+        assert "depends on the machine" in unknown[0]
+    # The command fails, and its variables stay unset.
+    assert flatcar("", "")[1][0] == flatcar("1", kind="0fc63daf-8483-4772-8e79-3d69d8477de4")[1][0] == "mount.usr=PARTUUID="

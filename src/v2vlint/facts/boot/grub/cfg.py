@@ -44,7 +44,7 @@ _MAX_INT = 1 << 31
 class _Node:
     """An item of the menu. A submenu has ``children``, and ``chosen`` is its own default, if it sets one.
 
-    ``fails``: its kernel certainly does not exist, or this GRUB lacks the command that loads it.
+    ``fails``: its kernel certainly does not exist, or this GRUB lacks the command that loads it. ``undecided``: see :class:`Boot`.
     """
 
     item: MenuItem
@@ -52,6 +52,7 @@ class _Node:
     children: tuple[_Node, ...] = ()
     chosen: Located | None = None
     fails: bool = False
+    undecided: bool = False
 
 
 def grub_menu(files: GrubFiles, path: str, program: GrubProgram) -> BootMenu:
@@ -146,7 +147,7 @@ def _node(shell: GrubShell, item: MenuItem, position: str, depth: int) -> _Node:
     entry = _entry(inner, item, inner.boot, position)
     place = inner.boot.kernel_path
     gone = place is not None and place.certain and not place.exists and not entry.chainload
-    return _Node(item, entry, fails=gone or bool(entry.unknown_command))
+    return _Node(item, entry, fails=gone or bool(entry.unknown_command), undecided=inner.boot.undecided)
 
 
 def _entries(node: _Node) -> list[BootEntry]:
@@ -272,6 +273,8 @@ def _chosen(shell: GrubShell, nodes: Sequence[_Node], chain: Sequence[str], reas
         if any(node.item.conditional for node in (nodes[: index + 1] if numbered or not found else nodes[index : index + 1])):
             return None, f"{reason}, but whether its entry is there depends on the machine"
         node, chain = nodes[index], chain[1:]
+        if node.undecided:
+            return None, f"{reason}, whose kernel depends on the machine"
         if node.entry is not None:
             return node, reason
         if not node.children:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from itertools import pairwise
 
 from v2vlint.facts.boot.bls import bls_folder, grub_order
 from v2vlint.facts.boot.grub.env import read_grubenv
-from v2vlint.facts.boot.grub.files import UNKNOWN, GrubFiles, GuestPath
+from v2vlint.facts.boot.grub.files import UNKNOWN, GrubFiles, GuestPath, grub_name
 from v2vlint.facts.boot.grub.program import GrubProgram
 from v2vlint.facts.boot.grub.script import Command, Literal
 from v2vlint.facts.boot.grub.shell import MAX_ENTRIES, Environment, GrubShell, Handler
@@ -82,6 +83,7 @@ def _test(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool | 
 _KINDS = {
     "-u": "uuid", "--fs-uuid": "uuid", "-l": "label", "--label": "label", "--fs-label": "label", "-f": "file", "--file": "file",
     "search.fs_uuid": "uuid", "search.fs_label": "label", "search.file": "file",
+    "--part-label": "partlabel", "--part-uuid": "partuuid", "--disk-uuid": "disk",  # CoreOS' GRUB
 }  # fmt: skip
 
 
@@ -112,7 +114,7 @@ def _search(shell: GrubShell, args: Sequence[Field], command: Command) -> bool |
 
 
 def _look(shell: GrubShell, kind: str, name: str, plain: Sequence[Field]) -> bool | None:
-    if not plain or not plain[0].known:
+    if not plain or not plain[0].known or kind == "disk":
         shell.env[name] = None
         return None
     device = shell.files.search(kind, plain[0].text.text)
@@ -122,6 +124,21 @@ def _look(shell: GrubShell, kind: str, name: str, plain: Sequence[Field]) -> boo
     shell.doubts += device == UNKNOWN
     shell.set(name, device)
     return True
+
+
+_GPTPRIO = {"-d": "device", "--set-device": "device", "-u": "uuid", "--set-uuid": "uuid"}
+
+
+def _gptprio(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool | None:
+    """``gptprio.next`` of CoreOS, Flatcar and EVE (grub-core/commands/gptprio.c): the one of their A and B that comes next."""
+    words = [part for arg in args for part in arg.text.text.split("=", 1)]
+    wanted = {name: _GPTPRIO[option] for option, name in pairwise(words) if option in _GPTPRIO}
+    found = shell.files.by_priority()
+    values = {"device": Located(grub_name(found[0])), "uuid": Located(found[0].part_uuid)} if found else {}
+    if found != ():
+        shell.env.update({name: values.get(kind) for name, kind in wanted.items()})
+    shell.doubts += found is None
+    return None if found is None else bool(found)
 
 
 def _load_env(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool | None:
@@ -316,6 +333,7 @@ COMMANDS: dict[str, Handler] = {
     "linux": _linux, "linux16": _linux16, "linuxefi": _linux, "initrd": _initrd, "initrd16": _initrd, "initrdefi": _initrd,
     "multiboot": _multiboot, "multiboot2": _multiboot, "module": _module, "module2": _module, "xen_hypervisor": _multiboot,
     "xen_module": _module, "blscfg": _blscfg, "bls_import": _blscfg, "chainloader": _chainload, "boot": _boot,
+    "gptprio.next": _gptprio,
     "regexp": _forget, "probe": _forget, "smbios": _forget, "rdmsr": _forget,
     "export": _export, "insmod": _insmod, "break": _leave, "continue": _leave, "return": _leave, "exit": _leave,
     "shift": _shift, "setparams": _setparams, "eval": _eval, "echo": _succeed, "save_env": _succeed, "terminal_output": _succeed,

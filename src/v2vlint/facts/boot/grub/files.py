@@ -14,13 +14,15 @@ from dataclasses import field
 from v2vlint.facts.boot.grub.volumes import GrubVolume, block_of, is_opaque, volumes_of
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
-from v2vlint.model.blocks import BlockTable
+from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.dataclass import dataclass
 
 _DEVICE = re.compile(r"\(([^)]*)\)(.*)", re.DOTALL)
 MAX_STRIPPED = 6
 # Filesystems that GRUB identifies differently from blkid, or not at all.
 _OTHERWISE = frozenset({"zfs_member", "udf", "ufs", "minix", "iso9660", "hfsplus", "hfs"})
+_PRIORITISED = "5dfbf5f4-2848-4bac-aa5e-0d9a20b745a6"
+"""The type of CoreOS' and Flatcar's /usr partitions."""
 DEFAULT = "default"
 """What stands for btrfs' default subvolume."""
 UNKNOWN = "?"
@@ -129,9 +131,22 @@ class GrubFiles:
                     (f"mount:{point}" for point in self.fs.mounts if self.fs.exists(f"{point.rstrip('/')}/{value.lstrip('/')}")), ""
                 )
             return f"uuid:{found[0].system.uuid}" if len(found) == 1 else UNKNOWN if found or not certain else None
+        if kind in ("partlabel", "partuuid"):
+            block = next(iter(self.blocks.tagged(kind.upper(), value)), None)
+            return grub_name(block) if block else None if certain else UNKNOWN
         device = f"{kind}:{value}"
         known = self._volume(device) or self.blocks.tagged(kind.upper(), value)
         return device if known or not certain else None
+
+    def by_priority(self) -> tuple[BlockDevice, ...] | None:
+        """The partition that ``gptprio.next`` of CoreOS' GRUB takes, empty when it finds none; None when that is not known.
+
+        It is the first with the highest priority on the disk of ``$root``.
+        """
+        found = [one for one in self.blocks if one.part_type == _PRIORITISED and one.detail("boot_priority")]
+        if not self.blocks.complete or not self.blocks.disks or len({one.disk for one in found}) > 1:
+            return None
+        return tuple(sorted(found, key=lambda one: -int(one.detail("boot_priority")))[:1])
 
     def _volume(self, device: str) -> GrubVolume | None:
         kind, _, value = device.partition(":")
@@ -177,3 +192,8 @@ def _stripped(path: str) -> list[str]:
     """The path without its leading directories: on btrfs they may be the subvolume's."""
     parts = path.strip("/").split("/")
     return ["/" + "/".join(parts[count:]) for count in range(1, min(len(parts), MAX_STRIPPED))]
+
+
+def grub_name(block: BlockDevice) -> str:
+    """How a :class:`GrubFiles` names a partition: by its filesystem, since firmware may order the disks in another way."""
+    return f"uuid:{block.uuid}" if block.uuid else f"hd{block.disk},gpt{block.number}"

@@ -160,6 +160,7 @@ class GrubShell:
 
     def _if(self, branches: Sequence[tuple[Block, Block]], otherwise: Block) -> bool | None:
         possible: list[Environment] = []
+        kernels: set[str] = set()
         status: bool | None = True
         for condition, body in branches:
             decided = self.run(condition)
@@ -174,6 +175,7 @@ class GrubShell:
             # The branch may not run, so its `break`, `return` or `exit` may not take effect either.
             self.leave, status = "", None
             possible.append(self.env)
+            kernels.add(self.boot.kernel.text)
             self.env = before
         else:
             status = self.run(otherwise)
@@ -181,6 +183,7 @@ class GrubShell:
         for env in possible:
             self.env = _merged(env, self.env)
         self.leave = "" if possible else self.leave
+        self.boot.undecided |= bool(kernels) and len((kernels | {self.boot.kernel.text}) - {""}) > 1
         return None if possible else status
 
     def _loop(self, loop: Loop) -> bool | None:

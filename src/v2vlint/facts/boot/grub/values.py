@@ -39,7 +39,7 @@ class Boot:
     """What the commands of a menu entry load. ``unknown`` is the first command that this GRUB does not have, with its place.
 
     ``started``: the script itself runs ``boot``, which GRUB adds only to menu entries. ``real_mode``: the kernel begins with its code for a
-    BIOS.
+    BIOS. ``undecided``: which of several kernels is loaded depends on the machine.
     """
 
     kernel: Located = field(default_factory=Located)
@@ -52,3 +52,4 @@ class Boot:
     unknown: tuple[str, Span] | None = None
     started: bool = False
     real_mode: bool = False
+    undecided: bool = False
