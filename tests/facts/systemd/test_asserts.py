@@ -13,6 +13,7 @@ from v2vlint.facts.boot.cmdline import KernelArg
 from v2vlint.facts.syntax.ini import ini_from, joined
 from v2vlint.facts.syntax.systemd_unit import Unit
 from v2vlint.facts.systemd.asserts import asserts
+from v2vlint.facts.systemd.tmpfiles import MAX_LINES, PATH_MAX
 from v2vlint.facts.systemd.unit_files import UnitFiles
 from v2vlint.guest.fs import MAX_TEXT, GuestFS
 from v2vlint.model.place import Span
@@ -94,6 +95,12 @@ def test_a_failed_assertion_fails_its_unit(fstab: str, files: Mapping[str, str |
     assert forecast(Cell(fstab, files)) == seen
 
 
+@pytest.mark.parametrize(("lines", "seen"), [(MAX_LINES, "emergency"), (MAX_LINES + 1, "up")])
+def test_a_cap_on_tmpfiles_leaves_all_open(lines: int, seen: str) -> None:
+    many = {"/etc/tmpfiles.d/a.conf": "\n" * (lines - 1) + "d /opt/x\n"}
+    assert forecast(Cell(DATA, {**stated("data.mount", NOT_SO), **many})) == seen
+
+
 def test_what_the_initramfs_mounts_is_not_started() -> None:
     units = {**stated("data.mount", NOT_SO), **stated("usr.mount", NOT_SO)}
     assert forecast(Cell(TMPFS.format("x-initrd.mount") + "tmpfs /usr tmpfs defaults 0 0\n", units)) == "up"
@@ -128,7 +135,7 @@ FILES: dict[str, Content] = {
     "/etc/empty": "", "/etc/full": "x", "/etc/link": Link("full"), "/opt/a": "x", "/srv/x": "x", "/run/x": "x", "/home/u": "x",
     "/bin": Link("usr/bin"), "/usr/bin/tool": "x", "/opt/mtab": Link("../proc/self/mounts"), "/opt/in": Link("/srv"), "/hidden/.x": "x",
     "/opt/etc": Link("../etc"), "/opt/loop": Link("loop"), "/etc/machine-id": "0123456789abcdef0123456789abcdef\n",
-    "/usr/lib/tmpfiles.d/t.conf": "# d /opt\nd /t/exact\nC! /t/copied - - - - /etc\nr /t/some/*.x\nf /t/%m\n",
+    "/usr/lib/tmpfiles.d/t.conf": "# d /opt\nd /t/./exact\nd /t/exact-x\nC! /t/copied - - - - /etc\nr /t/some/*.x\nf /t/%m\n",
     "/usr/lib/tmpfiles.d/not.conf": "d /t/masked\n", "/etc/tmpfiles.d/not.conf": Link("/dev/null"),
 }  # fmt: skip
 
@@ -169,6 +176,7 @@ FILES: dict[str, Content] = {
         ("AssertPathExists=/mnt", None),
         ("AssertPathExists=/mnt/a/x", None),
         ("AssertPathExists=/mnt/b", False),
+        (f"AssertPathExists=/mnt/{'a' * PATH_MAX}", None),
         ("AssertPathExists=/boot/x", None),
         ("AssertPathExists=/home/x", False),
         ("AssertDirectoryNotEmpty=/hidden", None),

@@ -7,6 +7,7 @@ with Debian's systemd in a container: tests/facts/systemd/test_asserts.py.
 
 from __future__ import annotations
 
+import bisect
 import functools
 from collections.abc import Callable, Iterable, Iterator
 
@@ -14,7 +15,7 @@ from v2vlint.facts.boot.cmdline import KernelArg
 from v2vlint.facts.syntax.ini import IniSetting
 from v2vlint.facts.syntax.systemd_unit import Unit
 from v2vlint.facts.systemd.specifiers import expanded
-from v2vlint.facts.systemd.tmpfiles import TmpFiles, tmpfiles
+from v2vlint.facts.systemd.tmpfiles import PATH_MAX, TmpFiles, parts, tmpfiles
 from v2vlint.guest.fs import MAX_LINKS, GuestFS
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable
@@ -97,9 +98,9 @@ class Asserts:
         """Where ``path`` leads, also if there is nothing. None unless all on the way is on the root filesystem from its first moment, and
         stays as it is; and for what systemd ignores (path_simplify_and_warn() of path-util.c).
         """
-        if not path.startswith("/") or ".." in path.split("/"):
+        if not path.startswith("/") or len(path) >= PATH_MAX or ".." in path.split("/"):
             return None
-        pending, place, links = _parts(path), "", 0
+        pending, place, links = parts(path), "", 0
         while pending:
             name = pending.pop(0)
             step = place.rpartition("/")[0] if name == ".." else f"{place}/{name}"
@@ -109,11 +110,11 @@ class Asserts:
             if link is None:
                 place = step
                 continue
-            pending, links = [*_parts(link), *pending], links + 1
+            pending, links = [*parts(link), *pending], links + 1
             place = "" if link.startswith("/") else place
             if links > MAX_LINKS:
                 return None
-        return None if any(f"{made}/".startswith(f"{place}/") for made in self._made) else place or "/"
+        return None if self._leads_there(place) else place or "/"
 
     def _is_changed(self, step: str) -> bool:
         """Whether what is in this folder, or where the link leads, is not known."""
@@ -125,9 +126,13 @@ class Asserts:
         return tmpfiles(self.fs)
 
     @functools.cached_property
-    def _made(self) -> frozenset[str]:
-        """What is made at boot, with the folders that lead there."""
-        return self.points | self._tmpfiles.paths | self._tmpfiles.trees
+    def _made(self) -> list[str]:
+        return sorted(f"{path}/" for path in self.points | self._tmpfiles.paths | self._tmpfiles.trees)
+
+    def _leads_there(self, place: str) -> bool:
+        """Whether this is made at boot, or a folder in which something is: hostile lists of paths are long."""
+        index = bisect.bisect_left(self._made, f"{place}/")
+        return index < len(self._made) and self._made[index].startswith(f"{place}/")
 
 
 def _stated(unit: Unit, family: str) -> list[IniSetting]:
@@ -140,10 +145,6 @@ def _stated(unit: Unit, family: str) -> list[IniSetting]:
             elif setting.key.startswith(family):
                 found.append(setting)
     return found
-
-
-def _parts(path: str) -> list[str]:
-    return [part for part in path.split("/") if part not in ("", ".")]
 
 
 def _holds_something(fs: GuestFS, path: str) -> bool | None:
@@ -176,4 +177,4 @@ _PATHS: dict[str, Callable[[GuestFS, str], bool | None]] = {
 def asserts(fs: GuestFS, entries: Iterable[tuple[KernelArg, ...]], points: Iterable[str]) -> Asserts:
     """``entries`` are the command lines that may be the default; assertions about them are judged where there is one."""
     lines = tuple(entries)
-    return Asserts(fs, lines[0] if len(lines) == 1 else None, frozenset("/".join(("", *_parts(point))) for point in points) - {""})
+    return Asserts(fs, lines[0] if len(lines) == 1 else None, frozenset("/".join(("", *parts(point))) for point in points) - {""})

@@ -16,6 +16,8 @@ _WHOLE = frozenset("CLRDZ")
 """Types that copy, link, empty, remove or change a whole tree."""
 _OPEN = re.compile(r"[%*?\[\\{]")
 MAX_LINES = 20_000
+PATH_MAX = 4096
+"""Of the kernel, with the byte that ends a path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,9 @@ class TmpFiles:
 
 
 def tmpfiles(fs: GuestFS) -> TmpFiles:
-    """Every active line. One whose path is a pattern, or not known, stands for the folder that it begins with."""
+    """Every active line. One whose path is a pattern, or not known, stands for the folder that it begins with; lines beyond
+    :data:`MAX_LINES` for everything.
+    """
     found = {*_places(fs)}
     return TmpFiles(frozenset(path for path, whole in found if not whole), frozenset(path for path, whole in found if whole))
 
@@ -37,10 +41,16 @@ def _places(fs: GuestFS) -> Iterator[tuple[str, bool]]:
     for text in filter(None, map(fs.text, layered(fs, _FOLDERS, ".conf"))):
         for line in text.content.splitlines():
             match, count = _LINE.match(line), count + 1
-            if match is None or count > MAX_LINES:
-                continue
-            raw = match[2] or match[3] or match[4] or ""
-            path = expanded(raw, "", host) or raw
-            stop = _OPEN.search(path)
-            known = path if stop is None else path[: stop.start()].rpartition("/")[0]
-            yield "/".join(("", *(part for part in known.split("/") if part))), stop is not None or match[1] in _WHOLE
+            if count > MAX_LINES:
+                yield "", True
+                return
+            if match is not None and len(raw := match[2] or match[3] or match[4] or "") < PATH_MAX:
+                path = expanded(raw, "", host) or raw
+                stop = _OPEN.search(path)
+                known = path if stop is None else path[: stop.start()].rpartition("/")[0]
+                yield "/".join(("", *parts(known))), stop is not None or match[1] in _WHOLE
+
+
+def parts(path: str) -> list[str]:
+    """The names in a path as path_simplify() leaves them."""
+    return [part for part in path.split("/") if part not in ("", ".")]
