@@ -134,6 +134,16 @@ def test_two_configurations_of_limine() -> None:
     assert "depends on its version" in found.default_reason
 
 
+@pytest.mark.parametrize(("length", "starts"), [(400, True), (4000, False), (400_000, False)])
+def test_macros_for_which_limine_has_no_room(length: int, starts: bool) -> None:
+    """``init_config`` of 8.2 reserves four times the file, whatever its values are cut to later."""
+    macro = f"${{A}}={'x' * 80}\n"
+    config = f"{macro}default_entry: 2\n{NEW.replace('cmdline: ', 'cmdline: ' + '${A}' * (length // 40))}"
+    found = _loader({f"{TOP}/BOOT/BOOTX64.EFI": LIMINE, "/boot/efi/limine.conf": config})
+    assert (found.default is not None) is starts
+    assert ("has no room" in found.default_reason) is not starts
+
+
 STANZA = f"""menuentry "Arch Linux" {{
     loader   /vmlinuz-{VERSION}
     initrd   /initrd

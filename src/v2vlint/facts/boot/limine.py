@@ -37,6 +37,7 @@ _FORMS = {
 }
 _URI = re.compile(r"\$?(\w+)(?:\(([^)]*)\):/*|://([^/]*)/*)(.*?)(?:#[0-9a-fA-F]{128})?")  # a path may end in # and its BLAKE2B hash
 _MACRO = re.compile(r"[ \t]*\$\{([^}\n]*)\}=(.*)")
+_REFERENCE = re.compile(r"\$\{([^}]*)\}")
 _KERNEL, _ARGS, _MODULE, _IMAGE = ("path", "kernel_path"), ("cmdline", "kernel_cmdline"), ("module_path",), ("image_path",)
 
 
@@ -70,6 +71,9 @@ def limine_menu(files: GrubFiles, program: str, mount: str, firmware: str) -> Bo
     if text is None:
         return None
     top, settings, macros = _parsed(text)
+    if _overflows(text, macros):
+        reason = f"Limine has no room for what the macros of {text.path} stand for"
+        return BootMenu("limine", firmware, WholeFile(text.path), (), None, reason, (text.path,))
     entries = {id(item): _entry(files, text, item, macros) for item in _flat(top)}
     chosen, reason = _default(top, {name: _expanded(value, macros) for name, value in settings.items()}, text.path)
     if len(found) > 1 and not wanted:
@@ -189,7 +193,19 @@ def _args(text: GuestText, token: Token, macros: dict[str, str]) -> tuple[Kernel
 
 def _expanded(value: str, macros: dict[str, str]) -> str:
     """With macros in place; one that is not defined is empty. A macro's value is not expanded."""
-    return re.sub(r"\$\{([^}]*)\}", lambda match: macros.get(match[1], "")[:4096], value)
+    return "".join(_pieces(value, macros))
+
+
+def _pieces(text: str, macros: dict[str, str]) -> Iterator[str]:
+    for number, piece in enumerate(_REFERENCE.split(text)):
+        yield macros.get(piece, "")[:4096] if number % 2 else piece
+
+
+def _overflows(text: GuestText, macros: dict[str, str]) -> bool:
+    """Whether the macros need more than four times the file's size: ``init_config`` of 8.2 panics."""
+    lines = [line.text for line in text.lines()]
+    used = (1 + sum(map(len, _pieces(line, macros))) for line in lines if not _MACRO.match(line))
+    return sum(used) > 4 * sum(1 + len(line) for line in lines)
 
 
 def _path(files: GrubFiles, text: GuestText, uri: str) -> str:
