@@ -201,3 +201,21 @@ def test_a_kernel_that_firmware_starts_has_its_own_arguments(config: str | None,
     entry = guest(files | ({} if config is None else {"/boot/config-6.6.30-gentoo": config})).get(Bootloader).default
     assert entry is not None
     assert (entry.version, [str(arg) for arg in entry.args]) == ("6.6.30-gentoo", args)
+
+
+def test_programs_of_the_same_size_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each one that is not recognised has the size of all that are."""
+    read: list[str] = []
+    head = GuestFS.head
+
+    def counted(fs: GuestFS, path: str, size: int) -> bytes | None:
+        read.append(path)
+        return head(fs, path, size)
+
+    monkeypatch.setattr(GuestFS, "head", counted)
+    sizes = range(30)
+    files = {f"{TOP}/a/grubx64-{number}.efi": b"MZ" + bytes([number]) for number in sizes}
+    files |= {f"{TOP}/z/{number}.efi": b"MZ" + bytes([number + 15]) for number in sizes} | {f"{TOP}/z/other.efi": b"MZ else"}
+    kinds = {image.path: image.kind for image in guest(files).get(Efi).images}
+    assert [kinds[f"{TOP}/z/{number}.efi"] for number in sizes] == ["grub"] * 15 + ["unknown"] * 15
+    assert len(read) == len(set(read)) == 60

@@ -5,6 +5,7 @@ Entries in the firmware's NVRAM are not on the disks and not known here.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -158,13 +159,15 @@ def parse_efi(fs: GuestFS, blocks: BlockTable) -> Efi:
 
 def _told_by_twins(fs: GuestFS, images: tuple[EfiImage, ...]) -> tuple[EfiImage, ...]:
     """A program that neither name nor content tells is what a file of the same content is called."""
+    known, unknown = ({one.size for one in images if (one.kind == "unknown") is asked} - {0} for asked in (False, True))
+    # Each file is read once, and only where another one has its size.
+    digests = {one.path: _digest(fs, one) for one in images if one.size in known & unknown}
+    kinds = {digests[one.path]: one.kind for one in reversed(images) if one.kind != "unknown" and one.path in digests}
+    return tuple(replace(one, kind=kinds.get(digests.get(one.path, b""), "unknown")) if one.kind == "unknown" else one for one in images)
 
-    def told(image: EfiImage) -> EfiImage:
-        same = (one for one in images if one.kind != "unknown" and one.size == image.size > 0)
-        twin = next((one for one in same if fs.head(one.path, MAX_SCAN) == fs.head(image.path, MAX_SCAN)), None)
-        return replace(image, kind=twin.kind) if twin else image
 
-    return tuple(told(image) if image.kind == "unknown" else image for image in images)
+def _digest(fs: GuestFS, image: EfiImage) -> bytes:
+    return hashlib.sha256(b"%d " % image.size + (fs.head(image.path, MAX_SCAN) or b"")).digest()
 
 
 def _is_beside(path: str, paths: list[str]) -> bool:
