@@ -12,16 +12,19 @@ from guestbuild.kernel import vmlinuz
 from tests.disk.boot.ovmf import esp_image, shown
 from tests.facts.boot.pe_samples import pe_image
 from tests.verdicts.asking import FAILS, ROOT, UNKNOWN, disk, part, store, told
+from v2vlint.facts.boot.boot_end import BootEnd
 from v2vlint.facts.boot.bootloader import Bootloader
+from v2vlint.facts.boot.choices import BootChoices
 from v2vlint.facts.boot.efi import ESP_TYPE, Efi
 from v2vlint.facts.boot.firmware import Firmware
+from v2vlint.facts.boot.systemd_boot import systemd_boot_menu
 from v2vlint.facts.registry import FactStore
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.finding import Fate, Stage
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.rule import Content
-from v2vlint.samples.boot import sample_boot, sample_chain
+from v2vlint.samples.boot import sample_boot, sample_chain, sample_initramfs
 from v2vlint.samples.memory import MemoryFileSystem, memory_guest
 from v2vlint.verdicts import predict
 from v2vlint.verdicts.firmware import FirmwareVerdict
@@ -201,6 +204,58 @@ def test_a_kernel_that_firmware_starts_has_its_own_arguments(config: str | None,
     entry = guest(files | ({} if config is None else {"/boot/config-6.6.30-gentoo": config})).get(Bootloader).default
     assert entry is not None
     assert (entry.version, [str(arg) for arg in entry.args]) == ("6.6.30-gentoo", args)
+
+
+@pytest.mark.parametrize(
+    ("version", "loads"),
+    [("6.13.0-rc1", True), ("6.16.0", True), ("7.0.1", True), ("6.12.117+deb12-amd64", False), ("6.9.1", False), ("5.15.0", False)],
+)
+@pytest.mark.parametrize("init", ["", "init=/sbin/none "])
+def test_initrd_that_is_compiled_into_a_kernel(version: str, loads: bool, init: str) -> None:
+    """On the volume of the kernel, as libstub/file.c of Linux has it since 6.13. Without an initramfs the kernel tries no other init."""
+    config = f'CONFIG_CMDLINE_BOOL=y\nCONFIG_CMDLINE="root=/dev/vda2 {init}initrd=\\\\initrd.img"\n'
+    esp: dict[str, Content] = {"/EFI/BOOT/BOOTX64.EFI": vmlinuz(version), "/initrd.img": sample_initramfs()}
+    root: dict[str, Content] = {f"/boot/config-{version}": config, "/sbin/x": b"", "/boot/efi/x": b""}
+    facts = store({}, GuestFS({"/": MemoryFileSystem(root, "ext4", ROOT), "/boot/efi": MemoryFileSystem(esp, "vfat", "AB-CD")}), DISKS)
+    (default,) = facts.get(BootChoices).defaults
+    assert default.initrds == (("/boot/efi/initrd.img",) if loads else ())
+    assert bool(facts.get(BootEnd).shell) is (bool(init) and not loads)
+
+
+@pytest.mark.parametrize("folder", ["BOOT/BOOT", "systemd/systemd-boot"])
+@pytest.mark.parametrize(
+    ("arch", "machine", "shown"),
+    [("x86_64", "x64", ["a"]), ("x86_64", "X64", []), ("aarch64", "aa64", ["a"]), ("i386", "x64", ["a"]), ("aarch64", "x64", [])],
+)
+def test_the_processor_of_the_systemd_boot_that_starts(folder: str, arch: str, machine: str, shown: list[str]) -> None:
+    programs = {"AA64": 0xAA64, "IA32": 0x14C, "X64": 0x8664}
+    magic = b"#### LoaderInfo: systemd-boot 249.11 ####"
+    files: dict[str, str | bytes] = {f"{TOP}/{folder}{name}.EFI": pe_image({".sdmagic": magic}, one) for name, one in programs.items()}
+    entry = f"architecture {machine}\nlinux /vm\noptions root=/dev/vda2\n"
+    found = guest({**files, "/boot/efi/vm": b"k", "/boot/efi/loader/entries/a.conf": entry}, arch=arch).get(Bootloader)
+    assert [one.id for one in found.entries] == shown
+
+
+def test_the_systemd_boot_at_the_fallback_path_counts() -> None:
+    programs = {"BOOT/BOOTIA32.EFI": 0x14C, "systemd/systemd-bootx64.efi": 0x8664}
+    magic = {".sdmagic": b"#### LoaderInfo: systemd-boot 257 ####"}
+    files: dict[str, str | bytes] = {f"{TOP}/{path}": pe_image(magic, machine) for path, machine in programs.items()}
+    files |= {"/boot/efi/vm": b"k", "/boot/efi/loader/entries/a.conf": "architecture IA32\nlinux /vm\noptions root=/dev/vda2\n"}
+    assert [one.id for one in guest(files, "vmware", "i386").get(Bootloader).entries] == ["a"]
+
+
+@pytest.mark.parametrize(("version", "machine", "conf", "default"), [
+    (249, "X64", "", "a"), (251, "X64", "", "a"), (257, "X64", "", "z"), (252, "X64", "", None), (256, "X64", "", None),
+    (None, "X64", "", None), (None, "AA64", "", "a"), (257, "AA64", "", "a"), (252, "x64", "", "z"), (252, "X64", "default a.conf", "a"),
+])  # fmt: skip
+def test_an_architecture_in_capitals(version: int | None, machine: str, conf: str, default: str | None) -> None:
+    """``z`` comes first if it is shown; a version that does not tell leaves the default open only where it depends on that."""
+    entries = {"a": "linux /k\nversion 1\nsort-key a\n", "z": f"architecture {machine}\nlinux /k\nversion 2\nsort-key a\n"}
+    files: dict[str, Content] = {"/efi/k": b"k", "/efi/loader/loader.conf": conf}
+    files = {**files, **{f"/efi/loader/entries/{name}.conf": text for name, text in entries.items()}}
+    found = systemd_boot_menu(memory_guest(files), "/efi", machine="x64", version=version)
+    assert (found.default.id if found.default else None) == default
+    assert ("minds the case" in found.default_reason) is (default is None)
 
 
 def test_programs_of_the_same_size_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:

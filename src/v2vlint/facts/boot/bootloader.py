@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from v2vlint.disk.filesystems.formats import holds_roots_of
-from v2vlint.facts.boot.efi import Efi, EfiImage, boot_mounts, mounts_of
+from v2vlint.facts.boot.efi import FALLBACKS, Efi, EfiImage, boot_mounts, mounts_of
+from v2vlint.facts.boot.efi_stub import stub_menu
 from v2vlint.facts.boot.entry import BootEntry, BootMenu
 from v2vlint.facts.boot.extlinux import CONFIGS as EXTLINUX_CONFIGS
 from v2vlint.facts.boot.extlinux import extlinux_menu
@@ -23,7 +24,7 @@ from v2vlint.facts.boot.grub.program import GrubProgram
 from v2vlint.facts.boot.limine import limine_menu
 from v2vlint.facts.boot.refind import refind_menu
 from v2vlint.facts.boot.shim import handed_on
-from v2vlint.facts.boot.systemd_boot import grub_bls_menu, stub_entry, systemd_boot_menu, unified_image
+from v2vlint.facts.boot.systemd_boot import boot_version, grub_bls_menu, systemd_boot_menu, unified_image
 from v2vlint.facts.registry import FactStore, provides
 from v2vlint.facts.syntax.caseless import find_case
 from v2vlint.guest.fs import GuestFS
@@ -257,10 +258,10 @@ class _Finder:
         if kind in _ON_ESP:
             return None
         if kind == "systemd-boot":
-            machine = next(image.machine for image in self.efi.images if image.kind == kind)
-            return systemd_boot_menu(self.fs, self.efi.mount, boot_mounts(self.fs, self.files.blocks), machine)
-        if kind in _DIRECT and (menu := self._direct()):
-            return menu
+            image, others = self._live_program(kind), boot_mounts(self.fs, self.files.blocks)
+            return systemd_boot_menu(self.fs, self.efi.mount, others, image.machine, boot_version(self.fs, image.path))
+        if kind in _DIRECT:
+            return self._direct()
         return self._uefi_grub() or self._extlinux("uefi")
 
     @property
@@ -278,6 +279,14 @@ class _Finder:
         handed = [image for image, _shim in handed_on(self.fs, self.efi, fallback, self.os.arch)]
         return handed[-1] if handed and handed[-1].kind != "fallback" else None
 
+    def _live_program(self, *kinds: str) -> EfiImage:
+        """The program of one of these kinds that starts; where that is not known, the first one, for the guest's processor if possible."""
+        started = self._started
+        if started and started.kind in kinds:
+            return started
+        native = FALLBACKS.get("x86_64" if self.os.arch == "i386" else self.os.arch, "")
+        return min((one for one in self.efi.images if one.kind in kinds), key=lambda one: f"boot{one.machine}.efi" != native)
+
     def _first_program(self) -> str:
         started = self._started
         kinds = {image.kind for image in self.efi.images}
@@ -292,14 +301,11 @@ class _Finder:
         kind = self._first_program() if self.firmware.only == "uefi" and self.efi.images else ""
         return kind if kind in _ON_ESP else ""
 
-    def _direct(self) -> BootMenu | None:
-        started = self._started
-        direct = started if started and started.kind in _DIRECT else next(one for one in self.efi.images if one.kind in _DIRECT)
-        path = direct.path
+    def _direct(self) -> BootMenu:
+        path = self._live_program(*_DIRECT).path
         found = unified_image(self.fs, path)
         if found is None:
-            entry, reason = stub_entry(self.fs, path), "the firmware starts this kernel, with the arguments that are compiled into it"
-            return BootMenu("efi-stub", "uefi", WholeFile(path), (entry,), entry, reason, (path,))
+            return stub_menu(self.fs, path)
         reason = "the firmware starts this unified kernel image"
         return BootMenu("uki", "uefi", WholeFile(path), (found.entry,), found.entry, reason, (path,))
 
@@ -329,8 +335,7 @@ class _Finder:
     def _small_loader(self, kind: str) -> BootMenu | None:
         if kind == "syslinux":
             return self._syslinux()
-        started = self._started
-        image = started if started and started.kind == kind else next(one for one in self.efi.images if one.kind == kind)
+        image = self._live_program(kind)
         if kind == "limine":
             return limine_menu(self.files, image.path, self.efi.mount, "uefi")
         others = tuple(one.path for one in self.efi.images if one.kind not in (kind, "unknown", "mok-manager", "fallback"))
@@ -339,8 +344,7 @@ class _Finder:
 
     def _syslinux(self) -> BootMenu:
         """SYSLINUX for EFI, in its search order (observed with version 6.04 in OVMF). It reads its own partition only."""
-        started = self._started
-        image = started if started and started.kind == "syslinux" else next(one for one in self.efi.images if one.kind == "syslinux")
+        image = self._live_program("syslinux")
         names = ("extlinux.conf", f"sysl{image.machine or 'x64'}.cfg", "syslinux.cfg")
         top = self.efi.mount.rstrip("/")
         for folder in (image.folder, *(found for name in _SYSLINUX_FOLDERS if (found := find_case(self.fs, top or "/", name)))):

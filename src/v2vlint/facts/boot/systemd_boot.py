@@ -6,16 +6,15 @@ import fnmatch
 import functools
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from v2vlint.facts.boot.bls import BlsEntry, SpecKey, bls_folder, spec_compare
 from v2vlint.facts.boot.cmdline import KernelArg, plain_args, split_args
 from v2vlint.facts.boot.entry import BootEntry, BootMenu, kernel_version, stub_initrds
 from v2vlint.facts.boot.grub.env import read_grubenv
 from v2vlint.facts.boot.pe import PeImage, read_pe, read_section
-from v2vlint.facts.kernel.config import config_from
 from v2vlint.facts.kernel.image import read_kernel_image
-from v2vlint.facts.kernel.kernels import config_path
-from v2vlint.facts.syntax.caseless import find_case, lower_names
+from v2vlint.facts.syntax.caseless import find_case, lower_names, volume_path
 from v2vlint.facts.syntax.located import literal
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import split_lines
@@ -27,8 +26,10 @@ MAX_IMAGES = 200
 MAX_ADDONS = 100
 _TRIES = re.compile(r"\+(\d+)(?:-(\d+))?$")  # boot counting: NAME+LEFT-DONE
 _TRIES_FILE = re.compile(r"\+\d+(?:-\d+)?(?=\.efi$)", re.IGNORECASE)
-_STUB = re.compile(r"LoaderInfo: systemd-stub (\d{1,6})")
+_MAGIC = re.compile(r"LoaderInfo: systemd-(?:stub|boot) (\d{1,6})")
 _FIRST_WITH_ADDONS = 254
+_EXACT_CASE_BEFORE, _ANY_CASE_SINCE = 252, 257
+"""How ``architecture`` is compared: systemd's pull request 34643, which 252.39 also has; between them it depends on the patch level."""
 _TOP = re.compile(r"(.*)/EFI/", re.IGNORECASE | re.DOTALL)
 
 
@@ -42,17 +43,21 @@ class _Candidate:
     name: str
     entry: BootEntry
     named: bool = True
+    shown: bool = True
 
 
-def systemd_boot_menu(fs: GuestFS, esp: str, others: Iterable[str] = (), machine: str = "") -> BootMenu:
+def systemd_boot_menu(fs: GuestFS, esp: str, others: Iterable[str] = (), machine: str = "", version: int | None = None) -> BootMenu:
     """The menu of a systemd-boot on the ESP mounted at ``esp``, with the entries of XBOOTLDR partitions mounted at ``others``.
 
-    ``machine`` is the processor it is for (``x64``, ``aa64``): entries that name another are not shown.
+    ``machine`` is the processor it is for (``x64``, ``aa64``): entries that name another are not shown. If its ``version`` does not tell
+    whether one that spells it otherwise (``X64``) is shown, and the default depends on that, there is none.
     """
     mounts = tuple(dict.fromkeys((esp, *others)))
-    found = _ordered(candidate for mount in mounts for candidate in (*_type1(fs, mount, machine), *unified_images(fs, mount)))
+    found = _ordered(candidate for mount in mounts for candidate in (*_type1(fs, mount, machine, version), *unified_images(fs, mount)))
     config = find_case(fs, esp, "loader/loader.conf")
     default, reason = _default(fs, config, found)
+    if default != _default(fs, config, [one for one in found if one.shown])[0]:
+        default, reason = None, "whether this systemd-boot minds the case of architecture cannot be told"
     where = WholeFile(config or f"{esp.rstrip('/')}/loader/loader.conf")
     files = (where.path, *(f"{mount.rstrip('/')}/loader/entries" for mount in mounts))
     return BootMenu("systemd-boot", "uefi", where, tuple(candidate.entry for candidate in found), default, reason, files)
@@ -110,13 +115,32 @@ def _unquoted(value: str) -> str:
     return value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
 
 
-def _type1(fs: GuestFS, mount: str, machine: str = "") -> list[_Candidate]:
+def boot_version(fs: GuestFS, path: str) -> int | None:
+    """The version of the systemd-boot at ``path``; None when it does not say."""
+    return _told_version(fs, path, _pe(fs, path))
+
+
+def _told_version(fs: GuestFS, path: str, image: PeImage | None) -> int | None:
+    match = _MAGIC.search(_section(fs, path, image, ".sdmagic")) if image else None
+    return int(match[1]) if match else None
+
+
+def _type1(fs: GuestFS, mount: str, machine: str = "", version: int | None = None) -> list[_Candidate]:
     """The entries whose program exists: systemd-boot skips the others (``boot_entry_add_type1``); all of them, if none exists."""
     folder = find_case(fs, mount, "loader/entries")
     entries = bls_folder(fs, folder) if folder else ()
-    wanted = (_unquoted(_text(entry.architecture)) for entry in entries)
-    found = [_from_bls(fs, mount, entry) for entry, arch in zip(entries, wanted, strict=True) if not (arch and machine and arch != machine)]
+    fits = (_fits(_unquoted(_text(entry.architecture)), machine, version) for entry in entries)
+    found = [replace(_from_bls(fs, mount, entry), shown=fit is True) for entry, fit in zip(entries, fits, strict=True) if fit is not False]
     return [one for one in found if fs.exists(one.entry.kernel or one.entry.chainload)] or found
+
+
+def _fits(wanted: str, machine: str, version: int | None) -> bool | None:
+    """Whether a systemd-boot for ``machine`` shows an entry with that ``architecture``; None if that depends on its version."""
+    if not wanted or not machine or wanted == machine:
+        return True
+    if wanted.lower() != machine or (version is not None and version < _EXACT_CASE_BEFORE):
+        return False
+    return True if version is not None and version >= _ANY_CASE_SINCE else None
 
 
 def _from_bls(fs: GuestFS, mount: str, bls: BlsEntry) -> _Candidate:
@@ -197,21 +221,6 @@ def _counted(tries: re.Match[str] | None) -> tuple[int, int]:
     return (int(tries[1][:9]), int((tries[2] or "0")[:9])) if tries else (-1, 0)
 
 
-def stub_entry(fs: GuestFS, path: str) -> BootEntry:
-    """The kernel at ``path`` as firmware starts it directly: with compiled-in arguments only, known by its configuration."""
-    name, image = path.rsplit("/", 1)[1], read_kernel_image(fs, path)
-    version = kernel_version(path) or (image.version if image else "")
-    text = fs.text(where) if (where := config_path(fs, version)) else None
-    args: tuple[KernelArg, ...] = ()
-    if text is not None:
-        # arch/x86/Kconfig; arm64 has no CMDLINE_BOOL, and an empty CMDLINE by default.
-        config = config_from(text)
-        quoted = config.get("CMDLINE") if config.is_set("CMDLINE_BOOL") or "CMDLINE_BOOL" not in config.options else ""
-        args = plain_args(quoted[1:-1].replace('\\"', '"').replace("\\\\", "\\"), config.where("CMDLINE"))
-    initrds = stub_initrds(args)
-    return BootEntry(name, name, path, initrds, args, WholeFile(path), path, version=version)
-
-
 def _pe(fs: GuestFS, path: str) -> PeImage | None:
     stream = fs.open(path) if path else None
     if stream is None:
@@ -245,9 +254,9 @@ def _uki_args(fs: GuestFS, path: str, image: PeImage | None) -> tuple[KernelArg,
     if image is None:
         return ()
     args = plain_args(_section(fs, path, image, ".cmdline"), WholeFile(path))
-    stub = _STUB.search(_section(fs, path, image, ".sdmagic"))
+    stub = _told_version(fs, path, image)
     uname = _section(fs, path, image, ".uname")
-    for addon in _addons(fs, path) if stub is None or int(stub[1]) >= _FIRST_WITH_ADDONS else ():
+    for addon in _addons(fs, path) if stub is None or stub >= _FIRST_WITH_ADDONS else ():
         found = _pe(fs, addon)
         # Of two names, only the length of the add-on's is compared.
         if found and not found.section(".linux") and (not uname or uname.startswith(_section(fs, addon, found, ".uname"))):
@@ -269,8 +278,7 @@ def _args(fs: GuestFS, token: Token) -> tuple[KernelArg, ...]:
 
 
 def _path(fs: GuestFS, mount: str, name: str) -> str:
-    plain = _unquoted(name).replace("\\", "/").lstrip("/")
-    return find_case(fs, mount, plain) or f"{mount.rstrip('/')}/{plain}"
+    return volume_path(fs, mount, _unquoted(name))
 
 
 def _os_release(text: str) -> dict[str, str]:

@@ -21,3 +21,9 @@ def find_case(fs: GuestFS, top: str, path: str) -> str | None:
             return None
         here = f"{here}/{name}"
     return here
+
+
+def volume_path(fs: GuestFS, mount: str, name: str) -> str:
+    r"""The guest path of ``\EFI\x`` or ``/EFI/x`` on the volume mounted at ``mount``; as it is written where nothing is there."""
+    plain = name.replace("\\", "/").lstrip("/")
+    return find_case(fs, mount, plain) or f"{mount.rstrip('/')}/{plain}"
