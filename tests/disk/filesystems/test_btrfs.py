@@ -16,7 +16,8 @@ from v2vlint.disk.filesystems import btrfs, btrfs_file, btrfs_tree
 from v2vlint.disk.filesystems.btrfs import BtrfsFileSystem
 from v2vlint.disk.filesystems.btrfs_file import BtrfsFile, unpack
 from v2vlint.disk.filesystems.btrfs_items import ROOT, DirItem
-from v2vlint.disk.filesystems.btrfs_tree import BtrfsVolume, Chunk
+from v2vlint.disk.filesystems.btrfs_space import MAX_DEVICES, _devices
+from v2vlint.disk.filesystems.btrfs_tree import BtrfsVolume, Chunk, TreeBlock
 from v2vlint.disk.filesystems.node import Kind
 from v2vlint.disk.stream import HostFile
 from v2vlint.model.errors import ImageError, Unsupported
@@ -309,3 +310,55 @@ def test_roots_that_are_short_or_missing(image: Path, monkeypatch: pytest.Monkey
     assert found._top(5, 256, DirItem("other", 300, ROOT)) == (300, 0)
     monkeypatch.setattr(found, "tree", missing)
     assert found._top(5, 256, entry) == (300, 0)
+
+
+class Trees(BtrfsVolume):
+    """Tree blocks by their address."""
+
+    def __init__(self, nodes: dict[int, TreeBlock], device_count: int = 1) -> None:
+        self._made, self.chunk_root, self.device_count = nodes, 1, device_count
+
+    def node(self, address: int) -> TreeBlock:
+        """See :class:`BtrfsVolume`."""
+        return self._made[address]
+
+
+def leaf(*numbers: int) -> TreeBlock:
+    """Items of devices."""
+    return TreeBlock(0, [(1, 216, number) for number in numbers], [(0, 24)] * len(numbers), bytes(125))
+
+
+def inner(level: int, *children: tuple[int, int]) -> TreeBlock:
+    """Children by the number that they begin with."""
+    return TreeBlock(level, [(1, 216, number) for number, _address in children], [(address, 0) for _number, address in children], b"")
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        {1: inner(1, (1, 2), (1, 2)), 2: leaf(1)},
+        {1: inner(1, (1, 2), (2, 2)), 2: leaf(1, 2)},
+        {1: inner(1, (1, 2), (2, 3)), 2: leaf(), 3: leaf(2)},
+        {1: inner(1, (1, 2), (3, 3)), 2: leaf(1, 3), 3: leaf(3)},
+        {1: inner(1, (2, 2)), 2: leaf(1, 2)},
+        {1: inner(1, (1, 2)), 2: leaf(2, 1)},
+        {1: inner(2, (1, 2), (2, 3)), 2: inner(1, (1, 4), (5, 6)), 3: inner(1, (2, 5), (5, 6)), 4: leaf(1), 5: leaf(2), 6: leaf(5)},
+    ],
+)  # fmt: skip
+def test_no_block_of_a_tree_is_read_twice(nodes: dict[int, TreeBlock]) -> None:
+    """A few blocks that lead to each other several times over would never come to an end."""
+    with pytest.raises(ImageError, match="damaged btrfs tree at"):
+        list(Trees(nodes).scan(1, (0, 0, 0)))
+
+
+@pytest.mark.parametrize("start", range(9))
+def test_a_tree_in_order(start: int) -> None:
+    nodes = {1: inner(2, (1, 2), (5, 3)), 2: inner(1, (1, 4), (3, 5)), 3: inner(1, (5, 6)), 4: leaf(1, 2), 5: leaf(3, 4), 6: leaf(5, 7)}
+    assert [number for number, _data in Trees(nodes).items(1, 1, 216, start)] == [one for one in (1, 2, 3, 4, 5, 7) if one >= start]
+
+
+@pytest.mark.parametrize(("stated", "most"), [(1, 2), (3, 4), (2**64 - 1, MAX_DEVICES)])
+def test_more_devices_than_the_superblock_counts(stated: int, most: int) -> None:
+    assert len(list(_devices(Trees({1: leaf(*range(most))}, stated)))) == most
+    with pytest.raises(ImageError, match=f"more than {most} devices"):
+        list(_devices(Trees({1: leaf(*range(most + 1))}, stated)))

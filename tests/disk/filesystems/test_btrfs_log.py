@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 import struct
+from collections.abc import Iterator
 
 import pytest
 
@@ -79,6 +80,20 @@ def test_inodes_without_a_name_are_not_replayed() -> None:
     found = (log.inodes, log.extents, log.ranges, log.entries, log.attributes)
     assert [list(one) for one in found] == [[5]] * 5
     assert list(log.refs) == [(5, 256)]
+
+
+def test_deleted_inodes_take_one_look_at_the_names() -> None:
+    looks: list[str] = []
+
+    class Watched(dict[tuple[int, int], list[tuple[int, str]]]):
+        def __iter__(self) -> Iterator[tuple[int, int]]:
+            looks.append("keys")
+            return super().__iter__()
+
+    log = LogTree({number: bytes(160) for number in range(9)}, Watched({(number, 256): [(2, "name")] for number in range(5, 12)}))
+    _forget_deleted(log)
+    assert (log.inodes, sorted(log.refs)) == ({}, [(9, 256), (10, 256), (11, 256)])
+    assert len(looks) <= 1
 
 
 def test_several_names_in_an_item() -> None:

@@ -125,6 +125,18 @@ def test_moves_that_were_begun(kind: int, done: int, words: str) -> None:
     assert replay(log.stream(), superblock()).uncertain == ""
 
 
+@pytest.mark.parametrize(
+    ("kinds", "freed"),
+    [((0x1236,), 12), ((0x1236, 0x1237), 0), ((0x1236, 0x124B), 12), ((0x124A,), 0), ((0x1254,), 0), ((0x1236, 0x1255), 12)],
+)  # fmt: skip
+def test_blocks_that_recovery_frees(kinds: tuple[int, ...], freed: int) -> None:
+    """XFS_LI_EFI without its XFS_LI_EFD; those of the realtime section (0x124A, 0x124B) free nothing that others can use."""
+    log = Log()
+    for kind in kinds:
+        log.add(*transaction(1, struct.pack("<HHIQQIIQII", kind, 1, 2, 77, 500, 7, 0, 900, 5, 0)))
+    assert replay(log.stream(), superblock()).freed == freed
+
+
 def test_inodes_come_with_the_number_of_their_record() -> None:
     log = Log(cycle=7, at=5)
     logged = core(CORE, 2)[0]

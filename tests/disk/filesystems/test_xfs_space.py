@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from v2vlint.disk.filesystems.xfs_space import FINOBT, REFLINK, RMAPBT, usable_blocks
+from tests.disk.filesystems.spoiling import Spoiled
+from tests.disk.images import blank, run
+from v2vlint.disk.filesystems import xfs_space
+from v2vlint.disk.filesystems.xfs import Xfs
+from v2vlint.disk.filesystems.xfs_space import FINOBT, REFLINK, RMAPBT, free_bytes, usable_blocks
+from v2vlint.disk.stream import HostFile
+from v2vlint.model.errors import ImageError
 
 
 @pytest.mark.parametrize(
@@ -42,3 +50,24 @@ def test_any_superblock(value: int) -> None:
             name: min(value, 255) if name[-3:] == "log" else value,
         }
         assert usable_blocks(superblock) >= 0
+
+
+def test_deleted_files_in_a_circle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is counted once: a list that comes back to a file, or a file in two lists, leaves unknown how much is free."""
+    run("mkfs.xfs", "-q", "-s", "size=512", blank(tmp_path / "fs", 320 << 20))
+    xfs = Xfs(HostFile(str(tmp_path / "fs")))
+    base, root = HostFile(str(tmp_path / "fs")), xfs._root
+    block, index = divmod(root, 1 << xfs._inode_log)
+    following = xfs._place(block) * xfs.block_size + index * xfs._inode_size + 96
+
+    def free(*writes: tuple[int, int]) -> int:
+        spoiled = Spoiled(tmp_path / "fs", *((at, number.to_bytes(4, "big")) for at, number in writes))
+        return free_bytes(spoiled, recovered=True, gained=0, inode=Xfs(spoiled).inode_data)
+
+    assert free((1024 + 40, root)) == free_bytes(base, recovered=True, gained=0, inode=xfs.inode_data)
+    for writes in (((1024 + 40, root), (following, root)), ((1024 + 40, root), (1024 + 44, root))):
+        with pytest.raises(ImageError, match="lists of deleted files are damaged"):
+            free(*writes)
+    monkeypatch.setattr(xfs_space, "MAX_DELETED", 1)
+    with pytest.raises(ImageError, match="lists of deleted files are damaged"):
+        free((1024 + 40, root), (following, root + 1))

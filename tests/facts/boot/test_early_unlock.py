@@ -8,8 +8,11 @@ import pytest
 
 from tests.verdicts.asking import FAILS, disk, landing, part, store, told
 from v2vlint.facts.boot.early_unlock import EarlyUnlock
+from v2vlint.facts.initramfs.content import Initramfs
+from v2vlint.facts.initramfs.early_crypttab import EarlyMapping
 from v2vlint.facts.storage.root_stack import RootStack
 from v2vlint.model.blocks import BlockDevice, BlockTable
+from v2vlint.model.place import WholeFile
 from v2vlint.samples.boot import sample_boot, sample_initramfs
 from v2vlint.verdicts.root import RootVerdict
 from v2vlint.verdicts.unlock import UnlockVerdict
@@ -102,3 +105,35 @@ def test_a_kernel_name_inside_the_initramfs_stops_at_root(source: str, prefix: s
     boot = sample_boot(image=sample_initramfs(files={"cryptroot/crypttab": f"root {source} none luks\n"}), args="root=/dev/mapper/root")
     known = store(boot, BLOCKS, STACK, landing(prefix))
     assert told(known.get(RootVerdict).early) == found
+
+
+@pytest.mark.parametrize("script", ["passdev", "/lib/cryptsetup/scripts/passdev", "/usr/lib/cryptsetup/scripts/passdev", "/bin/pass"])
+def test_a_key_script_behind_links(script: str) -> None:
+    """initramfs-tools makes ``lib`` and ``bin`` links of a merged /usr: the script is there by each of its names."""
+    links = {"lib": "usr/lib", "bin": "/usr/bin", "usr/bin/pass": "../../lib/cryptsetup/scripts/./passdev"}
+    files = frozenset({"usr/lib/cryptsetup/scripts/passdev", *links})
+    mapping = EarlyMapping("root", "/dev/sda2", "none", ("luks", f"keyscript={script}"), "cryptroot/crypttab")
+    image = WholeFile("/boot/initrd.img")
+    assert mapping.key_in(Initramfs(image, files=files, links=links)) == f"the key script {script}"
+    assert mapping.key_in(Initramfs(image, files=frozenset(links), links=links)) == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("/etc/key", "etc/key"), ("etc//./key", "etc/key"), ("/a/key", "etc/key"), ("/b/key", "etc/key"), ("/c", "etc/key"),
+        ("/d/key", "etc/key"), ("/etc", None), ("/gone", None), ("/round", None), ("/round/key", None), ("", None), ("/up", "etc/key"),
+    ],
+)  # fmt: skip
+def test_a_path_in_an_image(path: str, found: str | None) -> None:
+    links = {
+        "a": "etc",
+        "b": "/etc",
+        "c": "b/key",
+        "d": "/a/../b",
+        "round": "trip",
+        "trip": "round",
+        "gone": "nowhere",
+        "up": "../../etc/key",
+    }
+    assert Initramfs(WholeFile("/i"), files=frozenset({"etc/key", *links}), links=links).find(path) == found

@@ -140,11 +140,11 @@ def _read_log(volume: BtrfsVolume, address: int) -> LogTree:
 
 def _forget_deleted(log: LogTree) -> None:
     """Leave out inodes without a name, as ``replay_one_buffer()`` does: what their tree has stays."""
-    for number in [number for number, item in log.inodes.items() if not INODE_ITEM.read(item)["nlink"]]:
+    gone = {number for number, item in log.inodes.items() if not INODE_ITEM.read(item)["nlink"]}
+    for number in gone:
         for found in (log.inodes, log.ranges, log.entries, log.extents, log.attributes):
             found.pop(number, None)
-        for key in [key for key in log.refs if key[0] == number]:
-            del log.refs[key]
+    log.refs = {key: names for key, names in log.refs.items() if key[0] not in gone}
 
 
 def _take(log: LogTree, owner: int, kind: int, offset: int, data: bytes) -> None:

@@ -16,7 +16,8 @@ from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
 
 EXTENT_TREE, CSUM_TREE, FREE_SPACE_TREE, BLOCK_GROUP_TREE = 2, 7, 10, 11
-MAX_GROUPS = 1 << 16
+MAX_GROUPS, MAX_DEVICES = 1 << 16, 1 << 12
+_SPARE = 1  # a device that is being replaced
 _BLOCK_GROUP_ITEM = 192
 # struct btrfs_block_group_item (include/uapi/linux/btrfs_tree.h).
 _GROUP = Fields("<", used=(0, "Q"), flags=(16, "Q"))
@@ -85,8 +86,11 @@ def _data_profile(groups: list[_BlockGroup]) -> int:
 
 
 def _devices(volume: BtrfsVolume) -> Iterator[tuple[int, int]]:
-    """The size of each device, and the bytes of it that are allocated."""
-    for _number, data in volume.items(volume.chunk_root, _DEV_ITEMS, _DEV_ITEM):
+    """The size of each device, and the bytes of it that are allocated. ImageError when there are more than the superblock counts."""
+    most = min(volume.device_count + _SPARE, MAX_DEVICES)
+    for count, (_number, data) in enumerate(volume.items(volume.chunk_root, _DEV_ITEMS, _DEV_ITEM)):
+        if count >= most:
+            raise ImageError(f"its chunk tree has more than {most} devices")
         found = _DEVICE.read(data)
         yield found["total_bytes"], found["bytes_used"]
 
@@ -96,10 +100,11 @@ def _groups(volume: BtrfsVolume) -> Iterator[_BlockGroup]:
     if tree is None:
         raise ImageError("btrfs without an extent tree")
     for start in volume.chunk_starts:
-        for size, data in volume.items(tree["bytenr"], start, _BLOCK_GROUP_ITEM):
-            if len(data) >= _GROUP_SIZE:
-                found = _GROUP.read(data)
-                yield _BlockGroup(found["flags"], size, found["used"])
+        # A chunk has one block group.
+        size, data = next(volume.items(tree["bytenr"], start, _BLOCK_GROUP_ITEM), (0, b""))
+        if len(data) >= _GROUP_SIZE:
+            found = _GROUP.read(data)
+            yield _BlockGroup(found["flags"], size, found["used"])
 
 
 def _copies(flags: int) -> int:

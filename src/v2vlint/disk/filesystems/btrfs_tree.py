@@ -15,6 +15,7 @@ from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError, Unsupported
 
 Key = tuple[int, int, int]
+_END: Key = (1 << 64, 0, 0)
 
 MAX_NODE = 65536  # BTRFS_MAX_METADATA_BLOCKSIZE
 MAX_LEVEL = 8  # BTRFS_MAX_LEVEL
@@ -197,19 +198,28 @@ class BtrfsVolume:
             nodes.popitem(last=False)
         return node
 
-    def scan(self, address: int, start: Key, level: int = -1) -> Iterator[tuple[Key, bytes]]:
+    def scan(self, address: int, start: Key) -> Iterator[tuple[Key, bytes]]:
         """Items of the tree rooted at ``address``, in order, starting with the first whose key is at least ``start``."""
+        return self._below(self.node(address), start, _END)
+
+    def _child(self, address: int, level: int, first: Key, end: Key) -> TreeBlock:
+        """The tree block below a key. The level falls with every step, and a block begins with the key that leads to it and ends before the
+        next one (``btrfs_verify_level_key()``): no damaged tree leads back to itself, nor twice to one block.
+        """
         node = self.node(address)
-        # The level falls with every step, so a damaged tree cannot lead back to itself.
-        if level >= 0 and node.level != level:
+        if node.level != level or not node.keys or node.keys[0] != first or not first <= node.keys[-1] < end:
             raise ImageError(f"damaged btrfs tree at {address}")
+        return node
+
+    def _below(self, node: TreeBlock, start: Key, end: Key) -> Iterator[tuple[Key, bytes]]:
         if node.level == 0:
             for index in range(bisect_left(node.keys, start), len(node.keys)):
                 offset, size = node.places[index]
                 yield node.keys[index], node.data[_HEADER_SIZE + offset : _HEADER_SIZE + offset + size]
             return
         for index in range(max(0, bisect_right(node.keys, start) - 1), len(node.keys)):
-            yield from self.scan(node.places[index][0], start, node.level - 1)
+            before = node.keys[index + 1] if index + 1 < len(node.keys) else end
+            yield from self._below(self._child(node.places[index][0], node.level - 1, node.keys[index], before), start, before)
 
     def items(self, address: int, owner: int, kind: int, first: int = 0) -> Iterator[tuple[int, bytes]]:
         """The items of one object and type: (offset of the key, data)."""

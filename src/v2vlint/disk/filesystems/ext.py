@@ -13,7 +13,7 @@ from v2vlint.disk.fields import Fields
 from v2vlint.disk.filesystems import ext_attributes
 from v2vlint.disk.filesystems.content import Content
 from v2vlint.disk.filesystems.ext_fast import FastCommits, read_fast_commits
-from v2vlint.disk.filesystems.ext_space import deleted, descriptor
+from v2vlint.disk.filesystems.ext_space import deleted, descriptor, reserved_clusters
 from v2vlint.disk.filesystems.node import Kind, NumberedNode
 from v2vlint.disk.filesystems.superblocks import EXT
 from v2vlint.disk.stream import Stream, exactly
@@ -139,6 +139,10 @@ class Ext:
         """See :class:`~v2vlint.disk.filesystems.node.Counting`. Linux sums up the groups (``ext4_count_free_clusters``)."""
         clusters = sum(self.group(number)["bg_free_blocks_count_lo"] for number in range(self.groups))
         return clusters * self.cluster_size + sum(self._deleted())
+
+    def available(self) -> int:
+        """See :class:`~v2vlint.disk.filesystems.node.Limiting`."""
+        return max(0, self.free() - reserved_clusters(self.base) * self.cluster_size)
 
     def free_inodes(self) -> int:
         """See :class:`~v2vlint.disk.filesystems.node.CountingInodes`."""

@@ -6,13 +6,18 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
+from itertools import chain
 
 from v2vlint.disk.fields import Fields
 from v2vlint.disk.filesystems.superblocks import EXT
 from v2vlint.disk.stream import Stream
+from v2vlint.model.errors import ImageError
 
 MAX_ORPHANS = 1 << 16
+MAX_ORPHAN_FILE = 8 << 20  # ext4_init_orphan_info(): a larger one is not mounted
 _ORPHAN_FILE = 0x1000  # EXT4_FEATURE_COMPAT_ORPHAN_FILE
+_EXTENTS, _BIGALLOC = 0x40, 0x200  # EXT4_FEATURE_INCOMPAT_EXTENTS, EXT4_FEATURE_RO_COMPAT_BIGALLOC
+_MOST_RESERVED = 4096
 _TAIL = 8  # struct ext4_orphan_block_tail
 # struct ext4_inode (fs/ext4/ext4.h); for an orphan, i_dtime is the number of the next.
 _INODE = Fields(
@@ -35,14 +40,25 @@ def descriptor(data: bytes) -> dict[str, int]:
     return found
 
 
-def deleted(base: Stream, block_size: int, inode: Callable[[int], bytes], content: Callable[[int, int], bytes]) -> Iterator[int]:
-    """The bytes of each such file. ``inode`` gives an inode's bytes, ``content`` the first bytes of a file."""
+def reserved_clusters(base: Stream) -> int:
+    """What not even root can write: kept for changes of extents (``ext4_calculate_resv_clusters``, fs/ext4/super.c; since Linux 3.10)."""
     head = EXT.read(base.read_at(1024, 1024))
-    numbers = _listed(head["s_last_orphan"], inode)
-    if head["s_feature_compat"] & _ORPHAN_FILE:
-        data = content(head["s_orphan_file_inum"], MAX_ORPHANS * 4)
-        numbers = [*numbers, *_filed(data, block_size)]
-    for number in numbers:
+    bits = head["s_log_cluster_size"] - head["s_log_block_size"] if head["s_feature_ro_compat"] & _BIGALLOC else 0
+    blocks = head["s_blocks_count_lo"] | head["s_blocks_count_hi"] << 32
+    return min((blocks >> max(0, bits)) // 50, _MOST_RESERVED) if head["s_feature_incompat"] & _EXTENTS else 0
+
+
+def deleted(base: Stream, block_size: int, inode: Callable[[int], bytes], content: Callable[[int, int], bytes]) -> Iterator[int]:
+    """The bytes of each such file. ``inode`` gives an inode's bytes, ``content`` the first bytes of a file. ImageError when one is found
+    twice, or too many are.
+    """
+    head = EXT.read(base.read_at(1024, 1024))
+    filed = content(head["s_orphan_file_inum"], MAX_ORPHAN_FILE) if head["s_feature_compat"] & _ORPHAN_FILE else b""
+    seen: set[int] = set()
+    for number in chain(_listed(head["s_last_orphan"], inode), _filed(filed, block_size)):
+        if number in seen or len(seen) >= MAX_ORPHANS:
+            raise ImageError("its lists of deleted files are damaged")
+        seen.add(number)
         found = _INODE.read(inode(number))
         if not found["i_links_count"]:
             # One that has links is only cut.
@@ -50,13 +66,11 @@ def deleted(base: Stream, block_size: int, inode: Callable[[int], bytes], conten
             yield blocks * (block_size if found["i_flags"] & _HUGE else 512)
 
 
-def _listed(number: int, inode: Callable[[int], bytes]) -> list[int]:
-    """The orphans of the list that begins in the superblock."""
-    found: list[int] = []
-    while number and len(found) < MAX_ORPHANS:
-        found.append(number)
+def _listed(number: int, inode: Callable[[int], bytes]) -> Iterator[int]:
+    """The orphans of the list that begins in the superblock; without an end if it leads in a circle."""
+    while number:
+        yield number
         number = _INODE.read(inode(number))["i_dtime"]
-    return found
 
 
 def _filed(data: bytes, block_size: int) -> Iterator[int]:

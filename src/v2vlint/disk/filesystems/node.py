@@ -117,7 +117,7 @@ class Limiting(Protocol):
     """A filesystem whose free space root cannot use whole; any exception means that it cannot be told."""
 
     def available(self) -> int:
-        """The bytes that statfs(2) calls available (``f_bavail``)."""
+        """The bytes that root can still write, once it is mounted for writing."""
         ...
 
 

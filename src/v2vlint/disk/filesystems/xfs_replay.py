@@ -52,8 +52,9 @@ _INODE, _BUFFER = 0x123B, 0x123C  # XFS_LI_INODE, XFS_LI_BUF
 # XFS_LI_BUI and XFS_LI_XMI, and below what marks each as done (XFS_LI_BUD, XFS_LI_XMD).
 _MOVES = {0x1244: "extents", 0x1248: "ranges of files"}
 _MOVED = {0x1245: 0x1244, 0x1249: 0x1248}
-# XFS_LI_EFI and XFS_LI_EFD: struct xfs_efi_log_format up to its extents, and struct xfs_extent of 64-bit machines.
-_FREES, _FREED = (0x1236, 0x1254), (0x1237, 0x1255)
+# XFS_LI_EFI and XFS_LI_EFD, of which the realtime section has its own: struct xfs_efi_log_format up to its extents, and struct xfs_extent
+# of 64-bit machines.
+_FREES, _FREED = 0x1236, 0x1237
 _EXTENTS, _EXTENTS_SIZE = Fields("<", nextents=(4, "I"), id=(8, "Q")), 16
 _EXTENT, _EXTENT_SIZE = Fields("<", ext_len=(8, "I")), 16
 _INODE_BUFFER, _CANCEL = 1, 2  # XFS_BLF_INODE_BUF, XFS_BLF_CANCEL
@@ -140,10 +141,10 @@ def replay(base: Stream, superblock: bytes) -> Changes:
 
 def _free(item: _Item, frees: dict[int, int]) -> None:
     """Note an intent to free extents, or that one was carried out, in ``frees``: the number of each and its blocks."""
-    if item.kind not in (*_FREES, *_FREED):
+    if item.kind not in (_FREES, _FREED):
         return
     found = _EXTENTS.read(item.regions[0])
-    if item.kind in _FREED:
+    if item.kind == _FREED:
         frees.pop(found["id"], None)
     else:
         ends = range(_EXTENTS_SIZE + _EXTENT_SIZE, len(item.regions[0]) + 1, _EXTENT_SIZE)

@@ -47,21 +47,31 @@ def free_bytes(base: Stream, *, recovered: bool, gained: int, inode: Callable[[i
     superblock = XFS.read(base.read_at(0, 512))
     groups = [_group(base, superblock, number) for number in range(_count(superblock))]
     if recovered:
-        gained += sum(sum(_deleted(base, superblock, number, inode)) for number in range(len(groups)))
+        gained += sum(_deleted(base, superblock, len(groups), inode))
         superblock = {**superblock, "sb_fdblocks": sum(group.free for group in groups) + gained}
     return usable_blocks(superblock, groups) * superblock["sb_blocksize"]
 
 
-def _deleted(base: Stream, superblock: Mapping[str, int], group: int, inode: Callable[[int], bytes]) -> Iterator[int]:
-    """The blocks of each file of a group that has no name any more, which recovery deletes (``xlog_recover_process_iunlinks``)."""
-    sector, shift = superblock["sb_sectsize"], superblock["sb_agblklog"] + superblock["sb_inopblog"]
-    head = base.read_at(group * superblock["sb_agblocks"] * superblock["sb_blocksize"] + 2 * sector, 512)
-    left = MAX_DELETED
-    for (number,) in struct.iter_unpack(">I", head[_UNLINKED]):
-        while number != _NONE and left:
-            found = _INODE.read(inode(group << shift | number))
-            number, left = found["di_next_unlinked"], left - 1
-            yield found["di_nblocks"]
+def _deleted(base: Stream, superblock: Mapping[str, int], groups: int, inode: Callable[[int], bytes]) -> Iterator[int]:
+    """The blocks of each file that has no name any more, which recovery deletes (``xlog_recover_process_iunlinks``). ImageError when a
+    list comes to a file again, or there are too many.
+    """
+    shift, seen = superblock["sb_agblklog"] + superblock["sb_inopblog"], set[int]()
+    for group in range(groups):
+        for (number,) in struct.iter_unpack(">I", _inodes(base, superblock, group)[_UNLINKED]):
+            while number != _NONE:
+                whole = group << shift | number
+                if whole in seen or len(seen) >= MAX_DELETED:
+                    raise ImageError("its lists of deleted files are damaged")
+                seen.add(whole)
+                found = _INODE.read(inode(whole))
+                number = found["di_next_unlinked"]
+                yield found["di_nblocks"]
+
+
+def _inodes(base: Stream, superblock: Mapping[str, int], group: int) -> bytes:
+    """What a group says of its inodes (``struct xfs_agi``)."""
+    return base.read_at(group * superblock["sb_agblocks"] * superblock["sb_blocksize"] + 2 * superblock["sb_sectsize"], 512)
 
 
 def usable_blocks(superblock: Mapping[str, int], groups: Sequence[GroupSpace] = ()) -> int:
@@ -88,7 +98,7 @@ def _count(superblock: Mapping[str, int]) -> int:
 def _group(base: Stream, superblock: Mapping[str, int], number: int) -> GroupSpace:
     size, sector = superblock["sb_blocksize"], superblock["sb_sectsize"]
     start = number * superblock["sb_agblocks"] * size
-    space, inodes = _AGF.read(base.read_at(start + sector, 512)), _AGI.read(base.read_at(start + 2 * sector, 512))
+    space, inodes = _AGF.read(base.read_at(start + sector, 512)), _AGI.read(_inodes(base, superblock, number))
     if (space["magicnum"], inodes["magicnum"]) != (_AGF_MAGIC, _AGI_MAGIC):
         raise ImageError(f"damaged allocation group {number}")
     finobt = inodes["fblocks"]

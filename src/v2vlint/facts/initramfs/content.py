@@ -10,6 +10,8 @@ from v2vlint.facts.kernel.module_names import module_name, normal, tree_version
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import WholeFile
 
+_MAX_LINKS = 40  # MAXSYMLINKS (include/linux/namei.h)
+
 
 def _no_bytes() -> Mapping[str, bytes]:
     return MappingProxyType({})
@@ -77,6 +79,21 @@ class Initramfs:
         if data is None and path in self.links:
             data = self.contents.get(_beside(path, self.links[path]))
         return None if data is None else data.decode("utf-8", "surrogateescape")
+
+    def find(self, path: str) -> str | None:
+        """The member that ``path`` leads to, through the links of every folder on the way; None when it is not in the image."""
+        parts, done, left = [part for part in path.split("/") if part not in ("", ".")], "", _MAX_LINKS
+        while parts:
+            at = _beside(f"{done}/-" if done else "-", parts.pop(0))
+            target = self.links.get(at)
+            if target is None:
+                done = at
+            elif left:
+                done, left = "" if target.startswith("/") else done, left - 1
+                parts[:0] = [part for part in target.split("/") if part not in ("", ".")]
+            else:
+                return None
+        return done if done in self.files else None
 
     def under(self, *folders: str) -> Mapping[str, str]:
         """The kept files anywhere below ``folders`` (``etc/modprobe.d``), by path."""

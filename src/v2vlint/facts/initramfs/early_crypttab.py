@@ -41,10 +41,11 @@ class EarlyMapping:
         script = next((option.partition("=")[2] for option in self.options if option.startswith("keyscript=")), "")
         # systemd has no key scripts (crypttab(5)): to it the third field is a file.
         if script and self.table in _OF_SCRIPTS:
-            there = {script.lstrip("/"), f"lib/cryptsetup/scripts/{script}", f"usr/lib/cryptsetup/scripts/{script}"} & image.files
+            paths = [script, f"lib/cryptsetup/scripts/{script}", f"usr/lib/cryptsetup/scripts/{script}"]
+            there = any(image.find(path) for path in paths)
             return f"the key script {script}" if there and script.rpartition("/")[2] not in _ASKING else ""
         paths = [f"{folder}/{self.name}.key" for folder in _KEY_FOLDERS] if self.key in _NO_KEY else [self.key.lstrip("/")]
-        found = next((path for path in paths if path in image.files), "")
+        found = next((path for path in paths if image.find(path)), "")
         return f"the key file /{found}" if found else ""
 
 
@@ -58,7 +59,7 @@ def key_of_arguments(image: Initramfs, args: tuple[KernelArg, ...]) -> str:
     named = [(arg.value or "").removeprefix("rootfs:") for arg in args if arg.name in ("rd.luks.key", "cryptkey", "luks.key")]
     # systemd also accepts a key for one device only, UUID=PATH (systemd-cryptsetup-generator(8)).
     paths = [value.partition("=")[2] if value.count("=") == 1 else value for value in named] or ["/crypto_keyfile.bin"]
-    return next((f"the key file {path}" for path in paths if path.lstrip("/") in image.files), "")
+    return next((f"the key file {path}" for path in paths if image.find(path)), "")
 
 
 def _in_tables(image: Initramfs) -> Iterator[EarlyMapping]:
