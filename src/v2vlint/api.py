@@ -29,6 +29,7 @@ from v2vlint.facts.conversion.refusals import MoverRefusal, Refusals
 from v2vlint.facts.conversion.run import Conversion
 from v2vlint.facts.environment.accounts import Account, Accounts, Password, UserGroup
 from v2vlint.facts.environment.defined_hardware import DefinedHardware
+from v2vlint.facts.environment.desktop import Desktop
 from v2vlint.facts.environment.gpu_stack import GpuStack, GpuStacks
 from v2vlint.facts.environment.guest_tools import GuestTool, GuestTools, agent_called, cloud_agents, vendor_of_host
 from v2vlint.facts.environment.identity import Identity

@@ -68,3 +68,30 @@ def test_newer_vesa_refuses_a_frame_buffer(driver: dict[str, Content], mode: str
 def test_without_a_driver_for_it_there_is_no_frame_buffer() -> None:
     files = {**guest(args="root=/dev/vda1 vga=791"), NEW: REFUSAL}
     assert not store(files, ChosenFirmware("bios"), target="vmware").get(KernelDisplay).vesa_refuses
+
+
+SET: dict[str, Content] = {"/etc/modprobe.d/a.conf": "options bochs modeset=0\n"}
+NATIVE = ("bochs", "virtio_gpu")
+
+
+@pytest.mark.parametrize(
+    ("files", "target", "reason"),
+    [
+        (guest(*NATIVE), "kvm", ""),
+        (guest("bochs") | SET, "kvm", "modeset=0 keeps bochs from driving it"),
+        (guest(*NATIVE) | SET, "kvm", ""),
+        (sample_boot(sample_kernel((*VIRTIO, *EXT4), builtin=("bochs",))) | SET, "kvm", ""),
+        (guest("bochs", args="root=/dev/vda1 bochs.modeset=1") | SET, "kvm", ""),
+        (guest("virtio-gpu", args="root=/dev/vda1 nomodeset virtio-gpu.modeset=1"), "kvm", ""),
+        (guest("virtio-gpu", args="root=/dev/vda1 virtio_gpu.modeset=0"), "kvm", "virtio_gpu.modeset=0 keeps virtio_gpu from driving it"),
+        (guest("bochs", args="root=/dev/vda1 nomodeset bochs.modeset=-1"), "kvm", "nomodeset keeps bochs from driving it"),
+        (guest("vmwgfx", args="root=/dev/vda1 nomodeset vmwgfx.modeset=1"), "vmware", "nomodeset keeps vmwgfx from driving it"),
+        (guest("bochs") | BLACKLIST, "kvm", "bochs is blocked by `blacklist bochs`"),
+        (guest("hyperv_fb"), "azure", "hyperv_drm is not part of kernel 6.1.0-13-amd64"),
+        (guest("vmwgfx", "simpledrm", args="root=/dev/vda1 nomodeset"), "vmware", ""),
+        (guest(), "any", ""),
+        ({}, "kvm", ""),
+    ],
+)
+def test_why_there_is_no_drm_device(files: dict[str, Content], target: str, reason: str) -> None:
+    assert [one.reason for one in store(files, target=target).get(KernelDisplay).without_drm] == ([reason] if reason else [])
