@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from v2vlint.disk.filesystems.node import as_known
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.choices import BootChoices
 from v2vlint.facts.boot.efi import Efi
@@ -160,8 +161,12 @@ def _space(fs: GuestFS, blocks: BlockTable, os: OsInfo) -> Iterator[MoverRefusal
         if device is None:
             continue
         needed = (50 if alone else 100) if point == "/" else 10
+        # Where the journal cannot be replayed, what it holds back is little beside these thresholds.
+        system = as_known(system)
         free = free_bytes(system, device)
-        if 0 <= free < needed << 20:
+        if free < 0:
+            raise FactUnavailable(Device(device.name), "how much space is free is not read")
+        if free < needed << 20:
             reason = f"{free / (1 << 20):.1f} MiB are free on {point}, and virt-v2v requires {needed}"
             yield MoverRefusal("space", Device(device.name), reason)
         elif system.type.startswith("ext") and 0 <= (inodes := free_inodes(system, device)) < _INODES:
