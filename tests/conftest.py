@@ -12,6 +12,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from coverage import Coverage
@@ -25,6 +26,11 @@ os.environ["XDG_CACHE_HOME"] = _CACHE
 # tests of an interrupt need what a terminal gives.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# How long an example takes says something about the machine only.
+settings.register_profile("v2vlint", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("v2vlint")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

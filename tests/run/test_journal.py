@@ -227,7 +227,7 @@ class Slow(Rule):
     examples = ()
 
     def check(self, os: OsInfo):
-        time.sleep(2)
+        time.sleep(4)
         return iter(())
 '''
 
