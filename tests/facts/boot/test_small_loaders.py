@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from guestbuild.pe import application
@@ -10,6 +12,7 @@ from tests.facts.guests import DEBIAN
 from tests.verdicts.asking import ROOT, store
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.choices import BootChoices
+from v2vlint.facts.boot.limine import _expanded
 from v2vlint.facts.registry import FactStore
 from v2vlint.guest.fs import GuestFS
 from v2vlint.samples.boot import VERSION, sample_initramfs, sample_kernel
@@ -142,6 +145,22 @@ def test_macros_for_which_limine_has_no_room(length: int, starts: bool) -> None:
     found = _loader({f"{TOP}/BOOT/BOOTX64.EFI": LIMINE, "/boot/efi/limine.conf": config})
     assert (found.default is not None) is starts
     assert ("has no room" in found.default_reason) is not starts
+
+
+@pytest.mark.parametrize(
+    ("value", "title"),
+    [
+        ("a${A}b${A}", "axbx"), ("${B}${A}", "x"), ("${A", "${A"), ("${A}${A", "x${A"), ("${${A}}", "}"), ("}${A}", "}x"),
+        ("$${A}{A}", "$x{A}"),
+        pytest.param("${" * 100_000, "${" * 100_000, id="never closed"),
+        pytest.param("${" * 100_000 + "}", "", id="closed once"),
+    ],
+)  # fmt: skip
+def test_references_to_macros(value: str, title: str) -> None:
+    """Up to the first brace that closes them; in time that grows with the line, and no faster."""
+    start = time.process_time()
+    assert _expanded(value, {"A": "x"}) == title
+    assert time.process_time() - start < 0.5
 
 
 STANZA = f"""menuentry "Arch Linux" {{

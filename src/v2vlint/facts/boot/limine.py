@@ -37,7 +37,6 @@ _FORMS = {
 }
 _URI = re.compile(r"\$?(\w+)(?:\(([^)]*)\):/*|://([^/]*)/*)(.*?)(?:#[0-9a-fA-F]{128})?")  # a path may end in # and its BLAKE2B hash
 _MACRO = re.compile(r"[ \t]*\$\{([^}\n]*)\}=(.*)")
-_REFERENCE = re.compile(r"\$\{([^}]*)\}")
 _KERNEL, _ARGS, _MODULE, _IMAGE = ("path", "kernel_path"), ("cmdline", "kernel_cmdline"), ("module_path",), ("image_path",)
 
 
@@ -197,8 +196,13 @@ def _expanded(value: str, macros: dict[str, str]) -> str:
 
 
 def _pieces(text: str, macros: dict[str, str]) -> Iterator[str]:
-    for number, piece in enumerate(_REFERENCE.split(text)):
-        yield macros.get(piece, "")[:4096] if number % 2 else piece
+    done = 0
+    # A regular expression would look for each missing `}` to the end of the line.
+    while (start := text.find("${", done)) >= 0 and (end := text.find("}", start)) >= 0:
+        yield text[done:start]
+        yield macros.get(text[start + 2 : end], "")[:4096]
+        done = end + 1
+    yield text[done:]
 
 
 def _overflows(text: GuestText, macros: dict[str, str]) -> bool:
