@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.facts.boot.grub.grub_samples import CFG, ENTRY, grubenv, menu
+from v2vlint.facts.boot.entry import BootMenu
 from v2vlint.facts.boot.grub.cfg import grub_menu
 from v2vlint.facts.boot.grub.commands import COMMANDS, new_shell
 from v2vlint.facts.boot.grub.files import GrubFiles
@@ -40,6 +41,54 @@ def test_conditions(condition: str, taken: bool) -> None:
 def test_undecided_conditions(condition: str) -> None:
     text = f"if {condition}; then\nset default=1\nelse\nset default=0\nfi\n" + ENTRY.format("1.0") + ENTRY.format("2.0")
     assert menu({CFG: text}, firmware="").default is None
+
+
+def _entry_menu(body: str) -> BootMenu:
+    """The menu with one entry, in a guest with the files /a and /b on a known filesystem."""
+    files: dict[str, str | bytes] = {CFG: f"menuentry x {{\n{body}\n}}\n", "/a": b"k", "/b": b"k"}
+    parts = [BlockDevice(f"disk1p{at}", "partition", 9, 0, at, "ext4", uuid) for at, uuid in enumerate(("aaaa", "bbbb", "cccc"), 1)]
+    blocks = BlockTable((BlockDevice("disk1", "disk", 9, 0), *parts))
+    return grub_menu(GrubFiles(GuestFS({"/": MemoryFileSystem(files, "ext4", "aaaa")}), blocks), CFG, GrubProgram("bios"))
+
+
+@pytest.mark.parametrize(
+    ("body", "kernel"),
+    [
+        ("if smbios -t 1; then linux /a; else linux /b; fi", ""),
+        ("linux /a; if smbios -t 1; then linux /b; fi", ""),
+        ("linux /a; if true; then if smbios -t 1; then linux /b; fi; initrd /a; fi", ""),
+        ("linux /a; while smbios -t 1; do linux /b; break; done", ""),
+        ("linux /a; if smbios -t 1; then true; elif smbios -t 2; then linux /b; else linux /a; fi", ""),
+        ("if smbios -t 1; then if smbios -t 2; then linux /a; else linux /b; fi; else linux /b; fi", ""),
+        ("linux /a; if smbios -t 1; then chainloader /b; fi", ""),
+        ("if smbios -t 1; then linux /a; else root=hd9; linux /a; fi", ""),
+        ("if smbios -t 1; then linux (hd7,msdos1)/a; else linux (hd8,msdos1)/a; fi", ""),
+        ("search -u bbbb -s b; search -u cccc -s c; if smbios -t 1; then linux ($b)/a; else linux ($c)/a; fi", ""),
+        ("linux /a; if smbios -t 1; then linux /b; fi; linux /a", "/a"),
+        ("linux /a; if smbios -t 1; then linux /b; else linux /b; fi", "/b"),
+        ("linux /a; if smbios -t 1; then linux /b; elif linux /b; then true; fi", "/b"),
+        ("if smbios -t 1; then linux /a; fi", "/a"),
+        ("if smbios -t 1; then linux /a; elif smbios -t 2; then true; fi", "/a"),
+        ("if smbios -t 1; then linux /a; else linux ($root)/a; fi", "/a"),
+        ("if smbios -t 1; then linux /a; else linux (hd0,msdos1)//a; fi", "/a"),
+        ("linux /a; if smbios -t 1; then initrd /b; fi", "/a"),
+        ("if smbios -t 1; then linux /gone; else linux ($root)/gone; fi", "/gone"),
+    ],
+)
+def test_kernels_of_which_the_machine_takes_one(body: str, kernel: str) -> None:
+    """The default is the kernel that every way of the machine loads; one that loads none starts nothing."""
+    found = _entry_menu(f"root=hd0,msdos1; {body}")
+    assert (found.default.kernel if found.default else "") == kernel
+    assert ("whose kernel depends on the machine" in found.default_reason) is not bool(kernel)
+
+
+def test_what_is_loaded_for_a_kernel_that_the_machine_does_not_change() -> None:
+    """An initramfs may depend on the machine; Xen starts the kernel that is loaded after the choice."""
+    for body in ("linux /a; if smbios -t 1; then initrd /b; fi", "if smbios -t 1; then linux /a; initrd /b; fi"):
+        (entry,) = _entry_menu(body).entries
+        assert (entry.kernel, entry.initrds) == ("/a", ("/b",))
+    (entry,) = _entry_menu("if smbios -t 1; then multiboot /b; fi; module /a").entries
+    assert (entry.kernel, entry.xen) == ("/a", True)
 
 
 @pytest.mark.parametrize(

@@ -159,14 +159,13 @@ class GrubShell:
                 return self._loop(statement)
 
     def _if(self, branches: Sequence[tuple[Block, Block]], otherwise: Block) -> bool | None:
-        possible: list[Environment] = []
-        kernels: set[str] = set()
+        possible: list[tuple[Environment, Boot]] = []
         status: bool | None = True
         for condition, body in branches:
             decided = self.run(condition)
             if decided is False:
                 continue
-            before = dict(self.env)
+            before = dict(self.env), self.boot
             self.uncertain += decided is None  # stays until `fi`: the branches after it are uncertain as well
             self.doubts += decided is None
             status = self.run(body)
@@ -174,16 +173,14 @@ class GrubShell:
                 break
             # The branch may not run, so its `break`, `return` or `exit` may not take effect either.
             self.leave, status = "", None
-            possible.append(self.env)
-            kernels.add(self.boot.kernel.text)
-            self.env = before
+            possible.append((self.env, self.boot))
+            self.env, self.boot = before
         else:
             status = self.run(otherwise)
         self.uncertain -= len(possible)
-        for env in possible:
-            self.env = _merged(env, self.env)
+        for env, boot in possible:
+            self.env, self.boot = _merged(env, self.env), boot.or_else(self.boot)
         self.leave = "" if possible else self.leave
-        self.boot.undecided |= bool(kernels) and len((kernels | {self.boot.kernel.text}) - {""}) > 1
         return None if possible else status
 
     def _loop(self, loop: Loop) -> bool | None:
@@ -230,12 +227,12 @@ class GrubShell:
         return status
 
     def _maybe(self, body: Block) -> bool | None:
-        before = dict(self.env)
+        env, boot = dict(self.env), self.boot
         self.uncertain += 1
         self.run(body)
         self.uncertain -= 1
         self.leave = ""
-        self.env = _merged(self.env, before)
+        self.env, self.boot = _merged(self.env, env), self.boot.or_else(boot)
         return None
 
     def _command(self, command: Command) -> bool | None:

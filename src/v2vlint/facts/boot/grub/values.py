@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 
 from v2vlint.facts.boot.bls import BlsEntry
 from v2vlint.facts.boot.grub.files import GuestPath
@@ -53,3 +53,19 @@ class Boot:
     started: bool = False
     real_mode: bool = False
     undecided: bool = False
+
+    @property
+    def loaded(self) -> GuestPath | str:
+        """What is loaded: the kernel's place, or its name where the place is not known; else the other loader, or Xen; empty: nothing."""
+        place = self.kernel_path
+        if place and place.certain and (place.exists or not place.foreign):
+            return place
+        return self.kernel.text or self.chainload or "xen" * self.xen
+
+    def or_else(self, other: Boot) -> Boot:
+        """What is loaded if the machine decides between this and ``other``, of which the latter is shown."""
+        if self is other or not self.loaded:
+            return other
+        if not other.loaded:
+            return self
+        return replace(other, undecided=self.undecided or other.undecided or self.loaded != other.loaded)
