@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -10,9 +11,11 @@ from guestbuild.pe import application
 from tests.facts.boot.test_efi_programs import DISKS, TOP
 from tests.facts.guests import DEBIAN
 from tests.verdicts.asking import ROOT, store
+from v2vlint.facts.boot.bls import _FIELD
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.choices import BootChoices
-from v2vlint.facts.boot.limine import _expanded
+from v2vlint.facts.boot.grub.legacy import _COMMAND
+from v2vlint.facts.boot.limine import _FORMS, _expanded
 from v2vlint.facts.registry import FactStore
 from v2vlint.guest.fs import GuestFS
 from v2vlint.samples.boot import VERSION, sample_initramfs, sample_kernel
@@ -160,6 +163,19 @@ def test_references_to_macros(value: str, title: str) -> None:
     """Up to the first brace that closes them; in time that grows with the line, and no faster."""
     start = time.process_time()
     assert _expanded(value, {"A": "x"}) == title
+    assert time.process_time() - start < 0.5
+
+
+BLANKS = "x" + " " * 30_000 + "x"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "line"), [*((one, f"{mark}{BLANKS}") for forms in _FORMS.values() for one in forms for mark in ("/", ":", "a:", "a=")),
+                          (_FIELD, f"title {BLANKS}"), (_COMMAND, f"title {BLANKS}")],
+)  # fmt: skip
+def test_values_with_many_blanks(pattern: re.Pattern[str], line: str) -> None:
+    start = time.process_time()
+    assert (match := pattern.match(f"{line}  ")) is None or match[match.re.groups] == BLANKS
     assert time.process_time() - start < 0.5
 
 

@@ -22,7 +22,7 @@ from v2vlint.model.place import Token, WholeFile
 
 FOLDERS = ("/boot/loader/entries", "/boot/efi/loader/entries", "/efi/loader/entries", "/loader/entries")
 MAX_ENTRIES = 500
-_FIELD = re.compile(r"\s*(\S+)\s+(.*?)\s*$")
+_FIELD = re.compile(r"\s*(\S+)\s+(.*\S|)\s*$")
 _MACHINE_ID = re.compile(r"[0-9a-f]{32}")
 _SEGMENT = re.compile(r"\d+|[A-Za-z]+|[~+^]")
 

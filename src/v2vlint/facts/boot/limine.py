@@ -32,8 +32,8 @@ _NEWER = ("boot/limine", "boot", "limine", "")
 MAX_PROGRAM = 4 << 20
 MAX_ENTRIES = 500
 _FORMS = {
-    "conf": (re.compile(r"\s*(/+)(\+?)\s*(.*?)\s*$"), re.compile(r"\s*([^\s:]+)\s*:\s*(.*?)\s*$")),
-    "cfg": (re.compile(r"\s*(:+)(\+?)\s*(.*?)\s*$"), re.compile(r"\s*([^\s=]+)\s*=\s*(.*?)\s*$")),
+    "conf": (re.compile(r"\s*(/+)(\+?)\s*(.*\S|)\s*$"), re.compile(r"\s*([^\s:]+)\s*:\s*(.*\S|)\s*$")),
+    "cfg": (re.compile(r"\s*(:+)(\+?)\s*(.*\S|)\s*$"), re.compile(r"\s*([^\s=]+)\s*=\s*(.*\S|)\s*$")),
 }
 _URI = re.compile(r"\$?(\w+)(?:\(([^)]*)\):/*|://([^/]*)/*)(.*?)(?:#[0-9a-fA-F]{128})?")  # a path may end in # and its BLAKE2B hash
 _MACRO = re.compile(r"[ \t]*\$\{([^}\n]*)\}=(.*)")

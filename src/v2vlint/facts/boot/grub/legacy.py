@@ -24,7 +24,7 @@ from v2vlint.model.digits import decimal
 from v2vlint.model.place import Span, Token, WholeFile
 
 CONFIGS = ("/boot/grub/grub.conf", "/boot/grub/menu.lst")
-_COMMAND = re.compile(r"\s*(\w+)(?:[\s=]+|$)(.*?)\s*$")  # skip_to() of stage2/cmdline.c: `default=0` and `default 0` are the same
+_COMMAND = re.compile(r"\s*(\w+)(?:[\s=]+|$)(.*\S|)\s*$")  # skip_to() of stage2/cmdline.c: `default=0` and `default 0` are the same
 _DEVICE = re.compile(r"\(hd(\d+)(?:,(\d+))?\)")
 _OPTION = re.compile(r"(?:--\S+(?:\s+|$))*")
 _WORD = re.compile(r"\S+")
