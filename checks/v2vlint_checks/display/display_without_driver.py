@@ -32,11 +32,14 @@ _DESKTOP = {
     "/lib/modules/6.1.0-9-cloud-amd64/modules.builtin": "kernel/drivers/nvme/host/nvme.ko\n",
 }
 _WAYLAND: dict[str, Content] = {
-    "/etc/systemd/system/graphical.target.wants/greetd.service": "",
+    "/etc/systemd/system/graphical.target.wants/greetd.service": Link("/lib/systemd/system/greetd.service"),
+    "/lib/systemd/system/greetd.service": "[Service]\nExecStart=/usr/bin/greetd\n",
+    "/lib/systemd/system/default.target": Link("graphical.target"),
+    "/lib/systemd/system/graphical.target": "[Unit]\nRequires=multi-user.target\n",
+    "/lib/systemd/system/multi-user.target": "[Unit]\n",
     "/sbin/init": Link("/lib/systemd/systemd"),
     "/lib/systemd/systemd": "",
     "/usr/bin/sway": "",
-    "/lib/systemd/system/multi-user.target": "[Unit]\n",
 }
 _MODULES = ("virtio_blk: virtio virtio_ring", "virtio_pci: virtio virtio_ring", "virtio_ring: virtio", "virtio", "ext4")
 _DRIVEN = sample_kernel((*_MODULES, "virtio_gpu", "bochs"))
@@ -88,9 +91,22 @@ class DisplayWithoutDriver(Rule):
             {**_WAYLAND, **sample_boot(_BARE), "/etc/systemd/system/default.target": Link("/lib/systemd/system/multi-user.target")},
             title="the boot ends before the desktop",
         ),
+        Example(
+            {
+                **sample_boot(_BARE),
+                "/sbin/init": Link("/lib/systemd/systemd"),
+                "/lib/systemd/systemd": "",
+                "/lib/systemd/system/gdm.service": "[Unit]\n",
+            },
+            unknown=True,
+            title="a display manager is there, but no target that could start it",
+        ),
     )
 
     def check(self, desktop: Desktop, choices: BootChoices, target: Target, drawn: KernelDisplay) -> Iterator[Finding | Unknown]:
+        if desktop.starts is None:
+            yield self.unknown(WholeFile("/etc/systemd/system/default.target"), "whether the boot starts a display manager is not clear")
+            return
         if not desktop.starts:
             raise NotApplicable("no display manager starts")
         kernel = choices.default.kernel if choices.default else None

@@ -16,6 +16,7 @@ from v2vlint.facts.systemd.asserts import asserts
 from v2vlint.facts.systemd.tmpfiles import MAX_LINES, PATH_MAX
 from v2vlint.facts.systemd.unit_files import UnitFiles
 from v2vlint.guest.fs import MAX_TEXT, GuestFS
+from v2vlint.guest.text import GuestText
 from v2vlint.model.place import Span
 from v2vlint.model.rule import Content, Link
 from v2vlint.samples.memory import MemoryFileSystem, memory_guest
@@ -73,6 +74,13 @@ CELLS: list[tuple[str, Mapping[str, str | Link], str]] = [
     (*on_data("AssertPathExists=|/etc", "AssertPathIsDirectory=/etc/fstab"), "emergency"),
     (*on_data(NOT_SO, "AssertPathIsDirectory="), "up"),
     (*on_data(NOT_SO, "AssertVirtualization=", NOT_SO), "emergency"),
+    (*on_data(NOT_SO, "AssertFoo="), "emergency"),
+    (*on_data("ConditionFoo=x", NOT_SO), "emergency"),
+    (*on_data("ConditionPathExists=etc/x", NOT_SO), "emergency"),
+    (*on_data("ConditionPathExists=|/etc", "ConditionPathIsReadWrite=|etc", NOT_SO), "emergency"),
+    (*on_data("ConditionPathExists=/nowhere", "ConditionFoo=", NOT_SO), "up"),
+    (*on_data("AssertPathExists=|/nowhere", "AssertPathExists=|etc"), "emergency"),
+    (*on_data("AssertFileNotEmpty=/etc/machine-id"), "up"),
     (*on_data("AssertPathExists=/opt/mtab", mtab="../proc/self/mounts"), "up"),
     (*on_data("AssertPathIsSymbolicLink=!/opt/mtab", mtab="../proc/self/mounts"), "emergency"),
     (*on_data("AssertPathExists=/opt/a", a="../opt/b"), "emergency"),
@@ -143,6 +151,8 @@ FILES: dict[str, Content] = {
 @pytest.mark.parametrize(
     ("line", "holds"),
     [
+        ("AssertFileNotEmpty=/etc/machine-id", None),
+        ("AssertPathExists=/etc/.updated", None),
         ("AssertPathExists=/opt/a", True),
         ("AssertPathExists=/opt/b", False),
         ("AssertPathExists=/srv/x", None),
@@ -208,6 +218,21 @@ def test_with_several_default_entries_the_command_line_is_not_known() -> None:
     assert text is not None
     assert asserts(fs, ((), ()), ()).failing(Unit("a.mount", "/u", joined([ini_from(text)]), (text,))) is None
     assert asserts(fs, ((),), ()).failing(Unit("a.mount", "/u", joined([ini_from(text)]), (text,))) is not None
+
+
+def test_tmpfiles_that_cannot_be_read_leave_all_open_and_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = "".join(f"AssertPathExists=/nowhere{number}\n" for number in range(9))
+    fs = memory_guest({"/u": f"[Unit]\n{lines}", "/etc/tmpfiles.d/a.conf": "d /x\n", "/etc/tmpfiles.d/b.conf": "#" * (MAX_TEXT + 1)})
+    text, asked, read = fs.text("/u"), list[str](), GuestFS.text
+
+    def counted(own: GuestFS, path: str) -> GuestText | None:
+        asked.append(path)
+        return read(own, path)
+
+    monkeypatch.setattr(GuestFS, "text", counted)
+    assert text is not None
+    assert asserts(fs, (), ()).failing(Unit("a.mount", "/u", joined([ini_from(text)]), (text,))) is None
+    assert asked.count("/etc/tmpfiles.d/a.conf") == 1
 
 
 def test_a_file_that_cannot_be_read_leaves_its_assertion_open() -> None:

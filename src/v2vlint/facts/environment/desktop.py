@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from v2vlint.facts.environment.services import Services
 from v2vlint.facts.environment.xorg import Xorg
 from v2vlint.facts.registry import provides
 from v2vlint.facts.systemd.goal import BootGoal
+from v2vlint.facts.systemd.pulled import pulled_in
+from v2vlint.facts.systemd.unit_files import UnitFiles
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
 
@@ -18,7 +22,8 @@ _COMPOSITORS = (
     "miriway",
 )  # fmt: skip
 _SESSIONS = "/usr/share/wayland-sessions"
-_SHELLS = frozenset({"rescue.target", "emergency.target"})
+_DEFAULT = "default.target"
+_LEVEL = re.compile(r"/rc([2345])\.d/S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +38,30 @@ class Desktop:
 
 
 @provides
-def find_desktop(fs: GuestFS, services: Services, xorg: Xorg, goal: BootGoal) -> Desktop:
+def find_desktop(fs: GuestFS, services: Services, xorg: Xorg, goal: BootGoal, units: UnitFiles) -> Desktop:
     """From the services that the target of the boot reaches."""
-    starts = services.starts(*_MANAGERS)
-    if starts and services.init == "systemd":
-        starts = any(_reached(str(link.path), goal.target) for link in services.link_files(*_MANAGERS))
+    starts = _reached(fs, services, goal, units) if services.init == "systemd" else services.starts(*_MANAGERS)
     programs = [f"/usr/bin/{name}" for name in _COMPOSITORS if fs.exists(f"/usr/bin/{name}")]
     sessions = [_SESSIONS] if any(name.endswith(".desktop") for name in fs.listdir(_SESSIONS)) else []
     return Desktop(starts, next(iter((*programs, *sessions)), "") if xorg.installed is False else "")
 
 
-def _reached(link: str, goal: str) -> bool:
-    """Whether the target of the boot wants what ``link`` enables; display-manager.service is wanted by graphical.target."""
-    if goal == "multi-user.target":
-        return "/graphical.target." not in link and not link.endswith("/display-manager.service")
-    return goal not in _SHELLS
+def _reached(fs: GuestFS, services: Services, goal: BootGoal, units: UnitFiles) -> bool | None:
+    """Whether systemd starts one of the managers. None if one is there, but the target of the boot is not."""
+    own = {name for manager in _MANAGERS if (path := units.path(name := f"{manager}.service")) and fs.exists(path)}
+    scripts = _scripts(services, units)
+    if not own and not scripts:
+        return False
+    if (path := units.path(goal.target)) is None or not fs.exists(path):
+        return None
+    usual = (_DEFAULT,) if units.alias_of(_DEFAULT) == goal.target else ()
+    started = pulled_in(units, (goal.target, *usual), goal.masked)
+    return not started.isdisjoint(own | scripts)
+
+
+def _scripts(services: Services, units: UnitFiles) -> frozenset[str]:
+    """The targets that want SysV scripts of managers without a unit of that name: systemd-sysv-generator(8)."""
+    if not units.generates("systemd-sysv-generator"):
+        return frozenset()
+    found = (_LEVEL.search(path) for name, path in services.links if name in _MANAGERS and not units.path(f"{name}.service"))
+    return frozenset("graphical.target" if match[1] == "5" else "multi-user.target" for match in found if match)

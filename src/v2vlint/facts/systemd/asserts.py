@@ -22,13 +22,30 @@ from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import Token
 
 _EARLY = frozenset(
-    ("/dev", "/proc", "/sys", "/run", "/tmp", "/var/run", "/var/lock", "/var/tmp", "/var/log", "/var/lib/systemd", "/var/lib/private")
-)
-"""Mounted, emptied or filled before or while units start."""
+    (
+        "/dev", "/proc", "/sys", "/run", "/tmp", "/var/run", "/var/lock", "/var/tmp", "/var/log", "/var/lib/systemd", "/var/lib/private",
+        "/etc/machine-id", "/etc/.updated", "/var/.updated", "/etc/ld.so.cache", "/etc/udev/hwdb.bin",
+    )
+)  # fmt: skip
+"""Mounted, emptied or filled before or while units start: the machine's id before all (machine_id_setup() of machine-id-setup.c), the
+others of /etc by services before sysinit.target.
+"""
 _FOUND = frozenset(("/efi", "/boot", "/home", "/srv", "/var"))
 """Where systemd-gpt-auto-generator(8) mounts partitions by their type, if there is nothing yet."""
 _ADDED = frozenset(("BOOT_IMAGE", "initrd"))
 """Arguments that boot loaders add."""
+_TAKE_PATHS = frozenset(
+    (
+        "PathExists", "PathExistsGlob", "PathIsDirectory", "PathIsSymbolicLink", "PathIsMountPoint", "PathIsReadWrite", "PathIsEncrypted",
+        "PathIsSocket", "DirectoryNotEmpty", "FileNotEmpty", "FileIsExecutable", "NeedsUpdate",
+    )
+)  # fmt: skip
+_KINDS = _TAKE_PATHS | {
+    "Architecture", "Firmware", "Virtualization", "Host", "KernelCommandLine", "KernelVersion", "KernelModuleLoaded", "Version",
+    "Credential", "Security", "Capability", "ACPower", "Memory", "CPUs", "CPUFeature", "Environment", "OSRelease", "MemoryPressure",
+    "CPUPressure", "IOPressure", "FirstBoot", "User", "Group", "ControlGroupController", "Null",
+}  # fmt: skip
+"""What a condition or assertion may be about, in any version from 219 to 260 (systemd.unit(5)): systemd ignores other settings."""
 _BACKUPS = (
     "~", ".rpmnew", ".rpmsave", ".rpmorig", ".dpkg-old", ".dpkg-new", ".dpkg-tmp", ".dpkg-dist", ".dpkg-bak", ".dpkg-backup",
     ".dpkg-remove", ".ucf-new", ".ucf-old", ".ucf-dist", ".swp", ".bak", ".old", ".new",
@@ -71,7 +88,10 @@ class Asserts:
             token = setting.value
             rest = token.value.removeprefix("|").lstrip()
             negated, value = rest.startswith("!"), expanded(rest.removeprefix("!").lstrip(), unit.name, unit.host)
-            holds = None if value is None else self._outcome(setting.key.removeprefix(family), value)
+            kind = setting.key.removeprefix(family)
+            if kind in _TAKE_PATHS and value is not None and not value.startswith("/"):
+                continue  # with a warning, by every version; one with "..", only by newer ones
+            holds = None if value is None else self._outcome(kind, value)
             yield (
                 Asserted(f"{setting.key}={token.value}", token),
                 token.value.startswith("|"),
@@ -123,7 +143,11 @@ class Asserts:
 
     @functools.cached_property
     def _tmpfiles(self) -> TmpFiles:
-        return tmpfiles(self.fs)
+        """Everything where they cannot be read: a property that raises is not kept, and all files would be read again."""
+        try:
+            return tmpfiles(self.fs)
+        except FactUnavailable:
+            return TmpFiles(trees=frozenset([""]))
 
     @functools.cached_property
     def _made(self) -> list[str]:
@@ -137,13 +161,15 @@ class Asserts:
 
 def _stated(unit: Unit, family: str) -> list[IniSetting]:
     """The assertions or conditions in order. An empty one empties the whole list, of whatever kind (config_parse_unit_condition_path())."""
-    found: list[IniSetting] = []
+    found, known = list[IniSetting](), {f"{family}{kind}" for kind in _KINDS}
     for section in unit.ini.named("Unit"):
         for setting in section.settings:
-            if setting.key.startswith(family) and not setting.value.value:
-                found.clear()
-            elif setting.key.startswith(family):
+            if setting.key not in known:
+                continue
+            if setting.value.value:
                 found.append(setting)
+            else:
+                found.clear()
     return found
 
 

@@ -18,6 +18,7 @@ from v2vlint.facts.syntax.systemd_unit import Unit
 from v2vlint.facts.systemd.asserts import Asserted, Asserts, asserts
 from v2vlint.facts.systemd.goal import BootGoal
 from v2vlint.facts.systemd.mount_units import LOCAL, MountUnit, MountUnits
+from v2vlint.facts.systemd.pulled import pulled_in
 from v2vlint.facts.systemd.specifiers import expanded, words
 from v2vlint.facts.systemd.unit_files import UnitFiles, unit_name
 from v2vlint.guest.fs import GuestFS
@@ -27,7 +28,6 @@ _SYSINIT, _BASIC, _RESCUE, _EMERGENCY = "sysinit.target", "basic.target", "rescu
 _USUAL = {_BASIC: (_SYSINIT,)}
 _STRONG = ("Requires", "BindsTo", "Requisite")
 _STOPS = frozenset({_EMERGENCY, "emergency.service", "rescue.target", "rescue.service", "poweroff.target", "halt.target", "reboot.target"})
-_PULLS = ("Requires", "BindsTo", "Wants", "Upholds")
 _FOLDER_KEYS = ("WorkingDirectory", "RootDirectory", "RootImage")
 _OWNED_FOLDERS = {
     "StateDirectory": "/var/lib",
@@ -100,19 +100,8 @@ class _Links:
         """
         others = (name for name in self._files.administered() if name != LOCAL and name not in self._mounts.units)
         found = [name for name in others if self._stops(_late_failure(self._own(name)))]
-        started = self._started((self._goal.target, *targets)) if found else frozenset[str]()
+        started = pulled_in(self._files, (self._goal.target, *targets), self._goal.masked) if found else frozenset[str]()
         yield from (name for name in found if name in started)
-
-    def _started(self, tops: Iterable[str]) -> frozenset[str]:
-        """What ``tops`` pull in, directly or not."""
-        pending, seen = list(tops), set[str]()
-        while pending and len(seen) < _MAX_UNITS:
-            name = self._files.alias_of(pending.pop())
-            if name not in seen and not self._masked(name):
-                seen.add(name)
-                pending += words(self._own(name), "Unit", *_PULLS)
-                pending += (*self._files.linked(name, "wants"), *self._files.linked(name, "requires"))
-        return frozenset(seen)
 
     def _own(self, name: str) -> Unit:
         return self._files.own(name) or self._files.changes(name)

@@ -14,7 +14,7 @@ from v2vlint.facts.syntax.ini import ini_from, joined
 from v2vlint.facts.syntax.layers import SYSTEMD, drop_ins, winner
 from v2vlint.facts.syntax.systemd_unit import Unit
 from v2vlint.facts.systemd.specifiers import host_values
-from v2vlint.guest.fs import GuestFS
+from v2vlint.guest.fs import MAX_LINKS, GuestFS
 from v2vlint.model.dataclass import dataclass
 
 ADMIN = ("/etc/systemd/system.control", "/etc/systemd/system", "/etc/systemd/system.attached")
@@ -99,10 +99,14 @@ class UnitFiles:
         return tuple(sorted({name.removesuffix(".d") for name in found}))[:MAX_UNITS]
 
     def alias_of(self, name: str) -> str:
-        """The unit that ``name`` is a link to (``default.target``), or else ``name``."""
-        path = self.path(name)
-        link = self._fs.readlink(path) if path else None
-        return link.rpartition("/")[2] if path and link and not self._fs.is_masked(path) else name
+        """The unit that ``name`` is a link to (``default.target``), also by way of others (``runlevel5.target``), or else ``name``."""
+        for _ in range(MAX_LINKS):
+            path = self.path(name)
+            link = self._fs.readlink(path) if path else None
+            if not path or not link or self._fs.is_masked(path) or link.rpartition("/")[2] == name:
+                break
+            name = link.rpartition("/")[2]
+        return name
 
     def _drop_ins(self, name: str) -> tuple[str, ...]:
         stem, _, kind = name.rpartition(".")
