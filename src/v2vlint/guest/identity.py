@@ -61,8 +61,17 @@ class SystemIdentity:
 
 def identify(fs: GuestFS) -> SystemIdentity:
     """Read os-release if it names the system, then lsb-release, then release files; unreadable files count as missing."""
-    values = next((found for path in OS_RELEASE if (found := key_values(fs, path)).get("ID")), {})
+    values = _os_release(fs)
     return _by_os_release(fs, values) if values else _by_lsb_release(fs) or _by_release_file(fs)
+
+
+def id_as_written(fs: GuestFS) -> str:
+    """The ID in os-release; libguestfs knows it in lower case only."""
+    return _os_release(fs).get("ID", "")
+
+
+def _os_release(fs: GuestFS) -> dict[str, str]:
+    return next((found for path in OS_RELEASE if (found := key_values(fs, path)).get("ID")), {})
 
 
 def _by_os_release(fs: GuestFS, values: dict[str, str]) -> SystemIdentity:

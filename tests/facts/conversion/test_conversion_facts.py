@@ -143,6 +143,9 @@ def test_a_plain_debian_is_converted() -> None:
         (linux("arch", "arch", ""), {"/etc/debian_version": "12\n"}, ["distribution"]),
         (linux("amzn", "rhel", "2023"), {"/etc/redhat-release": "Rocky\n"}, ["distribution"]),
         (linux("nosuch", "rhel", "9"), {}, ["distribution"]),
+        (linux("debian", "debian", "12"), {"/etc/os-release": "ID=Debian\n"}, ["distribution"]),
+        (linux("debian", "debian", "12"), {"/etc/os-release": "ID=Debian\n", "/etc/debian_version": "12\n"}, []),
+        (linux("arch", "arch", ""), {"/etc/os-release": "ID=Arch\n", "/etc/redhat-release": "x\n"}, []),
         (linux("nosuch", "rhel", "9"), {"/etc/redhat-release": "x\n"}, []),
         (linux("nosuch", "debian", "9"), {"/etc/lsb-release": 'DISTRIB_ID="LinuxMint"\n'}, []),
         (linux("nosuch", "debian", "9"), {"/etc/lsb-release": "DISTRIB_ID=Other\n"}, ["distribution"]),
@@ -369,6 +372,25 @@ def test_free_space(free: int, inodes: str, boot_free: int | None, kinds: list[s
         mounts["/boot"] = MemoryFileSystem({}, "ext4", DATA)
     found = store({}, BlockTable(tuple(devices)), GuestFS(mounts), mover=Mover.VIRT_V2V).get(Refusals).found
     assert [one.kind for one in found if one.kind == "space"] == kinds
+
+
+@pytest.mark.parametrize(("free", "boot_free"), [(200, ""), (1, ""), (200, "1"), (200, "20")])
+def test_space_that_is_not_told_hides_no_refusal(free: int, boot_free: str) -> None:
+    """A third filesystem does not say how much is free."""
+    details = [(("free", str(free << 20)),), (("free", f"{boot_free and int(boot_free) << 20}"),), ()]
+    devices = [part(number, "ext4", uuid, details=given) for number, uuid, given in zip((1, 2, 3), (ROOT, DATA, "c"), details, strict=True)]
+    mounts = {
+        "/": MemoryFileSystem(ALL, "ext4", ROOT),
+        "/boot": MemoryFileSystem({}, "ext4", DATA),
+        "/x": MemoryFileSystem({}, "ext4", "c"),
+    }
+    refusals = store({}, BlockTable((disk(), *devices)), GuestFS(mounts), mover=Mover.VIRT_V2V).get(Refusals)
+    if free == 1 or boot_free == "1":
+        assert [one.kind for one in refusals.of("space")] == ["space"]
+        assert not refusals.converts
+    else:
+        with pytest.raises(FactUnavailable, match="not read"):
+            refusals.of("space")
 
 
 class _Counted(MemoryFileSystem):

@@ -22,6 +22,7 @@ BLACKLIST: dict[str, Content] = {"/etc/modprobe.d/a.conf": "blacklist bochs\n"}
     ("files", "target", "drivers"),
     [
         (guest("bochs", "virtio_gpu"), "kvm", ("virtio_gpu", "bochs")),
+        (guest("cirrus", args="root=/dev/vda1 cirrus.modeset=0"), "xen", ("cirrus",)),
         (guest("bochs") | BLACKLIST, "kvm", ("virtio_pci",)),
         (guest("vmwgfx", args="root=/dev/vda1 nomodeset"), "virtualbox", ()),
         (guest("bochs", args="root=/dev/vda1 nomodeset"), "kvm", ("virtio_pci",)),
@@ -86,6 +87,7 @@ NATIVE = ("bochs", "virtio_gpu")
         (guest("virtio-gpu", args="root=/dev/vda1 virtio_gpu.modeset=0"), "kvm", "virtio_gpu.modeset=0 keeps virtio_gpu from driving it"),
         (guest("bochs", args="root=/dev/vda1 nomodeset bochs.modeset=-1"), "kvm", "nomodeset keeps bochs from driving it"),
         (guest("vmwgfx", args="root=/dev/vda1 nomodeset vmwgfx.modeset=1"), "vmware", "nomodeset keeps vmwgfx from driving it"),
+        (guest("cirrus", args="root=/dev/vda1 cirrus.modeset=0"), "xen", ""),
         (guest("bochs") | BLACKLIST, "kvm", "bochs is blocked by `blacklist bochs`"),
         (guest("hyperv_fb"), "azure", "hyperv_drm is not part of kernel 6.1.0-13-amd64"),
         (guest("vmwgfx", "simpledrm", args="root=/dev/vda1 nomodeset"), "vmware", ""),

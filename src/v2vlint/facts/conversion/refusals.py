@@ -16,6 +16,7 @@ from v2vlint.facts.registry import FactStore, provides
 from v2vlint.facts.storage.fstab import Fstab
 from v2vlint.facts.windows.system import HIBERFIL, is_hibernated
 from v2vlint.guest.fs import GuestFS
+from v2vlint.guest.identity import id_as_written
 from v2vlint.guest.space import free_bytes, free_inodes
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.dataclass import dataclass
@@ -64,10 +65,11 @@ class Refusals:
     unknown: tuple[tuple[str, FactUnavailable], ...] = ()
 
     def of(self, kind: str) -> tuple[MoverRefusal, ...]:
-        """The reasons of one kind. FactUnavailable when that kind could not be checked."""
-        if reason := dict(self.unknown).get(kind):
+        """The reasons of one kind. FactUnavailable when there is none for certain, and that kind could not be checked."""
+        found = tuple(refusal for refusal in self.found if refusal.kind == kind)
+        if not found and (reason := dict(self.unknown).get(kind)):
             raise reason.with_traceback(None)
-        return tuple(refusal for refusal in self.found if refusal.kind == kind)
+        return found
 
 
 @provides
@@ -91,9 +93,11 @@ def _distribution(os: OsInfo, fs: GuestFS) -> Iterator[MoverRefusal]:
 
     For an unknown ID in os-release, older release files decide: AlmaLinux counts as Red Hat's family, Amazon Linux has none of them.
     """
-    if os.distro in _DISTRIBUTIONS or os.distro.startswith("opensuse"):
+    written = id_as_written(fs)
+    distro = os.distro if written in ("", os.distro) else written
+    if distro in _DISTRIBUTIONS or distro.startswith("opensuse"):
         return
-    if os.distro in _RECOGNISED | _BARE or not (_by_lsb_release(fs) or any(fs.is_file(f"/etc/{name}") for name in _RELEASES)):
+    if distro in _RECOGNISED | _BARE or not (_by_lsb_release(fs) or any(fs.is_file(f"/etc/{name}") for name in _RELEASES)):
         reason = f"virt-v2v converts a closed list of distributions, and {os.name or os.distro or 'this one'} is not on it"
         yield MoverRefusal("distribution", WholeFile("/etc/os-release"), reason)
 
@@ -156,6 +160,7 @@ def _space(fs: GuestFS, blocks: BlockTable, os: OsInfo) -> Iterator[MoverRefusal
     Its condition is meant for ``/boot``, or ``/`` without a separate ``/boot``, but matches both: a separate ``/boot`` needs only 10 MiB.
     """
     alone = "/boot" not in fs.mounts and os.kind == "linux"
+    untold: FactUnavailable | None = None
     for point, system in fs.mounts.items():
         device = next((one for one in blocks.tagged("UUID", system.uuid) if one.fs_type == system.type), None) if system.uuid else None
         if device is None:
@@ -165,12 +170,14 @@ def _space(fs: GuestFS, blocks: BlockTable, os: OsInfo) -> Iterator[MoverRefusal
         system = as_known(system)
         free = free_bytes(system, device)
         if free < 0:
-            raise FactUnavailable(Device(device.name), "how much space is free is not read")
-        if free < needed << 20:
+            untold = untold or FactUnavailable(Device(device.name), "how much space is free is not read")
+        elif free < needed << 20:
             reason = f"{free / (1 << 20):.1f} MiB are free on {point}, and virt-v2v requires {needed}"
             yield MoverRefusal("space", Device(device.name), reason)
         elif system.type.startswith("ext") and 0 <= (inodes := free_inodes(system, device)) < _INODES:
             yield MoverRefusal("space", Device(device.name), f"{inodes} inodes are free on {point}, and virt-v2v requires {_INODES}")
+    if untold:
+        raise untold
 
 
 _Questions = dict[Callable[..., Iterator[MoverRefusal]], tuple[str, ...]]

@@ -23,8 +23,8 @@ _FBDEV = frozenset({"hyperv_fb"})
 """Of those, what makes a frame buffer and no DRM device."""
 _OF_THE_FIRMWARE = ("simpledrm", "efidrm", "vesadrm")
 """They make a DRM device of the firmware's frame buffer, where there is one, and do not heed ``nomodeset``."""
-_MODESET = frozenset({"bochs", "bochs_drm", "cirrus", "qxl", "virtio_gpu", "vboxvideo"})
-"""They have a parameter ``modeset``, whose 0 and 1 go before ``nomodeset`` (drm_module.h); cirrus only until Linux 4.20."""
+_MODESET = frozenset({"bochs", "bochs_drm", "qxl", "virtio_gpu", "vboxvideo"})
+"""They have a parameter ``modeset``, whose 0 and 1 go before ``nomodeset`` (drm_module.h); cirrus lost it when it became tiny/cirrus.c."""
 
 _VIRTIO_BUS = "virtio_pci"
 """It binds to every virtio device, whatever ``nomodeset`` keeps from driving it: Xorg's vesa refused such a card (docs/x-displays.md)."""
