@@ -78,6 +78,7 @@ def plain(name: str, *lines: str) -> Files:
         (SYSV | {f"{UNITS}/kdm.service": Link("/dev/null")}, False),
         (GREETD | goal("gone.target"), False),
         (BARE | {f"{VENDOR}/greetd.service": SERVICE}, None),
+        (BARE | {f"{VENDOR}/greetd.service": SERVICE} | goal("graphical.target"), True),
         (BARE, False),
         (OPENRC, True),
         (GREETD | {f"{UNITS}/greetd.service": Link("/dev/null")}, False),

@@ -22,7 +22,7 @@ _COMPOSITORS = (
     "miriway",
 )  # fmt: skip
 _SESSIONS = "/usr/share/wayland-sessions"
-_DEFAULT = "default.target"
+_DEFAULT, _GRAPHICAL = "default.target", "graphical.target"
 _LEVEL = re.compile(r"/rc([2345])\.d/S")
 
 
@@ -47,13 +47,13 @@ def find_desktop(fs: GuestFS, services: Services, xorg: Xorg, goal: BootGoal, un
 
 
 def _reached(fs: GuestFS, services: Services, goal: BootGoal, units: UnitFiles) -> bool | None:
-    """Whether systemd starts one of the managers. None if one is there, but the target of the boot is not."""
+    """Whether systemd starts one of the managers. None if one is there, but the target of the boot is none of systemd's and not there."""
     own = {name for manager in _MANAGERS if (path := units.path(name := f"{manager}.service")) and fs.exists(path)}
     scripts = _scripts(services, units)
     if not own and not scripts:
         return False
     if (path := units.path(goal.target)) is None or not fs.exists(path):
-        return None
+        return True if goal.target == _GRAPHICAL else None  # that of systemd wants a manager
     usual = (_DEFAULT,) if units.alias_of(_DEFAULT) == goal.target else ()
     started = pulled_in(units, (goal.target, *usual), goal.masked)
     return not started.isdisjoint(own | scripts)
@@ -64,4 +64,4 @@ def _scripts(services: Services, units: UnitFiles) -> frozenset[str]:
     if not units.generates("systemd-sysv-generator"):
         return frozenset()
     found = (_LEVEL.search(path) for name, path in services.links if name in _MANAGERS and not units.path(f"{name}.service"))
-    return frozenset("graphical.target" if match[1] == "5" else "multi-user.target" for match in found if match)
+    return frozenset(_GRAPHICAL if match[1] == "5" else "multi-user.target" for match in found if match)
