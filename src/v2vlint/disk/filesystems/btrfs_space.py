@@ -48,7 +48,7 @@ def free_bytes(volume: BtrfsVolume) -> int:
     """``f_bfree`` in bytes, when a kernel has mounted it for writing; the reserve is that of Linux 6.4 and later, up to 3 MiB larger than
     before.
     """
-    groups = list(islice(_groups(volume), MAX_GROUPS))
+    groups = _groups(volume)
     copies = _copies(_data_profile(groups))
     used = sum(group.used * _copies(group.flags) for group in groups)
     return max(0, volume.total_bytes // copies - used // copies - _reserve(volume))
@@ -56,7 +56,7 @@ def free_bytes(volume: BtrfsVolume) -> int:
 
 def available_bytes(volume: BtrfsVolume) -> int:
     """``f_bavail`` in bytes: what data can still be written, into its block groups and what is not yet allocated to any."""
-    groups = list(islice(_groups(volume), MAX_GROUPS))
+    groups = _groups(volume)
     profile = _data_profile(groups)
     unallocated = ((total - used) // _STRIPE * _STRIPE for total, used in _devices(volume))
     rooms = sorted((room - _SUPER for room in unallocated if room > _SUPER + _STRIPE), reverse=True)
@@ -95,7 +95,11 @@ def _devices(volume: BtrfsVolume) -> Iterator[tuple[int, int]]:
         yield found["total_bytes"], found["bytes_used"]
 
 
-def _groups(volume: BtrfsVolume) -> Iterator[_BlockGroup]:
+def _groups(volume: BtrfsVolume) -> list[_BlockGroup]:
+    return list(islice(_each_group(volume), MAX_GROUPS))
+
+
+def _each_group(volume: BtrfsVolume) -> Iterator[_BlockGroup]:
     tree = _root(volume, BLOCK_GROUP_TREE) or _root(volume, EXTENT_TREE)
     if tree is None:
         raise ImageError("btrfs without an extent tree")

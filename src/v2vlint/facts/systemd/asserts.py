@@ -118,7 +118,7 @@ class Asserts:
         """Where ``path`` leads, also if there is nothing. None unless all on the way is on the root filesystem from its first moment, and
         stays as it is; and for what systemd ignores (path_simplify_and_warn() of path-util.c).
         """
-        if not path.startswith("/") or len(path) >= PATH_MAX or ".." in path.split("/"):
+        if len(path) >= PATH_MAX or ".." in path.split("/"):
             return None
         pending, place, links = parts(path), "", 0
         while pending:
