@@ -327,23 +327,6 @@ def test_names_in_mdadm_conf(conf: str, fstab: str, prefix: str, found: Told) ->
     assert told(store(files, arrays(DATA), landing(prefix)).get(MountsVerdict).md_names) == found
 
 
-@pytest.mark.parametrize(
-    ("conf", "line", "found"),
-    [
-        ("install vfat /bin/true", "LABEL=ESP /boot/efi vfat defaults 0 1", [FAILS]),
-        ("install fat /bin/false", "LABEL=ESP /boot/efi vfat defaults 0 1", [FAILS]),
-        ("blacklist vfat", "LABEL=ESP /boot/efi vfat defaults 0 1", [WARNS]),
-        ("blacklist fat", "LABEL=ESP /boot/efi vfat defaults 0 1", []),
-        ("install vfat /bin/true", "LABEL=ESP /boot/efi vfat nofail 0 1", []),
-        ("install vfat /bin/true", "LABEL=ESP /boot/efi ext4 defaults 0 1", []),
-        ("install cramfs /bin/true", "LABEL=ESP /boot/efi vfat defaults 0 1", []),
-    ],
-)
-def test_a_disabled_driver_of_the_esp(conf: str, line: str, found: Told) -> None:
-    assert told(asked(line, etc_modprobe_d_x=conf).vfat) == []
-    assert told(store({"/etc/fstab": line, "/etc/modprobe.d/x.conf": conf + "\n"}).get(MountsVerdict).vfat) == found
-
-
 def test_what_is_mounted_when_all_is_well() -> None:
     verdict = asked(f"UUID={ROOT} / ext4 defaults 0 1\nUUID={DATA} /data xfs defaults 0 2\nproc /proc proc defaults 0 0\n", Services())
     assert (verdict.fate, verdict.decisive.reason) == (Fate.PASS, "/data found")

@@ -44,21 +44,26 @@ def unknown_types(policy: MountPolicy, choices: BootChoices, fs: GuestFS) -> Ite
     """Types that are neither built in nor a module's, and that no program mounts: ``mount`` fails, and with it local-fs.target."""
     kernel = choices.default.kernel if choices.default and not choices.assumed else None
     for entry in policy.entries if kernel is not None and policy.style == "systemd" else ():
-        if policy.stops(entry) and _is_plain(entry) and kernel is not None and _lacks(kernel, fs, entry.fs_type):
+        if policy.stops(entry) and is_plain(entry) and kernel is not None and _lacks(kernel, fs, entry.fs_type):
             reason = f"{entry.mount_point} has the type {entry.fs_type}, which kernel {kernel.version} does not know"
             yield fault(True, reason, entry.where, entry)
 
 
-def _is_plain(entry: FstabEntry) -> bool:
+def is_plain(entry: FstabEntry) -> bool:
     """Whether the kernel alone is asked for the entry's type. The root is mounted by then."""
     kind = entry.fs_type
     special = entry.is_pseudo or entry.is_swap or entry.is_network or kind.startswith("fuse") or kind in _NO_MODULE
     return not special and kind.replace("_", "").replace("-", "").isalnum() and entry.mount_point not in ("/", "/usr")
 
 
+def driver_of(kind: str) -> str:
+    """The module that has a filesystem type."""
+    return _REGISTERS.get(kind, kind)
+
+
 def _lacks(kernel: Kernel, fs: GuestFS, kind: str) -> bool:
     known = kernel.tree.types
-    names = {kind, _REGISTERS.get(kind, kind)}
+    names = {kind, driver_of(kind)}
     if known is None or kind in known or any(kernel.has(name) is not Presence.ABSENT for name in names):
         return False
     return not any(fs.exists(store) for store in _STORES) and not any(fs.exists(f"{place}{kind}") for place in _HELPERS)

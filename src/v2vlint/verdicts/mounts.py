@@ -7,14 +7,11 @@ from dataclasses import replace
 
 from v2vlint.facts.boot.boot_end import BootEnd
 from v2vlint.facts.boot.bootloader import Bootloader
-from v2vlint.facts.boot.choices import BootChoices
 from v2vlint.facts.boot.early_unlock import EarlyImage, EarlyUnlock
 from v2vlint.facts.boot.needs import BootNeeds, NeededMount, volume_of
 from v2vlint.facts.conversion.devices import DeviceNames
 from v2vlint.facts.conversion.landing import Landing
 from v2vlint.facts.conversion.refusals import Refusals
-from v2vlint.facts.kernel.kernels import Presence
-from v2vlint.facts.kernel.modprobe import Modprobe, ModprobeCommand
 from v2vlint.facts.storage.crypttab import Crypttab, CrypttabEntry
 from v2vlint.facts.storage.devices import Devices, NameFate, NameKind, name_fate, name_kind
 from v2vlint.facts.storage.fstab import Fstab, FstabEntry
@@ -33,6 +30,7 @@ from v2vlint.model.place import WholeFile
 from v2vlint.model.target import Target
 from v2vlint.model.verdict import Cause, Judge, Verdict, doubt, fault, repaired
 from v2vlint.verdicts.early_settings import HARDWARE_IDS, Rejected, TiedArray, rejections, ties
+from v2vlint.verdicts.mount_drivers import disabled_drivers
 from v2vlint.verdicts.mount_types import unknown_types
 from v2vlint.verdicts.unit_asserts import failing_asserts
 
@@ -317,29 +315,6 @@ def _md_names(conf: MdadmConf, blocks: BlockTable, needs: BootNeeds, early: Earl
         yield fault(needed, reason, tied.tokens[0].where, replace(tied, needed=needed))
 
 
-@dataclass(frozen=True, slots=True)
-class Disabled:
-    """A modprobe.d command that keeps vfat from mounting ``entry``; ``commands`` are all such commands."""
-
-    command: ModprobeCommand
-    commands: tuple[ModprobeCommand, ...]
-    entry: FstabEntry
-
-
-def _vfat(modprobe: Modprobe, choices: BootChoices, policy: MountPolicy) -> Iterator[Cause[Disabled]]:
-    """The kernel's FAT driver, where boot mounts an ESP."""
-    kernel = choices.default.kernel if choices.default else None
-    entry = next((entry for entry in policy.entries if entry.fs_type in ("vfat", "msdos") and policy.stops(entry)), None)
-    if entry is None or (kernel is not None and kernel.has("vfat") is Presence.BUILTIN):
-        return
-    commands = tuple(
-        c for c in modprobe.commands if (c.disables and c.name in ("vfat", "fat")) or (c.command == "blacklist" and c.name == "vfat")
-    )
-    for command in commands:
-        reason = f"{command.name} is disabled, but {entry.mount_point} is a {entry.fs_type} filesystem mounted at boot"
-        yield fault(command.disables, reason, command.where, Disabled(command, commands, entry))
-
-
 def _replayed(fstab: Fstab, policy: MountPolicy, fs: GuestFS) -> Iterator[Cause[None]]:
     """A mount whose journal the kernel has to replay, without certainty that it can."""
     for entry in policy.entries:
@@ -390,7 +365,7 @@ class MountsVerdict(Verdict, stage=Stage.MOUNTS, place=90):
     lvm_filters = Judge(_lvm_filters)
     lvm_devices = Judge(_lvm_devices)
     md_names = Judge(_md_names)
-    vfat = Judge(_vfat)
+    drivers = Judge(disabled_drivers)
     replayed = Judge(_replayed)
     types = Judge(unknown_types)
     asserts = Judge(failing_asserts)

@@ -64,7 +64,8 @@ def _with(image: bytes = b"", modules: tuple[str, ...] = (*VIRTIO, *SCSI, *EXT4)
             "",
         ),
         (_with(args="ro module_blacklist=virtio"), Means.BLOCKED, "is blocked by module_blacklist=virtio", ""),
-        (_with(args="ro modprobe.blacklist=virtio-blk"), Means.BLOCKED, "is blocked by modprobe.blacklist=virtio-blk", ""),
+        (_with(args="ro modprobe.blacklist=virtio_blk"), Means.BLOCKED, "is blocked by modprobe.blacklist=virtio_blk", ""),
+        (_with(args="ro modprobe.blacklist=virtio-blk"), Means.IMAGE, "is in the initramfs", IMAGE),
         (_with(args="ro rd.driver.blacklist=virtio_blk"), Means.BLOCKED, "is blocked by rd.driver.blacklist=virtio_blk", ""),
         (_with(args="ro modprobe.blacklist=virtio"), Means.IMAGE, "is in the initramfs", IMAGE),
         (

@@ -17,6 +17,7 @@ from dataclasses import field
 
 from v2vlint.facts.boot.choices import BootChoice, BootChoices
 from v2vlint.facts.boot.cmdline import KernelArg
+from v2vlint.facts.boot.named_modules import NamedModules
 from v2vlint.facts.initramfs.content import Initramfs
 from v2vlint.facts.initramfs.images import Initramfses
 from v2vlint.facts.kernel.kernels import Kernel, Presence
@@ -98,7 +99,7 @@ class BootPath:
     """One kernel with its initramfs (None: it starts without one) and the settings that keep modules from loading there.
 
     ``rebuilt`` are the modules that the mover's rebuild of the image adds to those its generator included before and to those for the root
-    filesystem; None when the image stays as it is.
+    filesystem; None when the image stays as it is. ``named`` are the modules that the guest lists for its init to load.
     """
 
     kernel: Kernel
@@ -106,6 +107,7 @@ class BootPath:
     modprobe: LateModprobe
     choice: BootChoice
     rebuilt: frozenset[str] | None = None
+    named: NamedModules = NamedModules()
 
     def controller(self, controller: Controller) -> DriveFate:
         """Whether the disk controller has drivers, including its transport and the disk driver on top of it."""
@@ -153,8 +155,7 @@ class BootPath:
         early = self.module(name)
         if early.usable or early.means in (Means.ABSENT, Means.UNKNOWN):
             return early
-        late = self._stopped(early.module, self.modprobe.get(), self.kernel.tree.requires(early.module), "")
-        return late or ModuleFate(early.module, Means.INSTALLED, Means.INSTALLED.value, self.kernel.where)
+        return self._late(early.module) or ModuleFate(early.module, Means.INSTALLED, Means.INSTALLED.value, self.kernel.where)
 
     def _put_in(self, name: str, by_name: bool) -> ModuleFate:
         """A new image has the guest's own modprobe configuration."""
@@ -207,22 +208,48 @@ class BootPath:
 
     def _stopped(self, name: str, modprobe: Modprobe, requires: tuple[str, ...], place: str, by_name: bool = False) -> ModuleFate | None:
         for part in (name, *requires):
-            if arg := self._listed(part, "module_blacklist"):  # blacklisted() of kernel/module/main.c, whoever loads it
+            if arg := self._refused(part):
                 return ModuleFate(name, Means.BLOCKED, f"is blocked by {arg}", arg.where)
             if command := modprobe.disabled(part):
                 what = "is disabled" if part == name else f"needs {part}, which is disabled"
-                return ModuleFate(name, Means.BLOCKED, f"{what} by `{_written(command)}`{place}", self._place(command))
+                return ModuleFate(name, Means.BLOCKED, f"{what} by `{command}`{place}", self._place(command))
         if by_name:
             return None
-        # A blacklist concerns aliases only. dracut's own arguments are in force in the initramfs only.
-        if arg := self._listed(name, "modprobe.blacklist", *(("rd.driver.blacklist", "rdblacklist") if place else ())):
+        # A blacklist concerns aliases only.
+        if arg := self._listed(name, bool(place)):
             return ModuleFate(name, Means.BLOCKED, f"is blocked by {arg}", arg.where)
         if command := modprobe.blacklisted(name):
-            return ModuleFate(name, Means.BLOCKED, f"is blocked by `{_written(command)}`{place}", self._place(command))
+            return ModuleFate(name, Means.BLOCKED, f"is blocked by `{command}`{place}", self._place(command))
         return None
 
-    def _listed(self, name: str, *arguments: str) -> KernelArg | None:
-        return next((arg for value, arg in self.choice.values(*arguments) if normal(value) == name), None)
+    def _refused(self, name: str) -> KernelArg | None:
+        """The argument by which the kernel refuses a module, whoever loads it: the last one, with the kernel's own spelling of the name
+        (``blacklisted()`` of kernel/module/main.c).
+        """
+        arg = next((arg for arg in reversed(self.choice.args) if normal(arg.name) == "module_blacklist"), None)
+        return arg if arg is not None and name in (arg.value or "").split(",") else None
+
+    def _listed(self, name: str, early: bool) -> KernelArg | None:
+        """The argument that blacklists a module for modprobe. libkmod takes names as they are written; dracut writes its own arguments to a
+        file in the initramfs, where ``-`` is ``_``.
+        """
+        written = next((arg for value, arg in self.choice.values("modprobe.blacklist") if value == name), None)
+        own = self.choice.values("rd.driver.blacklist", "rdblacklist") if early else ()
+        return written or next((arg for value, arg in own if normal(value) == name), None)
+
+    def _late(self, name: str) -> ModuleFate | None:
+        """What keeps a module that is not loaded early from loading later; None when nothing does."""
+        requires = self.kernel.tree.requires(name)
+        stopped = self._stopped(name, self.modprobe.get(), requires, "")
+        ignored = self.named.ignores_blacklist(name) if stopped else False
+        if stopped is None or ignored is False or self.modprobe.get().turned_off(name):
+            return stopped
+        if by_name := self._stopped(name, self.modprobe.get(), requires, "", by_name=True):
+            return by_name
+        if ignored:
+            return None
+        reason = f"{stopped.reason}, but {self.named.modules[name]} lists it, and whether this init then loads it is not known"
+        return ModuleFate(name, Means.UNKNOWN, reason, stopped.where)
 
     @functools.cached_property
     def _image_modprobe(self) -> Modprobe:
@@ -257,6 +284,7 @@ class BootPaths:
     choices: BootChoices
     initramfses: Initramfses
     modprobe: LateModprobe
+    named: NamedModules = NamedModules()
     _known: dict[int, BootPath] = field(default_factory=dict, repr=False, compare=False)
 
     def of(self, choice: BootChoice) -> BootPath | None:
@@ -269,7 +297,7 @@ class BootPaths:
             image = self.initramfses.joined(choice.initrds) if choice.initrds else None
             if choice.initrds and image is None and (choice.unreadable or not choice.goes_on):
                 return None
-            self._known[id(choice)] = BootPath(choice.kernel, image, self.modprobe, choice)
+            self._known[id(choice)] = BootPath(choice.kernel, image, self.modprobe, choice, named=self.named)
         return self._known[id(choice)]
 
     @property
@@ -291,9 +319,9 @@ class BootPaths:
 
 
 @provides
-def find_boot_paths(choices: BootChoices, initramfses: Initramfses, modprobe: LateModprobe) -> BootPaths:
+def find_boot_paths(choices: BootChoices, initramfses: Initramfses, modprobe: LateModprobe, named: NamedModules) -> BootPaths:
     """Nothing is read before a path is asked for."""
-    return BootPaths(choices, initramfses, modprobe)
+    return BootPaths(choices, initramfses, modprobe, named)
 
 
 def _completed(modules: tuple[str, ...], prefix: str) -> tuple[str, ...]:
@@ -319,7 +347,3 @@ def lacking(kernel: Kernel, alternatives: Iterable[tuple[str, ...]], prefix: str
     if () in found or not found:
         return ()
     return None if None in found else min((names for names in found if names), key=len)
-
-
-def _written(command: ModprobeCommand) -> str:
-    return f"{command.command} {' '.join(word.value for word in command.words)}"[:80]

@@ -25,13 +25,15 @@ from v2vlint.model.place import Span, Token
 
 FOLDERS = ("/etc/modprobe.d", "/run/modprobe.d", "/usr/local/lib/modprobe.d", "/usr/lib/modprobe.d", "/lib/modprobe.d")
 LEGACY = ("/etc/modprobe.conf", "/etc/modprobe.conf.local", "/etc/modules.conf", "/etc/conf.modules")
-MAX_FILES, MAX_COMMANDS = 2000, 50_000
+MAX_FILES, MAX_COMMANDS, MAX_SHOWN = 2000, 50_000, 80
 _KMOD = ("/bin/kmod", "/usr/bin/kmod", "/sbin/kmod", "/usr/sbin/kmod")
 _BACKUP = re.compile(r"\.(?:dpkg-\w+|rpm(?:save|new|orig)|bak|orig|old|disabled|swp)$|~$")
 _COMMANDS = frozenset({"alias", "blacklist", "install", "remove", "options", "softdep", "weakdep", "config", "include"})
-_WORD = re.compile(r"(?:[^\s\\]|\\(?!\r?\n))+")
+_OF_ONE_WORD = frozenset({"blacklist", "config", "include"})
+# Words end at blanks and tabs alone: with CR LF a module's name ends in CR, and is no module's (libkmod-config.c).
+_WORD = re.compile(r"(?:[^ \t\n\\]|\\(?!\n))+")
 # Possessive quantifiers: no line, however made, causes backtracking.
-_LINE = re.compile(r"(?:[^\n\\]++|\\(?:\r?\n|.)|\\)*+", re.DOTALL)
+_LINE = re.compile(r"(?:[^\n\\]++|\\.|\\)*+", re.DOTALL)
 _LOADS = re.compile(r"\b(?:modprobe|insmod|kmod)\b")
 
 
@@ -44,10 +46,13 @@ class ModprobeCommand:
     words: tuple[Token, ...]
     where: Span
 
+    def __str__(self) -> str:
+        return f"{self.command} {' '.join(word.value for word in self.words)}"[:MAX_SHOWN]
+
     @property
     def argument(self) -> str:
         """The text after the name, with runs of blanks collapsed."""
-        return " ".join(word.value for word in self.words[1:])
+        return " ".join(word.value for word in self.words[1:]).rstrip("\r")
 
     @property
     def disables(self) -> bool:
@@ -73,6 +78,12 @@ class Modprobe:
         name = normal(module)
         found = next((c for c in self.commands if c.command == "install" and fnmatch.fnmatchcase(name, c.name)), None)
         return found if found and found.disables else None
+
+    def turned_off(self, name: str) -> bool:
+        """Whether ``modprobe NAME`` loads nothing for an ``alias NAME off``. Other aliases of the module still load it."""
+        word = normal(name)
+        found = next((c for c in self.commands if c.command == "alias" and fnmatch.fnmatchcase(word, c.name)), None)
+        return found is not None and found.argument == "off"
 
     def aliases(self, pattern: re.Pattern[str]) -> tuple[ModprobeCommand, ...]:
         """Alias commands whose whole alias matches ``pattern``."""
@@ -150,10 +161,10 @@ def modprobe_from(texts: Iterable[GuestText]) -> Modprobe:
         files.append(text.path)
         for match in _LINE.finditer(text.content):
             words = _words(text, match)
-            if not words or words[0].value.startswith("#") or len(commands) >= MAX_COMMANDS:
+            if not any(word.value.strip() for word in words) or words[0].value.startswith("#") or len(commands) >= MAX_COMMANDS:
                 continue
             where = text.span(words[0].where.start, words[-1].where.end)
-            if words[0].value in _COMMANDS and len(words) > 1:
+            if words[0].value in _COMMANDS and len(words) > (1 if words[0].value in _OF_ONE_WORD else 2):
                 commands.append(ModprobeCommand(words[0].value, normal(words[1].value), words[1:], where))
             else:
                 malformed.append(where)
