@@ -281,8 +281,8 @@ def test_the_numbers_of_several_disks_are_the_firmware_s() -> None:
 
 
 def test_a_search_is_certain_where_grub_names_filesystems_as_blkid_does() -> None:
-    assert _two_disks().search("uuid", "dead") is None
-    assert _two_disks(BlockDevice("disk2p2", "partition", 1, 1, 2, "zfs_member", "77")).search("uuid", "dead") == "uuid:dead"
+    assert _two_disks().search("uuid", "dead") == ("uuid:dead", False)
+    assert _two_disks(BlockDevice("disk2p2", "partition", 1, 1, 2, "zfs_member", "77")).search("uuid", "dead") == ("uuid:dead", None)
 
 
 @pytest.mark.parametrize("path", ["()/vmlinuz", "(md/none)/vmlinuz", "(lvm/vg-none)/vmlinuz"])

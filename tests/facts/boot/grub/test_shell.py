@@ -44,8 +44,12 @@ def test_undecided_conditions(condition: str) -> None:
 
 
 def _entry_menu(body: str) -> BootMenu:
-    """The menu with one entry, in a guest with the files /a and /b on a known filesystem."""
-    files: dict[str, str | bytes] = {CFG: f"menuentry x {{\n{body}\n}}\n", "/a": b"k", "/b": b"k"}
+    return _menu_of(f"menuentry x {{\n{body}\n}}\n")
+
+
+def _menu_of(text: str) -> BootMenu:
+    """The menu in a guest with the files /a and /b on a known filesystem."""
+    files: dict[str, str | bytes] = {CFG: text, "/a": b"k", "/b": b"k"}
     parts = [BlockDevice(f"disk1p{at}", "partition", 9, 0, at, "ext4", uuid) for at, uuid in enumerate(("aaaa", "bbbb", "cccc"), 1)]
     blocks = BlockTable((BlockDevice("disk1", "disk", 9, 0), *parts))
     return grub_menu(GrubFiles(GuestFS({"/": MemoryFileSystem(files, "ext4", "aaaa")}), blocks), CFG, GrubProgram("bios"))
@@ -67,19 +71,61 @@ def _entry_menu(body: str) -> BootMenu:
         ("linux /a; if smbios -t 1; then linux /b; fi; linux /a", "/a"),
         ("linux /a; if smbios -t 1; then linux /b; else linux /b; fi", "/b"),
         ("linux /a; if smbios -t 1; then linux /b; elif linux /b; then true; fi", "/b"),
-        ("if smbios -t 1; then linux /a; fi", "/a"),
-        ("if smbios -t 1; then linux /a; elif smbios -t 2; then true; fi", "/a"),
+        ("if smbios -t 1; then linux /a; fi", ""),
+        ("if smbios -t 1; then linux /a; elif smbios -t 2; then true; fi", ""),
+        ("if smbios -t 1; then linux /a root=A; else linux /a root=B; fi", ""),
+        ("if smbios -t 1; then linux /a root=A; else linux /a root=A; fi", "/a"),
+        ("probe -s x -u (hd0); linux /a root=$x", ""),
+        ("probe -s x -u (hd0); linux /$x", ""),
+        ("probe -s x -u (hd0); linux /a $x; linux /a", "/a"),
+        ("probe -s x -u (hd0); linux /a; initrd /$x", ""),
+        ("if smbios -t 1; then r=A; else r=B; fi; linux /a root=$r", ""),
+        ("if smbios -t 1; then r=A; else r=A; fi; linux /a root=$r", "/a"),
+        ("if smbios -t 1; then root=hd0,msdos1; else root=hd9; fi; linux /a", "/a"),
+        ("probe -s list -u (hd0); for x in $list; do linux /a; done", ""),
+        ("for k in /a /b; do linux $k; done", "/b"),
+        ("for k in /?; do linux $k; done", ""),
+        ("linux /a; initrd /init*", ""),
+        ("linux /a; if smbios -t 1; then initrd /a; else initrd /b; fi", ""),
+        ("linux /a; if smbios -t 1; then initrd /b; else initrd /b; fi", "/a"),
+        ("if linux /gone; then true; else linux /b; fi", "/b"),
+        ("if linux /a; then true; else linux /b; fi", "/a"),
+        ("linux /a; if initrd /gone; then linux /b; fi", "/a"),
+        ("if smbios -t 1; then linux /a; boot; fi; linux /b", ""),
+        ("linux /a; boot; linux /b", "/a"),
+        ("linux /gone; boot; linux /b", "/b"),
+        ("if search --file /gone; then linux /a; else linux /b; fi", "/b"),
         ("if smbios -t 1; then linux /a; else linux ($root)/a; fi", "/a"),
         ("if smbios -t 1; then linux /a; else linux (hd0,msdos1)//a; fi", "/a"),
-        ("linux /a; if smbios -t 1; then initrd /b; fi", "/a"),
+        ("linux /a; if smbios -t 1; then initrd /b; fi", ""),
         ("if smbios -t 1; then linux /gone; else linux ($root)/gone; fi", "/gone"),
     ],
 )
 def test_kernels_of_which_the_machine_takes_one(body: str, kernel: str) -> None:
-    """The default is the kernel that every way of the machine loads; one that loads none starts nothing."""
+    """The default is what every way of the machine loads: kernel, arguments, initramfs."""
     found = _entry_menu(f"root=hd0,msdos1; {body}")
     assert (found.default.kernel if found.default else "") == kernel
-    assert ("whose kernel depends on the machine" in found.default_reason) is not bool(kernel)
+    assert ("what it loads depends on the machine" in found.default_reason) is not bool(kernel)
+
+
+@pytest.mark.parametrize(
+    ("text", "default"),
+    [
+        ("menuentry $x { linux /a; }; menuentry T { linux /b; }; default=T", "a title that depends on the machine may be the same"),
+        ("menuentry a --id $x { linux /a; }; menuentry T { linux /b; }; default=T", "a title that depends on the machine may be the same"),
+        ("menuentry T { linux /b; }; menuentry $x { linux /a; }; default=T", "/b"),
+        ("menuentry $x { linux /a; }; menuentry T { linux /b; }; default=1", "/b"),
+        ("menuentry a { linux /gone; }; menuentry b { linux /b; }; fallback=$x", "the fallback depends on the machine"),
+        ("menuentry a { linux /a; }; menuentry b { linux /b; }; fallback=$x", "/a"),
+        ("menuentry a { linux /a; }; if smbios -t 1; then linux /b; boot; fi", "what the configuration boots depends on the machine"),
+        ("menuentry a { linux /a; }; linux /b; boot", "/b"),
+        ("menuentry a { linux /a; }; linux /gone; boot", "/a"),
+    ],
+)
+def test_defaults_that_the_machine_decides(text: str, default: str) -> None:
+    text = text.replace("; }; ", "\n}\n").replace(" { ", " {\n")
+    found = _menu_of(f"root=hd0,msdos1\nprobe -s x -u (hd0)\n{text}\n")
+    assert (found.default.kernel if found.default else found.default_reason).endswith(default)
 
 
 def test_what_is_loaded_for_a_kernel_that_the_machine_does_not_change() -> None:

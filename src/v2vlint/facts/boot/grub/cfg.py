@@ -16,7 +16,7 @@ from v2vlint.facts.boot.grub.build import GrubBuild
 from v2vlint.facts.boot.grub.commands import new_shell
 from v2vlint.facts.boot.grub.files import GrubFiles, GuestPath
 from v2vlint.facts.boot.grub.program import GrubProgram, start
-from v2vlint.facts.boot.grub.shell import MAX_STEPS, Environment, GrubShell
+from v2vlint.facts.boot.grub.shell import ENDS, MAX_STEPS, Environment, GrubShell
 from v2vlint.facts.boot.grub.values import Boot, Field, MenuItem
 from v2vlint.facts.syntax.located import Located, join, literal
 from v2vlint.guest.text import GuestText
@@ -77,7 +77,7 @@ def grub_program_menu(files: GrubFiles, program: GrubProgram, build: GrubBuild) 
     shell.config, shell.exported = program.path, set(shell.env)
     shell.execute(GuestText(program.path, build.config))
     # `exit` ends GRUB itself (grub-core/commands/minicmd.c); anything else only ends the script.
-    if not shell.normal and shell.leave != "exit":
+    if not shell.normal and shell.leave not in ENDS:
         _go_on(shell, program)
     return _menu(shell, program)
 
@@ -104,9 +104,13 @@ def _menu(shell: GrubShell, program: GrubProgram) -> BootMenu:
         raise FactUnavailable(WholeFile(shell.config), f"takes more than {MAX_STEPS} steps to follow")
     entries = tuple(entry for node in nodes for entry in _entries(node))
     default, reason = _default(shell, nodes)
-    if not entries and shell.boot.kernel and shell.boot.started:
-        default = _entry(shell, MenuItem("", "", (), None), shell.boot, "0")
-        entries, reason = (default,), "the configuration boots it without a menu"
+    boot = shell.boot
+    # What is not there is not started: the menu comes up.
+    if boot.kernel and boot.started is not False and not (entries and _is_gone(boot)):
+        own = _entry(shell, MenuItem("", "", (), None), boot, "0")
+        sure = shell.leave == "boot" or not (entries or boot.undecided or boot.started is None)
+        entries, default = (own, *entries), own if sure else None
+        reason = "the configuration boots it without a menu" if sure else "what the configuration boots depends on the machine"
     stops = "" if entries or shell.doubts else _end(shell)
     files = tuple(dict.fromkeys((shell.config, *shell.read)))
     malformed = tuple(shell.malformed)
@@ -116,7 +120,7 @@ def _menu(shell: GrubShell, program: GrubProgram) -> BootMenu:
 def _end(shell: GrubShell) -> str:
     """Why a configuration without entries ends at GRUB's prompt; empty when it does not."""
     if shell.boot.kernel or shell.boot.chainload:
-        return "" if shell.boot.started else f"{shell.config} loads a system and does not run `boot`"
+        return "" if shell.boot.started is not False else f"{shell.config} loads a system and does not run `boot`"
     return " and ".join(dict.fromkeys(shell.lost[:4]))
 
 
@@ -145,9 +149,13 @@ def _node(shell: GrubShell, item: MenuItem, position: str, depth: int) -> _Node:
         own = (opened.env.get("default") or Located()) if inner.handed or "default" in opened.env else None
         return _Node(item, None, children, own)
     entry = _entry(inner, item, inner.boot, position)
-    place = inner.boot.kernel_path
-    gone = place is not None and place.certain and not place.exists and not entry.chainload
+    gone = _is_gone(inner.boot) and not entry.chainload
     return _Node(item, entry, fails=gone or bool(entry.unknown_command), undecided=inner.boot.undecided)
+
+
+def _is_gone(boot: Boot) -> bool:
+    place = boot.kernel_path
+    return place is not None and place.certain and not place.exists
 
 
 def _entries(node: _Node) -> list[BootEntry]:
@@ -238,7 +246,9 @@ def _default(shell: GrubShell, nodes: Sequence[_Node]) -> tuple[BootEntry | None
     origin = f" ({value.runs[0].source.path})" if value.runs else ""
     node, reason = _chosen(shell, nodes, _chain(value.text), f"default={value.text}{origin}")
     # grub_menu_execute_with_fallback (normal/menu.c): when an entry fails to load, the next of these is tried.
-    fallback = shell.value("fallback").split()[:MAX_FALLBACKS] if not shell.is_unknown("fallback") else []
+    fallback = shell.value("fallback").split()[:MAX_FALLBACKS]
+    if node is not None and node.fails and shell.is_unknown("fallback"):
+        return None, f"{reason} does not start, and the fallback depends on the machine"
     while node is not None and node.fails and fallback:
         word = fallback.pop(0)
         other = _chosen(shell, nodes, [word], f"{reason} does not start, and fallback={word}")[0] if _names(shell, nodes, word) else None
@@ -272,9 +282,11 @@ def _chosen(shell: GrubShell, nodes: Sequence[_Node], chain: Sequence[str], reas
         # A conditional entry above shifts every number, while names stay what they are.
         if any(node.item.conditional for node in (nodes[: index + 1] if numbered or not found else nodes[index : index + 1])):
             return None, f"{reason}, but whether its entry is there depends on the machine"
+        if not numbered and not all(node.item.named for node in (nodes[:index] if found else nodes)):
+            return None, f"{reason}, and a title that depends on the machine may be the same"
         node, chain = nodes[index], chain[1:]
         if node.undecided:
-            return None, f"{reason}, whose kernel depends on the machine"
+            return None, f"{reason}, and what it loads depends on the machine"
         if node.entry is not None:
             return node, reason
         if not node.children:

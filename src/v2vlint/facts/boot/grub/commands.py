@@ -117,13 +117,13 @@ def _look(shell: GrubShell, kind: str, name: str, plain: Sequence[Field]) -> boo
     if not plain or not plain[0].known or kind == "disk":
         shell.env[name] = None
         return None
-    device = shell.files.search(kind, plain[0].text.text)
-    if device is None:
+    device, found = shell.files.search(kind, plain[0].text.text)
+    if found is False:
         shell.lost.append(f"no disk has the {kind} {plain[0].text.text}")
         return False
     shell.doubts += device == UNKNOWN
     shell.set(name, device)
-    return True
+    return found
 
 
 _GPTPRIO = {"-d": "device", "--set-device": "device", "-u": "uuid", "--set-uuid": "uuid"}
@@ -235,47 +235,66 @@ def _define(shell: GrubShell, args: Sequence[Field], command: Command) -> bool:
         where = command.words[0].parts[0]
         span = where.text.runs[0].source.span(command.start, command.end) if isinstance(where, Literal) and where.text.runs else None
         submenu = command.words[0].bare == "submenu"
-        shell.menu.append(MenuItem(title, identifier, command.body or (), span, submenu, shell.uncertain > 0, args=tuple(given)))
+        named = all(word.known for word in args)
+        item = MenuItem(title, identifier, command.body or (), span, submenu, shell.uncertain > 0, args=tuple(given), named=named)
+        shell.menu.append(item)
     return True
 
 
-def _linux(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool:
+def _new(shell: GrubShell) -> Boot:
+    """Takes the place of whatever was loaded before. If that may have been started, this may never be reached."""
+    before = shell.boot
+    shell.boot = Boot(unknown=before.unknown, started=before.started, undecided=before.started is None)
+    return shell.boot
+
+
+def _linux(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool | None:
     """Takes the place of whatever was loaded before, with its initramfs (``grub_cmd_linux`` of loader/i386/linux.c)."""
-    if args:
-        shell.boot = Boot(unknown=shell.boot.unknown)
-        _kernel(shell, args)
-    return bool(args)
+    if not args:
+        return False
+    _new(shell)
+    return _kernel(shell, args)  # it fails if there is no such file
 
 
-def _linux16(shell: GrubShell, args: Sequence[Field], command: Command) -> bool:
+def _linux16(shell: GrubShell, args: Sequence[Field], command: Command) -> bool | None:
     found = _linux(shell, args, command)
-    shell.boot.real_mode = found
+    shell.boot.real_mode = bool(args)
     return found
 
 
-def _kernel(shell: GrubShell, args: Sequence[Field]) -> None:
+def _kernel(shell: GrubShell, args: Sequence[Field]) -> bool | None:
     shell.boot.kernel = args[0].text
     shell.boot.args = tuple(arg.text for arg in args[1:])
+    shell.boot.undecided |= not all(arg.known for arg in args)
     shell.boot.kernel_path = _file(shell, args[0])
+    return _is_there(shell.boot.kernel_path)
 
 
 def _file(shell: GrubShell, name: Field) -> GuestPath:
+    """What a command loads. Where the machine decides on ``$root``, it does so on a file that several filesystems have."""
     place = shell.locate(name.text.text)
+    shell.boot.undecided |= not name.known or (shell.is_unknown("root") and shell.files.is_on_several(name.text.text))
     # A name that starts with an unknown variable may be a path all the same.
     return place if name.known else dataclasses.replace(place, certain=False)
 
 
-def _initrd(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool:
-    """Ahead of ``linux`` it fails: "you need to load the kernel first"."""
+def _is_there(place: GuestPath) -> bool | None:
+    return (place.exists or (None if place.foreign else False)) if place.certain else None
+
+
+def _initrd(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool | None:
+    """Ahead of ``linux`` it fails: "you need to load the kernel first". It fails, too, if one of its files is not there."""
     if not shell.boot.kernel and shell.boot.unknown is None:
         return False
-    shell.boot.initrds = tuple(arg.text for arg in args if arg.text and not arg.text.text.startswith("--"))
-    shell.boot.initrd_paths = tuple(shell.locate(initrd.text) for initrd in shell.boot.initrds)
-    return True
+    plain = [arg for arg in args if not arg.known or (arg.text and not arg.text.text.startswith("--"))]
+    shell.boot.initrds = tuple(arg.text for arg in plain)
+    shell.boot.initrd_paths = tuple(_file(shell, arg) for arg in plain)
+    found = {_is_there(place) for place in shell.boot.initrd_paths}
+    return False if False in found else None if None in found else True
 
 
 def _multiboot(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool:
-    shell.boot = Boot(xen=bool(args), unknown=shell.boot.unknown)
+    _new(shell).xen = bool(args)
     return True
 
 
@@ -286,18 +305,23 @@ def _module(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool:
         _kernel(shell, plain)
         return True
     shell.boot.initrds += tuple(arg.text for arg in plain[:1])
-    shell.boot.initrd_paths += tuple(shell.locate(arg.text.text) for arg in plain[:1])
+    shell.boot.initrd_paths += tuple(_file(shell, arg) for arg in plain[:1])
     return True
 
 
 def _chainload(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool:
     if args:
-        shell.boot = Boot(chainload=args[-1].text.text, unknown=shell.boot.unknown)
+        _new(shell).chainload = args[-1].text.text
     return bool(args)
 
 
-def _boot(shell: GrubShell, _args: Sequence[Field], _command: Command) -> bool:
+def _boot(shell: GrubShell, _args: Sequence[Field], _command: Command) -> bool | None:
+    """Does not come back if a system is loaded."""
+    place = shell.boot.kernel_path
     shell.boot.started = True
+    if place is None or not place.certain or not place.exists or shell.boot.undecided:
+        return None
+    shell.leave = "boot"
     return True
 
 

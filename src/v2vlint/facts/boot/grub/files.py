@@ -26,7 +26,7 @@ _PRIORITISED = "5dfbf5f4-2848-4bac-aa5e-0d9a20b745a6"
 DEFAULT = "default"
 """What stands for btrfs' default subvolume."""
 UNKNOWN = "?"
-"""A device that a search may find, and that cannot be told."""
+"""A device that cannot be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,10 @@ class GrubFiles:
             return GuestPath(f"({device}){path}", exists=False)
         return self._guessed(device, path)
 
+    def is_on_several(self, path: str) -> bool:
+        """Whether more than one filesystem has the path."""
+        return path.startswith("/") and sum(volume.tree.exists(path) for volume in self.volumes) > 1
+
     def kind_at(self, name: str, root: str) -> str:
         """The type of the filesystem that a path of GRUB is on; empty when it is not known."""
         match = _DEVICE.fullmatch(name)
@@ -121,22 +125,28 @@ class GrubFiles:
             return None if data is None else GuestText(place.path, data.decode("utf-8", "surrogateescape"))
         return None if place.foreign else self.fs.text(place.path)
 
-    def search(self, kind: str, value: str) -> str | None:
-        """The result of ``search --fs-uuid``, ``--label`` or ``--file``: a device, or None when it certainly finds nothing."""
+    def search(self, kind: str, value: str) -> tuple[str, bool | None]:
+        """The device that ``search --fs-uuid``, ``--label`` or ``--file`` finds, and whether it finds one; None where that is not known.
+
+        :data:`UNKNOWN` stands for a device that cannot be told.
+        """
+        found = self._searched(kind, value)
+        if found:
+            return found, True
         certain = self.blocks.complete and bool(self.blocks.devices) and not any(one.fs_type in _OTHERWISE for one in self.blocks)
+        return f"{kind}:{value}" if kind in ("uuid", "label") else UNKNOWN, False if certain else None
+
+    def _searched(self, kind: str, value: str) -> str:
+        if kind == "file" and self.volumes:
+            devices = [f"uuid:{volume.system.uuid}" for volume in self.volumes if volume.tree.exists(value)]
+            return devices[0] if len(devices) == 1 else UNKNOWN * bool(devices)
         if kind == "file":
-            found = [volume for volume in self.volumes if volume.tree.exists(value)]
-            if not self.volumes:
-                return next(
-                    (f"mount:{point}" for point in self.fs.mounts if self.fs.exists(f"{point.rstrip('/')}/{value.lstrip('/')}")), ""
-                )
-            return f"uuid:{found[0].system.uuid}" if len(found) == 1 else UNKNOWN if found or not certain else None
+            return next((f"mount:{point}" for point in self.fs.mounts if self.fs.exists(f"{point.rstrip('/')}/{value.lstrip('/')}")), "")
+        block = next(iter(self.blocks.tagged(kind.upper(), value)), None)
         if kind in ("partlabel", "partuuid"):
-            block = next(iter(self.blocks.tagged(kind.upper(), value)), None)
-            return grub_name(block) if block else None if certain else UNKNOWN
+            return grub_name(block) if block else ""
         device = f"{kind}:{value}"
-        known = self._volume(device) or self.blocks.tagged(kind.upper(), value)
-        return device if known or not certain else None
+        return device if self._volume(device) or block else ""
 
     def by_priority(self) -> tuple[BlockDevice, ...] | None:
         """The partition that ``gptprio.next`` of CoreOS' GRUB takes, empty when it finds none; None when that is not known.

@@ -7,7 +7,7 @@ unknown, and menu entries made in them are conditional. Nothing is ever executed
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 
 from v2vlint.facts.boot.grub.files import DEFAULT, GrubFiles, GuestPath
 from v2vlint.facts.boot.grub.script import Block, Command, Function, If, Literal, Loop, Statement, Variable, Word, parse_script
@@ -29,7 +29,10 @@ FAILURES = {"false": "1", "test": "1", "[": "1", "search": "5", "search.fs_uuid"
 """The value of ``$?`` after commands that failed (include/grub/err.h); after others it is unknown."""
 
 
+ENDS = ("exit", "boot")
+"""What ends the script from within a function: GRUB itself goes, or the system that it has started comes."""
 Environment = dict[str, Located | None]
+_State = tuple[Environment, Boot]
 Handler = Callable[["GrubShell", Sequence[Field], Command], bool | None]
 
 
@@ -159,13 +162,13 @@ class GrubShell:
                 return self._loop(statement)
 
     def _if(self, branches: Sequence[tuple[Block, Block]], otherwise: Block) -> bool | None:
-        possible: list[tuple[Environment, Boot]] = []
+        possible: list[_State] = []
         status: bool | None = True
         for condition, body in branches:
             decided = self.run(condition)
             if decided is False:
                 continue
-            before = dict(self.env), self.boot
+            before = self._state()
             self.uncertain += decided is None  # stays until `fi`: the branches after it are uncertain as well
             self.doubts += decided is None
             status = self.run(body)
@@ -190,7 +193,8 @@ class GrubShell:
         status: bool | None = True
         for item in self.fields(loop.items):
             self.env[loop.name] = item.text if item.known else None
-            status = self.run(loop.body)
+            # What is not known may be no word, or many.
+            status = self.run(loop.body) if item.known else self._maybe(loop.body)
             if self._left():
                 break
         return status
@@ -223,17 +227,21 @@ class GrubShell:
         status = self.run(body)
         self.scope = before
         # Loops are counted anew in a function (grub_script_function_call), so `break` does not leave it.
-        self.leave = self.leave if self.leave == "exit" else ""
+        self.leave = self.leave if self.leave in ENDS else ""
         return status
 
     def _maybe(self, body: Block) -> bool | None:
-        env, boot = dict(self.env), self.boot
+        env, boot = self._state()
         self.uncertain += 1
         self.run(body)
         self.uncertain -= 1
         self.leave = ""
         self.env, self.boot = _merged(self.env, env), self.boot.or_else(boot)
         return None
+
+    def _state(self) -> _State:
+        """What code that may not run may change: a copy of it."""
+        return dict(self.env), replace(self.boot)
 
     def _command(self, command: Command) -> bool | None:
         self.steps += len(command.words)
@@ -285,7 +293,7 @@ class GrubShell:
             if len(found) >= MAX_FIELDS:
                 break
             found.extend(self._expand(word))
-        return found[:MAX_FIELDS]
+        return [one if _is_plain(one.text.text) else Field(one.text, known=False) for one in found[:MAX_FIELDS]]
 
     def _expand(self, word: Word) -> list[Field]:
         done: list[Field] = []
@@ -326,6 +334,13 @@ class GrubShell:
         return current
 
 
+def _is_plain(word: str) -> bool:
+    """Whether GRUB does not take the word for a pattern (``wildcard_expand`` of commands/wildcard.c): a path with wildcards may become any
+    number of words, in the order of the folder, or stay what it is without the module ``regexp``.
+    """
+    return not word.startswith(("/", "(", "*")) or not ("*" in word or "?" in word)
+
+
 def _append(current: Field | None, text: Located) -> Field:
     if current and len(current.text.text) + len(text.text) > MAX_LENGTH:  # `x=$x$x` doubles a value each time
         return current
@@ -361,4 +376,5 @@ def _inverted(status: bool | None, inverted: bool) -> bool | None:
 
 def _merged(one: Environment, other: Environment) -> Environment:
     empty = Located()
-    return {name: one.get(name, empty) if one.get(name, empty) == other.get(name, empty) else None for name in {**one, **other}}
+    either = ((name, one.get(name, empty), other.get(name, empty)) for name in {**one, **other})
+    return {name: a if (a and b and a.text == b.text) or a == b else None for name, a, b in either}

@@ -22,7 +22,10 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class MenuItem:
-    """A ``menuentry`` or ``submenu`` as defined, or an entry file read by ``blscfg``. ``args`` are ``$1`` and so on for its body."""
+    """A ``menuentry`` or ``submenu`` as defined, or an entry file read by ``blscfg``. ``args`` are ``$1`` and so on for its body.
+
+    Not ``named``: its title depends on the machine.
+    """
 
     title: str
     id: str
@@ -32,14 +35,15 @@ class MenuItem:
     conditional: bool = False
     bls: BlsEntry | None = None
     args: tuple[Field, ...] = ()
+    named: bool = True
 
 
 @dataclass
 class Boot:
     """What the commands of a menu entry load. ``unknown`` is the first command that this GRUB does not have, with its place.
 
-    ``started``: the script itself runs ``boot``, which GRUB adds only to menu entries. ``real_mode``: the kernel begins with its code for a
-    BIOS. ``undecided``: which of several kernels is loaded depends on the machine.
+    ``started``: the script itself runs ``boot``, which GRUB adds only to menu entries; None if that depends on the machine. ``real_mode``:
+    the kernel begins with its code for a BIOS. ``undecided``: what is loaded, or with which arguments, depends on the machine.
     """
 
     kernel: Located = field(default_factory=Located)
@@ -50,7 +54,7 @@ class Boot:
     kernel_path: GuestPath | None = None
     initrd_paths: tuple[GuestPath, ...] = ()
     unknown: tuple[str, Span] | None = None
-    started: bool = False
+    started: bool | None = False
     real_mode: bool = False
     undecided: bool = False
 
@@ -64,8 +68,16 @@ class Boot:
 
     def or_else(self, other: Boot) -> Boot:
         """What is loaded if the machine decides between this and ``other``, of which the latter is shown."""
-        if self is other or not self.loaded:
+        if self is other:
             return other
-        if not other.loaded:
-            return self
-        return replace(other, undecided=self.undecided or other.undecided or self.loaded != other.loaded)
+        shown = other if other.loaded or not self.loaded else self
+        if self.loaded == other.loaded and not shown.initrds:
+            shown = replace(shown, initrds=self.initrds, initrd_paths=self.initrd_paths)
+        started = self.started if self.started is other.started else None
+        return replace(shown, started=started, undecided=self.undecided or other.undecided or self._outcome != other._outcome)
+
+    @property
+    def _outcome(self) -> tuple[object, ...]:
+        """All that makes a difference to what comes up."""
+        initrds = self.initrd_paths if all(place.certain for place in self.initrd_paths) else self.initrds
+        return self.loaded, [arg.text for arg in self.args], initrds, self.unknown is None
