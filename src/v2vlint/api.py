@@ -170,7 +170,8 @@ from v2vlint.verdicts.firmware import FirmwareVerdict
 from v2vlint.verdicts.initramfs import InitramfsVerdict, Lacking, missing_modules, tries_again
 from v2vlint.verdicts.kernel import ImageFault, KernelVerdict
 from v2vlint.verdicts.loader import LoaderVerdict, LonelyShim
-from v2vlint.verdicts.mounts import KernelNamed, MountsVerdict, TiedVolumes
+from v2vlint.verdicts.lvm_settings import TiedVolumes
+from v2vlint.verdicts.mounts import KernelNamed, MountsVerdict
 from v2vlint.verdicts.network import LockOut, NetworkVerdict
 from v2vlint.verdicts.root import NamedRoot, RootVerdict
 from v2vlint.verdicts.unlock import Sealed, UnlockVerdict

@@ -11,6 +11,7 @@ from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.card_names import CardNames
 from v2vlint.model.definition import Definition
 from v2vlint.model.finding import Fate, Mover, Severity
+from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.rule import Content
 from v2vlint.model.target import Controller
 from v2vlint.model.verdict import Cause
@@ -64,3 +65,13 @@ WARNS = (Fate.PASS, Severity.WARNING)
 UNSURE = (Fate.UNKNOWN, Severity.WARNING)
 UNKNOWN = (Fate.UNKNOWN, None)
 REPAIRED = (Fate.PASS, Severity.INFO)
+
+
+EL9 = OsInfo("linux", "rocky", "rhel", "Rocky Linux", "9.4", "x86_64")
+ON_VOLUME = "/dev/vg/data /data xfs defaults 0 2"
+
+
+def volumes(*numbers: int) -> BlockTable:
+    """Physical volumes on partitions with these numbers; ``vg/data`` is on the last."""
+    members = [part(number, "LVM2_member", f"pv{number}", part_uuid=f"part{number}") for number in numbers]
+    return BlockTable((disk(), *members, BlockDevice("vg/data", "lv", 1 << 30, 0, fs_type="xfs", uuid=DATA, parents=(members[-1].name,))))

@@ -214,15 +214,19 @@ def test_the_volume_that_the_root_needs_is_named_first() -> None:
     assert "the physical volume disk1p3 on the target" in cause.reason
 
 
-def test_without_a_boot_menu_nothing_is_certain() -> None:
-    lvm = {
-        "etc/lvm/lvm.conf": FILTER.replace("devices {", "devices {\n use_devicesfile = 1"),
-        "etc/lvm/devices/system.devices": IDENTITY * 2,
-    }
+@pytest.mark.parametrize(
+    ("listed", "volumes", "identities"), [({}, [UNSURE], []), ({"etc/lvm/devices/system.devices": IDENTITY * 2}, [], [UNSURE])]
+)
+def test_without_a_boot_menu_nothing_is_certain(listed: dict[str, str], volumes: Told, identities: Told) -> None:
+    """Beside a devices file, LVM ignores filters."""
+    lvm = {"etc/lvm/lvm.conf": FILTER.replace("devices {", "devices {\n use_devicesfile = 1"), **listed}
     files = {path: content for path, content in sample_boot(image=sample_initramfs(files=lvm)).items() if not path.endswith("grub.cfg")}
     root = store(files, memory_guest(files, uuid=ROOT), LVM, landing("vd")).get(RootVerdict)
-    assert (told(root.volumes), told(root.identities)) == ([UNSURE], [UNSURE])
-    assert root.identities[0].reason.endswith("the source's identities (naa.6)")
+    assert (told(root.volumes), told(root.identities)) == (volumes, identities)
+    assert all(cause.reason.endswith("the source's identities (naa.6)") for cause in root.identities)
+
+
+def test_without_a_boot_menu_no_array_is_certain() -> None:
     arrays = sample_boot(image=sample_initramfs(files={"etc/mdadm/mdadm.conf": TIED}))
     del arrays["/boot/grub/grub.cfg"]
     assert told(store(arrays, memory_guest(arrays, uuid=ROOT), MD, landing("vd")).get(RootVerdict).arrays) == [UNSURE]

@@ -10,7 +10,9 @@ import pytest
 from tests.verdicts.asking import (
     DATA,
     DISKS,
+    EL9,
     FAILS,
+    ON_VOLUME,
     REPAIRED,
     ROOT,
     UNKNOWN,
@@ -23,14 +25,13 @@ from tests.verdicts.asking import (
     part,
     store,
     told,
+    volumes,
 )
 from v2vlint.facts.boot.init import Init
 from v2vlint.facts.conversion.devices import DeviceNames
-from v2vlint.facts.conversion.refusals import Refusals
 from v2vlint.facts.environment.services import Services
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.finding import Fate
-from v2vlint.model.osinfo import OsInfo
 from v2vlint.target import load
 from v2vlint.verdicts.mounts import MountsVerdict
 
@@ -38,7 +39,6 @@ SDA = DeviceNames({"sda": "vda"}, converts=True)
 NOBODY = "0a1b2c3d-0000-4000-8000-0000000000ff"
 TWO = BlockTable((*DISKS.devices, disk(2)))
 PARTIAL = dataclasses.replace(DISKS, complete=False)
-EL9 = OsInfo("linux", "rocky", "rhel", "Rocky Linux", "9.4", "x86_64")
 
 
 def asked(fstab: str, *given: object, **files: str) -> MountsVerdict:
@@ -217,12 +217,6 @@ def test_containers_on_none_of_the_disks(line: str, fstab: str, blocks: BlockTab
     assert told(asked(fstab, blocks, etc_crypttab=line + "\n").mapped_missing) == found
 
 
-def volumes(*numbers: int) -> BlockTable:
-    """Physical volumes on partitions with these numbers; ``vg/data`` is on the last."""
-    members = [part(number, "LVM2_member", f"pv{number}", part_uuid=f"part{number}") for number in numbers]
-    return BlockTable((disk(), *members, BlockDevice("vg/data", "lv", 1 << 30, 0, fs_type="xfs", uuid=DATA, parents=(members[-1].name,))))
-
-
 @pytest.mark.parametrize(
     ("spec", "absent", "found"),
     [("/dev/vg/data", "", []), ("/dev/vg/data", "1", [UNKNOWN]), (f"UUID={DATA}", "1", [UNKNOWN]), ("/dev/vg/data", "1 nofail", [])],
@@ -234,9 +228,6 @@ def test_a_group_that_lacks_a_physical_volume(spec: str, absent: str, found: Tol
     lacking = BlockTable((*blocks.devices[:-1], replace(blocks.devices[-1], details=(("absent", count),) if count else ())))
     fstab = f"UUID={ROOT} / ext4 defaults 0 1\n{spec} /data xfs {option or 'defaults'} 0 2\n"
     assert told(store({"/etc/fstab": fstab}, lacking).get(MountsVerdict).incomplete_groups) == found
-
-
-ON_VOLUME = "/dev/vg/data /data xfs defaults 0 2"
 
 
 @pytest.mark.parametrize(
@@ -264,39 +255,6 @@ def test_the_needed_volume_that_a_filter_rejects_is_named_first() -> None:
     assert cause.about is not None
     assert [(device.name, paths[0]) for device, paths in cause.about.volumes] == [("disk1p3", "/dev/vda3"), ("disk1p2", "/dev/vda2")]
     assert "rejects /dev/vda3" in cause.reason
-
-
-@pytest.mark.parametrize(
-    ("line", "conf", "os", "converts", "found"),
-    [
-        ("IDTYPE=sys_wwid IDNAME=naa.6 DEVNAME=/dev/sda2 PVID=x", "", EL9, False, [FAILS]),
-        ("IDTYPE=sys_wwid IDNAME=naa.6 DEVNAME=/dev/sda2 PVID=x", "", EL9, True, [REPAIRED]),
-        ("IDTYPE=devname IDNAME=/dev/sda2 DEVNAME=/dev/sda2 PVID=x", "", EL9, False, []),
-        ("IDTYPE=sys_wwid IDNAME=naa.6 DEVNAME=/dev/sda2 PVID=x", "use_devicesfile = 0", EL9, False, []),
-        ("IDTYPE=sys_wwid IDNAME=naa.6 DEVNAME=/dev/sda2 PVID=x", "", None, False, []),
-        ("IDTYPE=sys_wwid IDNAME=naa.6 DEVNAME=/dev/sda2 PVID=x", "use_devicesfile = 1", None, False, [FAILS]),
-        ("PRODUCT_UUID=1\nIDTYPE=sys_wwid IDNAME=naa.6 DEVNAME=/dev/sda2 PVID=x", "", EL9, False, [WARNS]),
-    ],
-)
-def test_the_devices_file_of_lvm(line: str, conf: str, os: OsInfo | None, converts: bool, found: Told) -> None:
-    files = {
-        "/etc/fstab": ON_VOLUME,
-        "/etc/lvm/devices/system.devices": line + "\n",
-        "/etc/lvm/lvm.conf": f"devices {{\n {conf}\n}}\n",
-        "/boot/grub/grub.cfg": f"menuentry 'x' {{\n linux /boot/vmlinuz root=UUID={ROOT}\n}}\n",
-    }
-    given = (volumes(3), Refusals(converts=converts), *((os,) if os else ()))
-    assert told(store(files, *given).get(MountsVerdict).lvm_devices) == found
-
-
-@pytest.mark.parametrize(("argument", "found"), [("rd.lvm.lv=vg/data", [WARNS]), ("rd.lvm.vg=vg", [WARNS]), ("rd.lvm.lv=vg/root", [FAILS])])
-def test_a_volume_that_dracut_activates_is_not_lost(argument: str, found: Told) -> None:
-    files = {
-        "/etc/fstab": ON_VOLUME,
-        "/etc/lvm/devices/system.devices": "IDTYPE=sys_wwid IDNAME=naa.6 DEVNAME=/dev/sda2 PVID=x\n",
-        "/boot/grub/grub.cfg": f"menuentry 'x' {{\n linux /boot/vmlinuz root=UUID={ROOT} {argument}\n}}\n",
-    }
-    assert told(store(files, volumes(3), EL9).get(MountsVerdict).lvm_devices) == found
 
 
 def arrays(uuid: str) -> BlockTable:

@@ -33,10 +33,12 @@ class LvmDevicesFile(Rule):
     """LVM is restricted to disks with the source's hardware identifiers.
 
     ## What it does
-    Finds `/etc/lvm/devices/system.devices` with entries by WWID or serial number, where LVM uses the file.
+    Finds `/etc/lvm/devices/system.devices` with entries by WWID or serial number, where LVM uses the file (by default from RHEL 9 on), and
+    entries by a name that is gone, where the target's disks (NVMe, Hyper-V) have an identity.
 
     ## Why it matters
-    The target's disks have other identifiers, so LVM ignores the physical volumes on them. The initramfs activates what `rd.lvm.lv=`
+    The target's disks have other identifiers, so LVM ignores the physical volumes on them. Disks listed by name are searched for by
+    their PVID, but only among those that have no identity. The initramfs activates what `rd.lvm.lv=`
     lists, without the file. The root therefore comes up, but mounts on all other logical volumes stop boot in emergency mode.
 
     ## Fix safety
@@ -71,6 +73,19 @@ class LvmDevicesFile(Rule):
         ),
         Example({_PATH: _LINE}, given=(_RHEL,), mover=Mover.VIRT_V2V, flags=(f"{_PATH}:1",), severity=Severity.INFO),
         Example({_PATH: "IDTYPE=devname IDNAME=/dev/sda3 DEVNAME=/dev/sda3 PVID=p2Qx\n"}, given=(_RHEL,), title="found by its PVID"),
+        Example(
+            {
+                _PATH: "IDTYPE=devname IDNAME=/dev/vda3 DEVNAME=/dev/vda3 PVID=p2Qx\n",
+                "/etc/fstab": "UUID=cc-33 /home xfs\n",
+                "/boot/grub2/grub.cfg": _CFG,
+            },
+            given=(BlockTable((_HOME,)), _RHEL),
+            target="ec2-nitro",
+            flags=(f"{_PATH}:1",),
+            severity=Severity.ERROR,
+            fixed={_PATH: None},
+            title="disks with an identity are not searched",
+        ),
         Example({_PATH: _LINE, "/etc/lvm/lvm.conf": "devices {\n use_devicesfile = 0\n}\n"}, given=(_RHEL,)),
         Example({_PATH: _LINE}, title="Debian's LVM does not use the file unless told to"),
     )

@@ -38,7 +38,7 @@ class LvmFilterRejects(Rule):
 
     ## What it does
     Evaluates `filter` and `global_filter` of lvm.conf and lvmlocal.conf against the physical volumes, under their names on the target.
-    Commented-out settings in the stock file are ignored.
+    Commented-out settings in the stock file are ignored, and so are all filters where LVM uses a devices file, as LVM does itself.
 
     ## Why it matters
     LVM does not see the physical volumes, so their logical volumes are missing. Host-only initramfs images contain a copy of the file: then
@@ -50,7 +50,7 @@ class LvmFilterRejects(Rule):
 
     ## References
     - rear issues 225 and 2651; lvm2 issue 104; dracut's lvm module copies lvm.conf
-    - lvm.conf(5), `devices/filter`
+    - lvm.conf(5), `devices/filter`; lvmdevices(8)
     """
 
     severity = Severity.ERROR

@@ -136,7 +136,9 @@ def early_arrays(
 def early_volumes(
     early: EarlyImage, stack: RootStack, landing: Landing, blocks: BlockTable, own: LvmConf | None
 ) -> Iterator[Cause[Rejected | None]]:
-    """lvm.conf in the initramfs, by which the volumes under the root are found."""
+    """lvm.conf in the initramfs, by which the volumes under the root are found; with a devices file LVM ignores its filters."""
+    if early.image and early_lvm(early.image).use_devices_file and early_lvm_devices(early.image):
+        return
     below = {parent for layer in stack.of_kind("lv") for parent in layer.parents}
     for cause in rejections(early_lvm(early.image), blocks, landing, below.__contains__) if early.image and below else ():
         about = cause.about

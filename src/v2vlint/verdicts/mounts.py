@@ -11,12 +11,9 @@ from v2vlint.facts.boot.early_unlock import EarlyImage, EarlyUnlock
 from v2vlint.facts.boot.needs import BootNeeds, NeededMount, volume_of
 from v2vlint.facts.conversion.devices import DeviceNames
 from v2vlint.facts.conversion.landing import Landing
-from v2vlint.facts.conversion.refusals import Refusals
 from v2vlint.facts.storage.crypttab import Crypttab, CrypttabEntry
 from v2vlint.facts.storage.devices import Devices, NameFate, NameKind, name_fate, name_kind
 from v2vlint.facts.storage.fstab import Fstab, FstabEntry
-from v2vlint.facts.storage.lvm_conf import LvmConf
-from v2vlint.facts.storage.lvm_devices import LvmDevice, LvmDevices
 from v2vlint.facts.storage.mdadm_conf import MdadmConf
 from v2vlint.facts.storage.mount_policy import MountPolicy
 from v2vlint.facts.storage.multipath import Multipath
@@ -25,11 +22,11 @@ from v2vlint.guest.fs import GuestFS, unknown_state
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.finding import Fate, Stage
-from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import WholeFile
 from v2vlint.model.target import Target
 from v2vlint.model.verdict import Cause, Judge, Verdict, doubt, fault, repaired
-from v2vlint.verdicts.early_settings import HARDWARE_IDS, Rejected, TiedArray, rejections, ties
+from v2vlint.verdicts.early_settings import TiedArray, ties
+from v2vlint.verdicts.lvm_settings import lvm_devices, lvm_filters, not_activated
 from v2vlint.verdicts.mount_drivers import disabled_drivers
 from v2vlint.verdicts.mount_types import unknown_types
 from v2vlint.verdicts.unit_asserts import failing_asserts
@@ -256,54 +253,12 @@ def _incomplete_groups(policy: MountPolicy, needs: BootNeeds, loader: Bootloader
     udev activates a group when it is complete (``pvscan --checkcomplete`` in 69-lvm.rules); some initramfs images activate all volumes, and
     dracut those of ``rd.lvm.lv=``.
     """
-    for mount in (_lost(needs, loader) if loader.defaults else needs.mounts) if policy.style == "systemd" else ():
+    for mount in (not_activated(needs, loader) if loader.defaults else needs.mounts) if policy.style == "systemd" else ():
         device = blocks.named(mount.volume) if mount.entry.mount_point != "/" and mount.volume else None
         if device is not None and device.detail("absent"):
             lacks = f"{device.name.split('/')[0]} lacks {device.detail('absent')} of its physical volumes"
             reason = f"{mount.entry.mount_point} is on {device.name}, and {lacks}: udev does not activate such a group"
             yield Cause(Fate.UNKNOWN, reason, mount.entry.spec.where)
-
-
-def _lvm_filters(
-    conf: LvmConf, blocks: BlockTable, needs: BootNeeds, early: EarlyImage, landing: Landing
-) -> Iterator[Cause[Rejected | None]]:
-    """lvm.conf's ``filter`` and ``global_filter``. The volumes under the root are up by then, if the initramfs could be asked."""
-    awaited = needs.needs if early.image is None else needs.late
-    yield from rejections(conf, blocks, landing, awaited)
-
-
-@dataclass(frozen=True, slots=True)
-class TiedVolumes:
-    """Entries of LVM's devices file that contain hardware identities, and the mounts that depend on them."""
-
-    tied: tuple[LvmDevice, ...]
-    lost: tuple[NeededMount, ...]
-
-
-def _lvm_devices(
-    listed: LvmDevices, conf: LvmConf, needs: BootNeeds, loader: Bootloader, os: OsInfo, refusals: Refusals
-) -> Iterator[Cause[TiedVolumes]]:
-    """LVM's devices file, where LVM uses it. virt-v2v clears ``/etc/lvm/devices`` before ``remap_block_devices`` runs."""
-    tied = tuple(entry for entry in listed.entries if entry.id_type in HARDWARE_IDS)
-    # Red Hat builds LVM with use_devicesfile=1, others leave it off.
-    if not tied or not (os.family == "rhel" if conf.use_devices_file is None else conf.use_devices_file):
-        return
-    lost = _lost(needs, loader)
-    reason = f"LVM only accepts disks with the source's identities ({', '.join(entry.id_name for entry in tied[:3])})"
-    about, where = TiedVolumes(tied, lost), tied[0].where
-    if refusals.converts:
-        yield repaired(reason, where, about)
-    else:
-        yield fault(bool(lost) and not listed.refreshes, reason, where, about)
-
-
-def _lost(needs: BootNeeds, loader: Bootloader) -> tuple[NeededMount, ...]:
-    """Mounts on logical volumes that no rd.lvm.lv= of a default entry activates."""
-    if not loader.defaults:
-        return ()
-    active = {arg.value for entry in loader.defaults for arg in entry.all("rd.lvm.lv", "rd_LVM_LV")}
-    groups = {arg.value for entry in loader.defaults for arg in entry.all("rd.lvm.vg", "rd_LVM_VG")}
-    return tuple(m for m in needs.mounts if m.volume and m.volume not in active and m.volume.split("/")[0] not in groups)
 
 
 def _md_names(conf: MdadmConf, blocks: BlockTable, needs: BootNeeds, early: EarlyImage, landing: Landing) -> Iterator[Cause[TiedArray]]:
@@ -362,8 +317,8 @@ class MountsVerdict(Verdict, stage=Stage.MOUNTS, place=90):
     mapped_hardware = Judge(_mapped_hardware)
     mapped_missing = Judge(_mapped_missing)
     incomplete_groups = Judge(_incomplete_groups)
-    lvm_filters = Judge(_lvm_filters)
-    lvm_devices = Judge(_lvm_devices)
+    lvm_filters = Judge(lvm_filters)
+    lvm_devices = Judge(lvm_devices)
     md_names = Judge(_md_names)
     drivers = Judge(disabled_drivers)
     replayed = Judge(_replayed)

@@ -70,10 +70,14 @@ class LvmFilter:
 
 @dataclass(frozen=True, slots=True)
 class LvmConf:
-    """The settings in effect; later files take precedence. ``use_devices_file`` is None where the LVM version's default applies."""
+    """The settings in effect; later files take precedence. ``use_devices_file`` is None where the LVM version's default applies.
+
+    ``searches_all``: every disk is searched for volumes that were listed by a name, not only disks without an identity.
+    """
 
     filters: tuple[LvmFilter, ...] = ()
     use_devices_file: bool | None = None
+    searches_all: bool = False
 
 
 @provides
@@ -88,7 +92,8 @@ def lvm_conf_from(texts: list[GuestText]) -> LvmConf:
     set_ = ((name, settings.get(f"devices/{name}")) for name in ("filter", "global_filter"))
     filters = tuple(_filter(name, value) for name, value in set_ if value and value.tokens)
     uses = settings.get("devices/use_devicesfile", _Value()).tokens
-    return LvmConf(filters, (_string(uses[-1].value) != "0") if uses else None)
+    searches = settings.get("devices/search_for_devnames", _Value()).tokens
+    return LvmConf(filters, (_string(uses[-1].value) != "0") if uses else None, bool(searches) and _string(searches[-1].value) == "all")
 
 
 @dataclass(frozen=True, slots=True)
