@@ -44,8 +44,8 @@ def sample_initramfs(modules: Iterable[str] = (*VIRTIO, *SCSI, *EXT4), files: FI
     members: dict[str, bytes | str] = {f"usr/lib/modules/{version}/kernel/{name}.ko": b"\x7fELF" for name in names}
     members[f"usr/lib/modules/{version}/modules.dep"] = _dep(modules).encode()
     if files is None or not any(path.startswith(("usr/lib/dracut", "buildconfig", "bin/nash")) for path in files):
-        members |= {"conf/initramfs.conf": b"MODULES=most\n", "scripts/functions": b"#\n", "init": b"#!/bin/sh\n"}
-    for path, content in (files or {}).items():
+        members |= {"conf/initramfs.conf": b"MODULES=most\n", "scripts/functions": b"#\n"}
+    for path, content in {"init": "#!/bin/sh\n", **(files or {})}.items():
         members[path] = content.encode() if isinstance(content, str) else content
     return newc(members)
 

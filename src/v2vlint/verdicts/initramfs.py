@@ -11,7 +11,7 @@ from v2vlint.facts.boot.secure_boot import SecureBoot, SecureBootRefusal
 from v2vlint.facts.boot.start import DefaultBoot, Startup
 from v2vlint.facts.conversion.landing import Landing
 from v2vlint.facts.initramfs.content import Initramfs
-from v2vlint.facts.initramfs.images import Initramfses
+from v2vlint.facts.initramfs.images import Initramfses, unpacked_by
 from v2vlint.facts.kernel.kernels import Kernel
 from v2vlint.facts.kernel.module_signature import is_signed
 from v2vlint.facts.storage.root_stack import RootStack
@@ -117,6 +117,9 @@ def _image(boot: DefaultBoot, images: Initramfses, stack: RootStack, landing: La
         yield boot.fault(reason, where, about) if needed and not tries_again(path) else doubt(bool(needed), reason, where, about)
     for name in choice.initrds if path.image else ():
         image = images.of(name)
+        config = path.kernel.known_config
+        if image is not None and config is not None:
+            image = unpacked_by(config, image)
         if image is not None and image.damage:
             about, reason = ImageFault(choice, name, "damaged"), f"{name} {image.damage}"
             yield repaired(reason, WholeFile(name), about) if boot.rebuilt else boot.fault(reason, WholeFile(name), about)
@@ -125,20 +128,22 @@ def _image(boot: DefaultBoot, images: Initramfses, stack: RootStack, landing: La
 
 
 def _none_loaded(boot: DefaultBoot, startup: Startup, stack: RootStack, landing: Landing) -> Iterator[Cause[Lacking]]:
-    """An entry that needs an initramfs and names none."""
-    path = None if boot.choice.initrds else boot.path
-    needed = tuple(_needs(path, stack, landing)) if path is not None and path.image is None else ()
-    if path is not None and path.image is None and not needed:
+    """An entry that needs an initramfs and names none, or none that the kernel starts."""
+    path = boot.path
+    if path is None or not path.alone:
+        return
+    needed = tuple(_needs(path, stack, landing))
+    if not needed:
         # A kernel of which nobody knows what is built in may well need one.
         path.kernel.tree.raise_unknown()
-    if path is None or not needed:
         return
     if path.choice.entry is None:
         reason = "no boot loader configuration was found, so it is not known whether an initramfs is loaded"
         yield Cause(Fate.UNKNOWN, reason, path.choice.where, None, Lacking(path, needed))
         return
     again = tries_again(path) and (startup.menu is None or startup.menu.loader not in _WITHOUT_CHOICE)
-    reason, about = f"there is no initramfs, which is needed for {', '.join(needed)}", Lacking(path, needed)
+    what = "which" if path.alone == "there is no initramfs" else "and one"
+    reason, about = f"{path.alone}, {what} is needed for {', '.join(needed)}", Lacking(path, needed)
     yield doubt(True, reason, path.choice.where, about) if again else boot.fault(reason, path.choice.where, about)
 
 

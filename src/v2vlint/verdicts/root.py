@@ -239,8 +239,9 @@ def _device(
     present = devices.present(argument.value)
     if is_elsewhere(spec):
         yield Cause(Fate.UNKNOWN, f"root={spec} is no local disk", where)
-    elif boot.choice.initrds == () and spec.startswith(_NEEDS_USERSPACE) and not _by_kernel(spec, boot.choice.version):
-        yield boot.fault(f"root={spec} needs an initramfs to be found, and there is none", where, None)
+    elif boot.path is not None and boot.path.alone and spec.startswith(_NEEDS_USERSPACE) and not _by_kernel(spec, boot.choice.version):
+        why = "there is none" if boot.path.alone == "there is no initramfs" else boot.path.alone
+        yield boot.fault(f"root={spec} needs an initramfs to be found, and {why}", where, None)
     elif name_kind(argument.value) is NameKind.KERNEL and devices.resolve(argument.value) is None:
         yield Cause(Fate.UNKNOWN, f"root={spec} could not be matched to a partition", where)
     elif present is None and name_kind(argument.value) is not NameKind.KERNEL:

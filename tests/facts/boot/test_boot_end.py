@@ -74,7 +74,7 @@ def test_an_init_that_is_not_there(initrd: str, init: str, kernel: str, word: st
     entry = f"menuentry a {{\n linux /boot/vmlinuz-{kernel} root=/dev/sda1 {word}\n {initrd}\n}}\n"
     boot: Files = {"/boot/grub/grub.cfg": entry, f"/boot/vmlinuz-{kernel}": sample_bzimage(kernel), "/i": ""}
     fs = memory_guest({**SYSTEMD, **boot})
-    image = Initramfs(WholeFile("/i"), links={"init": init} if init else {})
+    image = Initramfs(WholeFile("/i"), files=frozenset({init or "init"}), links={"init": init} if init else {})
     known = Initramfses(fs, {"/i": image})
     found = FactStore((fs, BlockTable(), DEBIAN, Definition("", ""), known)).get(BootEnd)
     assert says in found.shell

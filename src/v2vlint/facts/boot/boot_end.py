@@ -11,7 +11,7 @@ from v2vlint.facts.boot.choices import BootChoices
 from v2vlint.facts.boot.cmdline import last_arg
 from v2vlint.facts.boot.entry import BootEntry
 from v2vlint.facts.boot.init import INITTAB, Init
-from v2vlint.facts.initramfs.images import Initramfses
+from v2vlint.facts.boot.path import BootPaths
 from v2vlint.facts.kernel.kernels import version_key
 from v2vlint.facts.registry import FactStore, provides
 from v2vlint.facts.systemd.goal import BootGoal, goal_of
@@ -79,11 +79,12 @@ def _nobody(fs: GuestFS, entries: tuple[BootEntry, ...], store: FactStore) -> Bo
         return None
     try:
         default = store.get(BootChoices).default
-        image = store.get(Initramfses).joined(default.initrds) if default else None
+        booted = store.get(BootPaths).of(default) if default else None
     except FactUnavailable:
         return None
-    if default is not None and not default.initrds and version_key(default.version)[:1] >= version_key("4"):
+    if default is not None and booted is not None and booted.alone and version_key(default.version)[:1] >= version_key("4"):
         return BootEnd(f"init={path} is not there, and a kernel without an initramfs tries no other", where=entries[0].where)
+    image = booted.image if booted is not None else None
     if image is None or not image.links.get("init", "").endswith("lib/systemd/systemd"):
         return None
     return BootEnd(f"init={path} is not there, and systemd in the initramfs hands over to no other", where=entries[0].where)

@@ -18,8 +18,9 @@ from dataclasses import field
 from v2vlint.facts.boot.choices import BootChoice, BootChoices
 from v2vlint.facts.boot.cmdline import KernelArg
 from v2vlint.facts.boot.named_modules import NamedModules
-from v2vlint.facts.initramfs.content import Initramfs
-from v2vlint.facts.initramfs.images import Initramfses
+from v2vlint.facts.initramfs.compiled_in import has_none
+from v2vlint.facts.initramfs.content import Initramfs, merged
+from v2vlint.facts.initramfs.images import Initramfses, unpacked_by
 from v2vlint.facts.kernel.kernels import Kernel, Presence
 from v2vlint.facts.kernel.modprobe import LateModprobe, Modprobe, ModprobeCommand, image_modprobe
 from v2vlint.facts.kernel.module_names import normal
@@ -108,6 +109,7 @@ class BootPath:
     choice: BootChoice
     rebuilt: frozenset[str] | None = None
     named: NamedModules = NamedModules()
+    alone: str = ""
 
     def controller(self, controller: Controller) -> DriveFate:
         """Whether the disk controller has drivers, including its transport and the disk driver on top of it."""
@@ -294,11 +296,30 @@ class BootPaths:
         if choice.kernel is None:
             return None
         if id(choice) not in self._known:  # choices live as long as this object, so their ids are not reused
-            image = self.initramfses.joined(choice.initrds) if choice.initrds else None
-            if choice.initrds and image is None and (choice.unreadable or not choice.goes_on):
+            given = self.initramfses.joined(choice.initrds) if choice.initrds else None
+            if choice.initrds and given is None and (choice.unreadable or not choice.goes_on):
                 return None
-            self._known[id(choice)] = BootPath(choice.kernel, image, self.modprobe, choice, named=self.named)
+            image, alone = self._started(choice, choice.kernel, given)
+            self._known[id(choice)] = BootPath(choice.kernel, image, self.modprobe, choice, named=self.named, alone=alone)
         return self._known[id(choice)]
+
+    def _started(self, choice: BootChoice, kernel: Kernel, given: Initramfs | None) -> tuple[Initramfs | None, str]:
+        """What the kernel unpacks, its own initramfs and the loader's on top, if it starts that; else nothing, and why."""
+        config, read = kernel.known_config, given
+        if config and config.options.get("BLK_DEV_INITRD") == "n":
+            return None, f"kernel {kernel.version} reads no initramfs (CONFIG_BLK_DEV_INITRD is not set)"
+        # A kernel that does not tell is taken apart only if nothing else could be its initramfs.
+        own = self.initramfses.compiled_in(kernel) if given is None or has_none(config) is False else None
+        if config and given is not None:
+            read = None if config.get("INITRAMFS_FORCE") == "y" else unpacked_by(config, given)
+        parts = tuple(part for part in (own, read) if part is not None)
+        image = merged(parts) if parts else None
+        if image is None and (given is not None or not choice.initrds):
+            return None, "there is no initramfs" if given is None else "the kernel ignores the loader's initramfs (CONFIG_INITRAMFS_FORCE)"
+        program = next((argument.value for argument in reversed(choice.args) if argument.name == "rdinit"), None) or "/init"
+        if image is None or image.damage or image.find(program) is not None:
+            return image, ""
+        return None, f"the initramfs has no {program}"
 
     @property
     def defaults(self) -> Iterator[BootPath]:

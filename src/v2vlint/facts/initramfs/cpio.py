@@ -37,7 +37,10 @@ class CpioMember:
 
 
 class Input(Protocol):
-    """Bytes read once, from front to back."""
+    """Bytes read once, from front to back. ``position`` is the next one."""
+
+    @property
+    def position(self) -> int: ...
 
     def take(self, count: int) -> bytes:
         """The next ``count`` bytes; fewer only at the end."""
@@ -59,6 +62,12 @@ class PieceInput:
         self._pieces = pieces
         self._piece = b""
         self._at = 0
+        self._passed = 0
+
+    @property
+    def position(self) -> int:
+        """How many bytes were read or skipped."""
+        return self._passed + self._at
 
     def take(self, count: int) -> bytes:
         """The next ``count`` bytes; fewer only at the end."""
@@ -96,6 +105,7 @@ class PieceInput:
                 return False
 
     def _next(self) -> bool:
+        self._passed += len(self._piece)
         self._piece, self._at = next(self._pieces, b""), 0
         return bool(self._piece)
 

@@ -48,6 +48,9 @@ _NESTED = re.compile(r"(?:squash/)?(?:squash(?:fs)?|erofs)-?(?:root)?\.(?:img|sq
 # Among what identify_ramdisk_image() of init/do_mounts_rd.c recognises.
 _OLD = ((1080, b"\x53\xef", "an ext2 filesystem"), (0, b"\x45\x3d\xcd\x28", "a cramfs filesystem"), (0, b"-rom1fs-", "a romfs filesystem"))
 
+_ALIGNED = 4
+_MISPLACED = "has an archive at byte {}, which the kernel does not unpack because it is no multiple of four"
+
 
 @dataclass
 class _Tally:
@@ -102,13 +105,16 @@ def read_initramfs(source: Source, where: WholeFile) -> Initramfs:
 
 def _segments(source: Source, tally: _Tally) -> None:
     source = _without_bootconfig(source)
-    cursor = SourceInput(source, 0)
+    cursor, packed = SourceInput(source, 0), True
     while cursor.skip_zeros():
         if len(tally.segments) >= MAX_SEGMENTS:
             raise tally.fail(f"more than {MAX_SEGMENTS} segments")
         start, before = cursor.position, tally.members
         head = source.at(start, 8)
         compression = compression_of(head)
+        # do_reset() and unpack_to_rootfs() of init/initramfs.c: only behind a compressed stream, another one may start anywhere.
+        if start % _ALIGNED and not (packed and compression):
+            raise _Junk(_MISPLACED.format(start))
         if head[:6] not in KINDS and not compression:
             _reject(source, start, tally)
         end = source.size
@@ -117,7 +123,7 @@ def _segments(source: Source, tally: _Tally) -> None:
         finally:
             # Also when it is damaged: what precedes the damage is in the kernel's root filesystem.
             tally.segments.append(Segment(compression or "none", start, end - start, tally.members - before))
-        cursor.position = end
+        cursor.position, packed = end, bool(compression)
     if not tally.segments and source.size:
         raise Damaged("contains only zero bytes")
 
@@ -148,6 +154,8 @@ def _compressed(source: Source, start: int, compression: str, tally: _Tally) -> 
     data = PieceInput(_counted(stream, source.size - start, tally))
     # One stream may hold several archives, padded like those that are not compressed.
     while data.skip_zeros():
+        if data.position % _ALIGNED:
+            raise _Junk(_MISPLACED.format(data.position) + ", counted in what it unpacks to")
         _archive(data, tally)
     return stream.end
 

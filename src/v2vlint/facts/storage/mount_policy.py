@@ -14,7 +14,7 @@ from dataclasses import field
 from v2vlint.facts.boot.choices import BootChoices
 from v2vlint.facts.boot.early_usr import without_usr
 from v2vlint.facts.boot.init import Init
-from v2vlint.facts.initramfs.images import Initramfses
+from v2vlint.facts.boot.path import BootPaths
 from v2vlint.facts.registry import FactStore, provides
 from v2vlint.facts.storage.fstab import Fstab, FstabEntry
 from v2vlint.facts.storage.script_checks import ScriptChecks, arguments, script_checks
@@ -152,7 +152,8 @@ def _early(fstab: Fstab, store: FactStore) -> tuple[FstabEntry | None, str]:
         return None, ""
     try:
         default = store.get(BootChoices).default
-        effect = without_usr(store.get(Initramfses).joined(default.initrds), tuple(default.args)) if default else ""
+        path = store.get(BootPaths).of(default) if default else None
+        effect = without_usr(path.image, tuple(path.choice.args)) if path else ""
     except FactUnavailable:
         return None, ""
     return (found, effect) if effect else (None, "")

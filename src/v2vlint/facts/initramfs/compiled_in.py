@@ -1,0 +1,115 @@
+"""The initramfs inside a kernel's own file, which the kernel unpacks before the one that the loader brings (``do_populate_rootfs()`` of
+init/initramfs.c).
+
+Every kernel that reads initramfs has one; with an empty ``CONFIG_INITRAMFS_SOURCE`` it holds /dev and /root only (usr/default_cpio_list).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+from v2vlint.facts.initramfs.content import Initramfs
+from v2vlint.facts.initramfs.cpio import KINDS, SourceInput, members
+from v2vlint.facts.initramfs.decompress import MAGICS, CompressedStream, Damaged, Source, compression_of
+from v2vlint.facts.initramfs.reader import read_initramfs
+from v2vlint.facts.kernel.config import KernelConfig, config_from
+from v2vlint.facts.kernel.kernels import Kernel
+from v2vlint.facts.kernel.payload import read_vmlinux
+from v2vlint.guest.text import GuestText
+from v2vlint.model.errors import FactUnavailable
+from v2vlint.model.place import WholeFile
+
+# 1f 8b alone is too short to look for: everything is packed with deflate. lzma(1) leaves the size open.
+_STARTS = (*KINDS, *(b"\x1f\x8b\x08" if name == "gzip" else magic for magic, name in MAGICS))
+_LZMA, _OPEN = b"\x5d\x00\x00", b"\xff" * 8
+_MAX_TRIED = 10_000
+_MAX_SEGMENTS = 8
+
+
+def has_none(config: KernelConfig | None) -> bool | None:
+    """Whether the configuration says that the kernel's own initramfs is the empty one; None when it does not tell."""
+    source = config.options.get("INITRAMFS_SOURCE") if config else None
+    if source is None:
+        return True if config and config.options.get("BLK_DEV_INITRD") == "n" else None
+    return source.strip('"').strip() == ""
+
+
+def compiled_in(kernel: Kernel) -> Initramfs | None:
+    """The initramfs in the kernel's file; None when it is the empty one. FactUnavailable when that cannot be told."""
+    none, where = has_none(kernel.known_config), WholeFile(kernel.image)
+    found = kernel.fs.as_it_lies().stat(kernel.image) if kernel.fs and kernel.image else None
+    stream = kernel.fs.as_it_lies().open(kernel.image) if kernel.fs and found else None
+    if none or found is None or stream is None or kernel.content.problem:
+        return None
+    vmlinux = read_vmlinux(stream, found.size)
+    if not vmlinux.data and (vmlinux.problem or none is False):
+        raise FactUnavailable(where, f"whether an initramfs is compiled into it cannot be told: it {vmlinux.problem or 'is not whole'}")
+    carried = vmlinux.config if none is None else None
+    if carried is not None and has_none(config_from(GuestText(kernel.image, carried))):
+        return None
+    piece = next(_pieces(vmlinux.data), None)
+    if piece is None and none is False:
+        raise FactUnavailable(where, "has an initramfs compiled into it, which was not found in it")
+    image = read_initramfs(piece, where) if piece is not None else None
+    return image if image is not None and image.files - {"dev/console"} else None
+
+
+def _pieces(data: bytes) -> Iterator[Source]:
+    """Where an initramfs lies in an unpacked kernel. Its size is known by the word behind it (usr/initramfs_data.S)."""
+    stream = io.BytesIO(data)
+    for start in _places(data):
+        if size := _size(Source(stream, start, len(data) - start)):
+            yield Source(stream, start, size)
+
+
+def _places(data: bytes) -> Iterator[int]:
+    """Where an archive or a compressed stream may start: at multiples of four (``INIT_RAM_FS`` of vmlinux.lds.h)."""
+    for magic in _STARTS:
+        at, tried = data.find(magic), 0
+        while at >= 0 and tried < _MAX_TRIED:
+            if at % 4 == 0 and (magic != _LZMA or data[at + 5 : at + 13] == _OPEN):
+                yield at
+                tried += 1
+            at = data.find(magic, at + 1)
+
+
+def _size(rest: Source) -> int:
+    """The size of the initramfs at the start of ``rest``; 0 when it is none."""
+    cursor = SourceInput(rest, 0)
+    for _ in range(_MAX_SEGMENTS):
+        try:
+            cursor.position = _end(rest, cursor.position)
+        except Damaged:
+            return 0
+        # Old kernels have the unpacked size in four bytes behind the compressed data (size_append).
+        for end in (cursor.position, cursor.position + 4):
+            if size := _told(rest, end):
+                return size
+        if not cursor.skip_zeros():
+            return 0
+        if size := _told(rest, cursor.position & ~7):
+            return size
+    return 0
+
+
+def _told(rest: Source, end: int) -> int:
+    """The size in the word at or after ``end``, if it is the distance from the start to about there."""
+    at = end + -(rest.base + end) % 8
+    size = int.from_bytes(rest.at(at, 4), "little")
+    return size if at - 8 < size <= at else 0
+
+
+def _end(rest: Source, start: int) -> int:
+    """The end of the archive or compressed stream at ``start``. Damaged when there is none."""
+    packing = compression_of(rest.at(start, 8))
+    if not packing:
+        cursor = SourceInput(rest, start)
+        for _member in members(cursor, lambda path, mode, size: False):
+            pass
+        return cursor.position
+    stream = CompressedStream(rest, start, packing)
+    for count, piece in enumerate(stream):
+        if not count and not piece.startswith(KINDS):
+            raise Damaged("holds no archive")
+    return stream.end
