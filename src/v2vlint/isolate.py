@@ -11,6 +11,7 @@ A child opens no guest files itself: it asks its parent for each over a socket, 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -201,8 +202,9 @@ class _Child:
         return self.answering not in self.outputs
 
     def _close(self, stream: IO[bytes] | socket.socket) -> None:
-        """Close one of its pipes, or its socket, that is still open."""
-        self.selector.unregister(stream)
+        """Close one of its pipes, or its socket. An interrupt may have stopped an earlier attempt half-way."""
+        with contextlib.suppress(KeyError, ValueError):
+            self.selector.unregister(stream)
         stream.close()
 
     def _serve(self) -> None:

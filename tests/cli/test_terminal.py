@@ -18,6 +18,8 @@ import pytest
 from tests.cli.conftest import BAD_FSTAB, MakeImage, Run
 from tests.cli.test_settings import pack
 from tests.disk.images import run
+from v2vlint.cli import main
+from v2vlint.model.errors import UsageError
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _SECONDS = re.compile(r"\d+\.\d s")
@@ -180,6 +182,25 @@ def test_an_interrupt_in_compiled_text_is_one_like_any_other(tmp_path: Path) -> 
     (tmp_path / "entry.py").write_text("\n".join((*lines, "sys.argv[1:] = ['check']", "sys.exit(main.main())", "")))
     done = subprocess.run([sys.executable, "-m", "entry"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (130, "v2vlint: interrupted\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(KeyError("not registered"), []), (UsageError("undo is left", hint="run undo"), ["v2vlint: undo is left", "  hint: run undo"])],
+)
+def test_an_error_on_the_way_out_of_an_interrupt_is_an_interrupt(
+    error: Exception, said: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(_arguments: list[str]) -> int:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise error
+
+    monkeypatch.setattr(main, "_run", run)
+    monkeypatch.setattr(signal, "signal", lambda *_handler: None)
+    assert main.main(["check"]) == 130
+    assert capsys.readouterr().err.splitlines() == [*said, "v2vlint: interrupted"]
 
 
 def test_a_full_disk_is_no_bug_of_ours(images: Path) -> None:

@@ -37,7 +37,7 @@ def test_a_server_whose_parent_does_not_read_its_answer_ends_in_silence(slow: bo
         server.close()
         assert process.stdout
         process.stdout.readline()
-        socket.send_fds(parent, [b'{"do": "fork", "module": "json"}'], [null.fileno()] * 4)
+        socket.send_fds(parent, [b'{"do": "fork", "module": "json", "number": 1}'], [null.fileno()] * 4)
         if not slow:
             select.select((parent,), (), (), 60)
         parent.close()

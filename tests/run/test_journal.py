@@ -202,7 +202,7 @@ def test_a_run_that_is_ended_goes_on(guests: list[Path], tmp_path: Path, number:
         out, complaint = running.communicate(timeout=90)
     assert [image.name for image in report_of_journals([tmp_path / "j"]).images] == ["a.qcow2"]
     if number is not signal.SIGKILL:
-        assert running.returncode == 130
+        assert running.returncode == 130, complaint
         assert [image["name"] for image in json.loads(out)["images"]] == ["a.qcow2"]
         assert {one["path"]: one["reason"] for one in json.loads(out)["not_judged"]} == dict.fromkeys(
             ("c.qcow2", "d.qcow2"), "not reached: the run was interrupted"

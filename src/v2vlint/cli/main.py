@@ -122,30 +122,48 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         return _run(arguments)
-    except V2vlintError as error:
-        _complain(error)
-        return _code(error)
-    except KeyboardInterrupt:
-        _ignore_more(argv)
-        # A KeyboardInterrupt that once left exec() of a text (dataclasses use it) makes CPython end `python -m` by SIGINT, though it was
-        # caught since. The next exec() forgets that (pythonrun.c: run_eval_code_obj; main.c: Py_RunMain).
-        exec("")
-        print("v2vlint: interrupted", file=sys.stderr)
-        return exits.INTERRUPTED
-    except Exception as error:
-        if os.environ.get("V2VLINT_DEBUG"):
+    except (Exception, KeyboardInterrupt) as error:
+        if _interrupted(error):
+            return _interruption(error, argv)
+        if os.environ.get("V2VLINT_DEBUG") and not isinstance(error, V2vlintError):
             raise
-        if isinstance(error, PermissionError) and error.filename:
-            _complain(UsageError(f"{error.filename}: permission denied", hint="v2vlint cannot read or run it as this user"))
-            return exits.USAGE
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            place = f"{error.filename}: " if error.filename else "the output could not be written: "
-            _complain(V2vlintError(f"{place}{os.strerror(error.errno).lower()}"))
-            return exits.NOT_EVALUATED
-        _complain(V2vlintError(f"a bug: {type(error).__name__}: {error}", hint="set V2VLINT_DEBUG=1 for the traceback"))
-        return exits.NOT_EVALUATED
+        return _failure(error)
     finally:
         _ignore_more(argv)
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether it is an interrupt, or one that came up while an interrupt was on its way out."""
+    while error and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
+
+
+def _interruption(error: BaseException, argv: Sequence[str] | None) -> int:
+    _ignore_more(argv)
+    # A KeyboardInterrupt that once left exec() of a text (dataclasses use it) makes CPython end `python -m` by SIGINT, though it was
+    # caught since. The next exec() forgets that (pythonrun.c: run_eval_code_obj; main.c: Py_RunMain).
+    exec("")
+    if isinstance(error, V2vlintError):
+        _complain(error)
+    print("v2vlint: interrupted", file=sys.stderr)
+    return exits.INTERRUPTED
+
+
+def _failure(error: BaseException) -> int:
+    """Complain, and say the exit code."""
+    if isinstance(error, V2vlintError):
+        _complain(error)
+        return _code(error)
+    if isinstance(error, PermissionError) and error.filename:
+        _complain(UsageError(f"{error.filename}: permission denied", hint="v2vlint cannot read or run it as this user"))
+        return exits.USAGE
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        place = f"{error.filename}: " if error.filename else "the output could not be written: "
+        _complain(V2vlintError(f"{place}{os.strerror(error.errno).lower()}"))
+        return exits.NOT_EVALUATED
+    _complain(V2vlintError(f"a bug: {type(error).__name__}: {error}", hint="set V2VLINT_DEBUG=1 for the traceback"))
+    return exits.NOT_EVALUATED
 
 
 def _ignore_more(argv: Sequence[str] | None) -> None:

@@ -89,7 +89,7 @@ class _Server:
 
     def __init__(self, state: tuple[object, ...], environment: dict[str, str]) -> None:
         self.state, self.owner = state, os.getpid()
-        self._lock, self._owed = threading.Lock(), 0
+        self._lock, self._asked = threading.Lock(), 0
         # SEQPACKET keeps the bounds of messages, and an end that is gone reads as an empty one.
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         # -I leaves the current folder out of the module path; a relative entry would bring it in again.
@@ -110,22 +110,23 @@ class _Server:
     def ask(self, order: Mapping[str, object], descriptors: Sequence[int] = ()) -> Any:
         """The server's answer to an order. OSError when the server is gone."""
         with self._lock:
-            socket.send_fds(self._control, [json.dumps(order).encode()], descriptors)
-            for _earlier in range(self._owed):
-                self._received()
-            self._owed = 0
-            return json.loads(self._received())
+            self._send(order, descriptors)
+            # Earlier answers may wait: of orders that were only told, or whose asking was interrupted.
+            while True:
+                if not (answer := self._control.recv(_MESSAGE)):
+                    raise ConnectionError("the server of forks has ended")
+                number, value = json.loads(answer)
+                if number == self._asked:
+                    return value
 
     def tell(self, order: Mapping[str, object]) -> None:
         """Send an order whose answer nobody waits for. OSError when the server is gone."""
         with self._lock:
-            self._control.send(json.dumps(order).encode())
-            self._owed += 1
+            self._send(order)
 
-    def _received(self) -> bytes:
-        if not (answer := self._control.recv(_MESSAGE)):
-            raise ConnectionError("the server of forks has ended")
-        return answer
+    def _send(self, order: Mapping[str, object], descriptors: Sequence[int] = ()) -> None:
+        self._asked += 1
+        socket.send_fds(self._control, [json.dumps({**order, "number": self._asked}).encode()], descriptors)
 
     def close(self) -> None:
         """Let it exit, with all its children. A process forked from the owner only closes its descriptors."""
@@ -215,7 +216,7 @@ def serve(control: int, child: Callable[[int], NoReturn]) -> NoReturn:
         else:
             answer = _told(order["do"], order["pid"])
         with contextlib.suppress(ConnectionError):
-            channel.send(json.dumps(answer).encode())
+            channel.send(json.dumps([order["number"], answer]).encode())
 
 
 def _told(what: str, pid: int) -> bool | int:
