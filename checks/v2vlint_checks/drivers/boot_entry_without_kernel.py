@@ -14,12 +14,18 @@ def _with_old_entry() -> dict[str, str | bytes]:
     return files
 
 
+def _device_tree() -> dict[str, str | bytes]:
+    files = {path: data for path, data in sample_boot().items() if "grub" not in path}
+    entry = "linux /vmlinuz-6.1.0-13-amd64\ninitrd /initrd.img-6.1.0-13-amd64\noptions root=UUID=1\ndevicetree /board.dtb\n"
+    return {**files, "/boot/EFI/BOOT/BOOTX64.EFI": b"MZ LoaderInfo: systemd-boot 255", "/boot/loader/entries/a.conf": entry}
+
+
 class BootEntryWithoutKernel(Rule):
     """A boot entry names a kernel that does not exist.
 
     ## What it does
     Follows every entry of the active boot menu to its kernel. A missing kernel is an error for the default entry and a warning for any
-    other.
+    other. So is, with systemd-boot, the missing file of the default entry's `devicetree`.
 
     ## Why it matters
     The loader stops with `file not found` and waits at the console. Regenerate the configuration before the move.
@@ -41,6 +47,8 @@ class BootEntryWithoutKernel(Rule):
             unknown=True,
             title="/boot could not be opened",
         ),
+        Example(_device_tree(), flags=("/boot/loader/entries/a.conf:3",), severity=Severity.ERROR, title="no device tree"),
+        Example({**_device_tree(), "/boot/board.dtb": b"d"}),
     )
 
     def check(self, kernel: KernelVerdict, choices: BootChoices) -> Iterator[Finding | Unknown]:
@@ -50,6 +58,10 @@ class BootEntryWithoutKernel(Rule):
             elif (choice := cause.about) is not None:
                 effect = "the loader stops and waits at the console"
                 yield self._missing(choice, "the default boot entry", effect, cause.severity)
+        for cause in kernel.devicetree:
+            if cause.severity is not None:
+                message = f"the default boot entry names a device tree, and {cause.reason}"
+                yield self.finding(cause.where, message, "systemd-boot starts nothing", severity=cause.severity)
         for choice in choices.others:
             if choice.kernel is None and not choice.unreadable:
                 yield self._missing(choice, "the boot entry", "this entry does not start", Severity.WARNING)

@@ -12,6 +12,7 @@ from v2vlint.facts.boot.secure_boot import SecureBoot
 from v2vlint.facts.boot.start import DefaultBoot, Startup
 from v2vlint.facts.initramfs.images import Initramfses
 from v2vlint.facts.kernel.kernels import Kernel, Kernels
+from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.finding import Fate, Stage
 from v2vlint.model.place import Where, WholeFile
@@ -40,6 +41,13 @@ def _missing(boot: DefaultBoot) -> Iterator[Cause[BootChoice]]:
         yield Cause(Fate.UNKNOWN, choice.unreadable, choice.where, None, choice)
     elif choice.kernel is None:
         yield boot.fault(f"{choice.kernel_path} does not exist", choice.where, choice)
+
+
+def _devicetree(boot: DefaultBoot, fs: GuestFS) -> Iterator[Cause[BootChoice]]:
+    """systemd-boot starts nothing without the device tree that the entry names (``call_image_start`` of boot.c; seen in OVMF)."""
+    entry = boot.choice.entry
+    if entry is not None and entry.devicetree and not boot.choice.unreadable and not fs.as_it_lies().is_file(entry.devicetree):
+        yield boot.fault(f"{entry.devicetree} does not exist", entry.where, boot.choice)
 
 
 def _damaged(boot: DefaultBoot, startup: Startup) -> Iterator[Cause[BootChoice]]:
@@ -137,6 +145,7 @@ class KernelVerdict(Verdict, stage=Stage.KERNEL, place=40):
 
     none_installed = Judge(_none_installed)
     missing = Judge(_missing)
+    devicetree = Judge(_devicetree)
     damaged = Judge(_damaged)
     xen = Judge(_xen)
     pages = Judge(_pages)

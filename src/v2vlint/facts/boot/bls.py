@@ -42,6 +42,9 @@ class BlsEntry:
     initrds: tuple[Token, ...] = ()
     options: tuple[Token, ...] = ()
     architecture: Token | None = None
+    uki: Token | None = None
+    uki_url: Token | None = None
+    devicetree: Token | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +64,14 @@ def parse_bls(fs: GuestFS) -> BlsEntries:
     return BlsEntries(entries, own if _MACHINE_ID.fullmatch(own) else "")
 
 
-def bls_folder(fs: GuestFS, folder: str) -> tuple[BlsEntry, ...]:
-    """The entries in ``folder``, by name; hidden files and other suffixes are ignored."""
+def bls_folder(fs: GuestFS, folder: str, *, any_case: bool = False) -> tuple[BlsEntry, ...]:
+    """The entries in ``folder``, by name; hidden files and other suffixes are ignored.
+
+    ``any_case``: suffixes in capitals count, and names that begin with ``auto-`` do not, as systemd-boot has it.
+    """
     names = [name for name in fs.listdir(folder) if name.endswith(".conf") and not name.startswith(".") and name != ".conf"]
+    if any_case:
+        names = [name for name in fs.listdir(folder) if name.lower().endswith(".conf") and not name.lower().startswith((".", "auto-"))]
     found = (_read(fs, f"{folder}/{name}") for name in names[:MAX_ENTRIES])
     return tuple(entry for entry in found if entry)
 
@@ -78,17 +86,20 @@ def _read(fs: GuestFS, path: str) -> BlsEntry | None:
             fields.setdefault(found[0], []).append(found[1])
     single = {name: values[-1] for name, values in fields.items()}
     return BlsEntry(
-        id=path.rsplit("/", 1)[1].removesuffix(".conf"),
+        id=path.rsplit("/", 1)[1][: -len(".conf")],
         where=WholeFile(path),
         title=single.get("title"),
         version=single.get("version"),
         machine_id=single.get("machine-id"),
         sort_key=single.get("sort-key"),
         linux=single.get("linux"),
-        efi=single.get("efi") or single.get("uki"),
+        efi=single.get("efi"),
         initrds=tuple(fields.get("initrd", ())),
         options=tuple(fields.get("options", ())),
         architecture=single.get("architecture"),
+        uki=single.get("uki"),
+        uki_url=single.get("uki-url"),
+        devicetree=single.get("devicetree"),
     )
 
 

@@ -26,7 +26,8 @@ class BootEntry:
     exists only under a condition that cannot be determined from the disks. ``uki`` are the sections of a unified kernel image; then
     ``kernel`` is that image and its initrd is the section ``.initrd``. ``unknown_command`` is a command of the entry that the loader does
     not have, at ``unknown_at``. ``real_mode``: the kernel begins with its code for a BIOS (GRUB's ``linux16``).
-    ``goes_on`` says that the loader starts the kernel without any initramfs when one of them is missing.
+    ``goes_on`` says that the loader starts the kernel without any initramfs when one of them is missing. ``devicetree`` is a file without
+    which it starts nothing.
     """
 
     title: str
@@ -49,6 +50,7 @@ class BootEntry:
     unknown_at: Span | None = None
     goes_on: bool = False
     real_mode: bool = False
+    devicetree: str = ""
 
     def arg(self, name: str) -> KernelArg | None:
         """The effective (last) kernel argument ``name``."""

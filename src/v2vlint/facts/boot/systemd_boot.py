@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import functools
 import re
 from collections.abc import Iterable
@@ -12,13 +11,13 @@ from v2vlint.facts.boot.bls import BlsEntry, SpecKey, bls_folder, spec_compare
 from v2vlint.facts.boot.cmdline import KernelArg, plain_args, split_args
 from v2vlint.facts.boot.entry import BootEntry, BootMenu, kernel_version, stub_initrds
 from v2vlint.facts.boot.grub.env import read_grubenv
+from v2vlint.facts.boot.loader_conf import Candidate, loader_conf, unquoted
 from v2vlint.facts.boot.pe import PeImage, read_pe, read_section
 from v2vlint.facts.kernel.image import read_kernel_image
 from v2vlint.facts.syntax.caseless import find_case, lower_names, volume_path
 from v2vlint.facts.syntax.located import literal
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import split_lines
-from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import Token, WholeFile
 
@@ -27,7 +26,10 @@ MAX_ADDONS = 100
 _TRIES = re.compile(r"\+(\d+)(?:-(\d+))?$")  # boot counting: NAME+LEFT-DONE
 _TRIES_FILE = re.compile(r"\+\d+(?:-\d+)?(?=\.efi$)", re.IGNORECASE)
 _MAGIC = re.compile(r"LoaderInfo: systemd-(?:stub|boot) (\d{1,6})")
-_FIRST_WITH_ADDONS = 254
+_FIRST_WITH_ADDONS, _FIRST_WITH_UKI = 254, 258
+_LAST_WITH_WHOLE_NAMES, _FIRST_WITHOUT_COUNTERS = 252, 257
+"""Whether an entry's name, by which it is sorted and found, has the counter of attempts in it: seen in OVMF, versions between were not."""
+_FROM_NETWORK = ("http://", "https://")
 _EXACT_CASE_BEFORE, _ANY_CASE_SINCE = 252, 257
 """How ``architecture`` is compared: systemd's pull request 34643, which 252.39 also has; between them it depends on the patch level."""
 _TOP = re.compile(r"(.*)/EFI/", re.IGNORECASE | re.DOTALL)
@@ -37,30 +39,27 @@ _VERSIONS = ("IMAGE_VERSION", "VERSION", "VERSION_ID", "BUILD_ID")
 """Keys of os-release(5) that give a unified image its version, the first wins: ``bootspec_pick_name_version_sort_key`` of systemd."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    key: SpecKey
-    name: str
-    entry: BootEntry
-    named: bool = True
-    shown: bool = True
-
-
 def systemd_boot_menu(fs: GuestFS, esp: str, others: Iterable[str] = (), machine: str = "", version: int | None = None) -> BootMenu:
     """The menu of a systemd-boot on the ESP mounted at ``esp``, with the entries of XBOOTLDR partitions mounted at ``others``.
 
     ``machine`` is the processor it is for (``x64``, ``aa64``): entries that name another are not shown. If its ``version`` does not tell
-    whether one that spells it otherwise (``X64``) is shown, and the default depends on that, there is none.
+    whether an entry is shown, and the default depends on that, there is none.
     """
-    mounts = tuple(dict.fromkeys((esp, *others)))
-    found = _ordered(candidate for mount in mounts for candidate in (*_type1(fs, mount, machine, version), *unified_images(fs, mount)))
-    config = find_case(fs, esp, "loader/loader.conf")
-    default, reason = _default(fs, config, found)
-    if default != _default(fs, config, [one for one in found if one.shown])[0]:
-        default, reason = None, "whether this systemd-boot minds the case of architecture cannot be told"
-    where = WholeFile(config or f"{esp.rstrip('/')}/loader/loader.conf")
-    files = (where.path, *(f"{mount.rstrip('/')}/loader/entries" for mount in mounts))
-    return BootMenu("systemd-boot", "uefi", where, tuple(candidate.entry for candidate in found), default, reason, files)
+    mounts, conf = tuple(dict.fromkeys((esp, *others))), loader_conf(fs, esp, version)
+
+    def ordered(*, whole: bool) -> list[Candidate]:
+        every = (
+            one for mount in mounts for one in (*_type1(fs, mount, machine, version, whole=whole), *unified_images(fs, mount, whole=whole))
+        )
+        return [*_ordered(every), *conf.automatic(fs, esp, machine)]
+
+    whole = version is not None and version <= _LAST_WITH_WHOLE_NAMES
+    default, reason = conf.default(found := ordered(whole=whole))
+    unsure = version is None or _LAST_WITH_WHOLE_NAMES < version < _FIRST_WITHOUT_COUNTERS
+    if unsure and any(one.key.left >= 0 for one in found) and conf.default(ordered(whole=True))[0] != default:
+        default, reason = None, "whether this systemd-boot counts attempts as a part of names depends on its version, which cannot be told"
+    files = (conf.path, *(f"{mount.rstrip('/')}/loader/entries" for mount in mounts))
+    return BootMenu("systemd-boot", "uefi", WholeFile(conf.path), tuple(candidate.entry for candidate in found), default, reason, files)
 
 
 def grub_bls_menu(fs: GuestFS, esp: str) -> BootMenu | None:
@@ -79,40 +78,11 @@ def grub_bls_menu(fs: GuestFS, esp: str) -> BootMenu | None:
     return BootMenu("grub2", "uefi", WholeFile(folder), entries, entry, reason, (folder,))
 
 
-def _ordered(candidates: Iterable[_Candidate]) -> list[_Candidate]:
-    def compare(a: _Candidate, b: _Candidate) -> int:
+def _ordered(candidates: Iterable[Candidate]) -> list[Candidate]:
+    def compare(a: Candidate, b: Candidate) -> int:
         return spec_compare(a.key, b.key)
 
     return sorted(candidates, key=functools.cmp_to_key(compare))
-
-
-def _default(fs: GuestFS, config: str | None, found: list[_Candidate]) -> tuple[BootEntry | None, str]:
-    settings = _settings(fs, config)
-    pattern = settings.get("default", "")
-    if not found:
-        return None, "systemd-boot finds no entries"
-    if settings.get("timeout") == "menu-force":
-        return None, f"the menu waits for a choice: timeout menu-force ({config})"
-    # The EFI variable LoaderEntryLastBooted; a converted guest starts with an empty NVRAM.
-    if pattern == "@saved":
-        return None, "the default is the entry booted last, which only the source's NVRAM knows"
-    if pattern:
-        chosen = next((c for c in found if fnmatch.fnmatchcase(c.name.lower(), pattern.lower())), None)
-        if chosen:
-            return chosen.entry, f"default {pattern} ({config})"
-        return found[0].entry, f"default {pattern} matches no entry, so the first is taken"
-    return found[0].entry, "the first entry in systemd-boot's order"
-
-
-def _settings(fs: GuestFS, config: str | None) -> dict[str, str]:
-    text = fs.text(config) if config else None
-    lines = [line.text.split(None, 1) for line in text.lines() if not line.is_blank()] if text else []
-    return {words[0]: _unquoted(words[1].strip()) for words in lines if len(words) == 2}
-
-
-def _unquoted(value: str) -> str:
-    """``line_get_key_value`` of systemd's boot.c: quotes around the whole value."""
-    return value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
 
 
 def boot_version(fs: GuestFS, path: str) -> int | None:
@@ -125,13 +95,36 @@ def _told_version(fs: GuestFS, path: str, image: PeImage | None) -> int | None:
     return int(match[1]) if match else None
 
 
-def _type1(fs: GuestFS, mount: str, machine: str = "", version: int | None = None) -> list[_Candidate]:
+def _type1(fs: GuestFS, mount: str, machine: str = "", version: int | None = None, *, whole: bool = False) -> list[Candidate]:
     """The entries whose program exists: systemd-boot skips the others (``boot_entry_add_type1``); all of them, if none exists."""
     folder = find_case(fs, mount, "loader/entries")
-    entries = bls_folder(fs, folder) if folder else ()
-    fits = (_fits(_unquoted(_text(entry.architecture)), machine, version) for entry in entries)
-    found = [replace(_from_bls(fs, mount, entry), shown=fit is True) for entry, fit in zip(entries, fits, strict=True) if fit is not False]
-    return [one for one in found if fs.exists(one.entry.kernel or one.entry.chainload)] or found
+    found: list[Candidate] = []
+    for file in bls_folder(fs, folder, any_case=True) if folder else ():
+        fits = _fits(unquoted(_text(file.architecture)), machine, version)
+        entry, agreed = _as_read(file, version)
+        if entry is not None and fits is not False:
+            found.append(replace(_from_bls(fs, mount, entry, whole=whole), shown=fits is True and agreed))
+    return [one for one in found if _is_there(fs, one.entry.kernel or one.entry.chainload)] or found
+
+
+def _is_there(fs: GuestFS, program: str) -> bool:
+    return program.startswith(_FROM_NETWORK) or fs.exists(program)
+
+
+def _as_read(entry: BlsEntry, version: int | None) -> tuple[BlsEntry | None, bool]:
+    """The entry with its one program as ``linux`` or ``efi``, None where it is not shown; and whether all versions agree on that.
+
+    Since 258 there are ``uki`` and ``uki-url``, and entries with two kinds of programs are not shown; before, the later one counted.
+    """
+    kinds = (entry.linux, entry.efi, entry.uki, entry.uki_url)
+    later = max((one for one in kinds[:2] if one), key=lambda one: one.where.start, default=None)
+    early = replace(entry, linux=None if later is entry.efi else later, efi=later if later is entry.efi else None) if later else None
+    # Without a server that the disk came from, an address relative to it leads nowhere.
+    shown = sum(one is not None for one in kinds) == 1 and not _text(entry.uki_url).startswith(":")
+    late = replace(entry, efi=entry.efi or entry.uki or entry.uki_url) if shown else None
+    if version is None:
+        return late or early, late == early
+    return late if version >= _FIRST_WITH_UKI else early, True
 
 
 def _fits(wanted: str, machine: str, version: int | None) -> bool | None:
@@ -143,19 +136,21 @@ def _fits(wanted: str, machine: str, version: int | None) -> bool | None:
     return True if version is not None and version >= _ANY_CASE_SINCE else None
 
 
-def _from_bls(fs: GuestFS, mount: str, bls: BlsEntry) -> _Candidate:
+def _from_bls(fs: GuestFS, mount: str, bls: BlsEntry, *, whole: bool = False) -> Candidate:
     tries = _TRIES.search(bls.id)
     name = _TRIES.sub("", bls.id)
-    sort_key, machine_id, version = (_unquoted(_text(token)) for token in (bls.sort_key, bls.machine_id, bls.version))
-    key = SpecKey(name, sort_key, machine_id, version, *_counted(tries))
-    image = _path(fs, mount, bls.efi.value) if bls.efi else ""
+    full = f"{bls.id if whole else name}.conf"
+    sort_key, machine_id, version = (unquoted(_text(token)) for token in (bls.sort_key, bls.machine_id, bls.version))
+    key = SpecKey(full, sort_key, machine_id, version, *_counted(tries))
+    url = bls.efi.value if bls.efi and bls.efi is bls.uki_url else ""
+    image = _path(fs, mount, bls.efi.value) if bls.efi and not url else ""
     sections = _pe(fs, image)
     kernel = _path(fs, mount, bls.linux.value) if bls.linux else image if _is_kernel(fs, image, sections) else ""
     args = tuple(arg for token in bls.options for arg in _args(fs, token)) or _uki_args(fs, image, sections)
     # systemd-boot loads an initramfs for ``linux`` alone.
     named = [token.value for token in bls.initrds] if bls.linux else []
     entry = BootEntry(
-        title=_unquoted(_text(bls.title)) or name,
+        title=unquoted(_text(bls.title)) or name,
         id=name,
         kernel=kernel,
         initrds=tuple(_path(fs, mount, path) for path in (named or stub_initrds(args))),
@@ -165,10 +160,11 @@ def _from_bls(fs: GuestFS, mount: str, bls: BlsEntry) -> _Candidate:
         kernel_at=bls.linux or bls.efi,
         initrd_at=bls.initrds,
         version=kernel_version(kernel) or version,
-        chainload="" if kernel else image,
+        chainload="" if kernel else url or image,
         uki=sections.sections if sections and not bls.linux else (),
+        devicetree=_path(fs, mount, bls.devicetree.value) if bls.devicetree else "",
     )
-    return _Candidate(key, f"{name}.conf", entry)
+    return Candidate(key, full, entry)
 
 
 def _is_kernel(fs: GuestFS, path: str, sections: PeImage | None) -> bool:
@@ -181,16 +177,17 @@ def _is_kernel(fs: GuestFS, path: str, sections: PeImage | None) -> bool:
     return found is not None and found.kind in ("bzimage", "arm64", "zboot")
 
 
-def unified_images(fs: GuestFS, mount: str) -> list[_Candidate]:
+def unified_images(fs: GuestFS, mount: str, *, whole: bool = False) -> list[Candidate]:
     """The unified kernel images in ``EFI/Linux`` below ``mount`` that a menu lists: those that state their system."""
     folder = find_case(fs, mount, "EFI/Linux")
-    names = [name for name in lower_names(fs, folder).values() if name.lower().endswith(".efi")] if folder else []
-    found = (unified_image(fs, f"{folder}/{name}") for name in sorted(names)[:MAX_IMAGES])
+    all_names = lower_names(fs, folder) if folder else {}
+    names = [name for low, name in all_names.items() if low.endswith(".efi") and not low.startswith((".", "auto-"))]
+    found = (unified_image(fs, f"{folder}/{name}", whole=whole) for name in sorted(names)[:MAX_IMAGES])
     return [candidate for candidate in found if candidate and candidate.named]
 
 
-def unified_image(fs: GuestFS, path: str) -> _Candidate | None:
-    """The boot entry for the unified kernel image at ``path``; None when it is not one."""
+def unified_image(fs: GuestFS, path: str, *, whole: bool = False) -> Candidate | None:
+    """The boot entry for the unified kernel image at ``path``; None when it is not one. ``whole``: its name keeps the counter."""
     image = _pe(fs, path)
     if image is None or image.section(".linux") is None:
         return None
@@ -201,7 +198,8 @@ def unified_image(fs: GuestFS, path: str) -> _Candidate | None:
     tries = _TRIES.search(stem)
     name = _TRIES.sub("", stem) + suffix
     version = next((text for one in _VERSIONS if (text := release.get(one))), "")
-    key = SpecKey(name, release.get("IMAGE_ID") or release.get("ID", ""), "", version, *_counted(tries))
+    full = file if whole else name
+    key = SpecKey(full, release.get("IMAGE_ID") or release.get("ID", ""), "", version, *_counted(tries))
     entry = BootEntry(
         title=release.get("PRETTY_NAME") or name,
         id=name,
@@ -213,7 +211,7 @@ def unified_image(fs: GuestFS, path: str) -> _Candidate | None:
         version=uname or kernel_version(path),
         uki=image.sections,
     )
-    return _Candidate(key, name, entry, any(release.get(one) for one in ("PRETTY_NAME", "IMAGE_ID", "NAME", "ID")))
+    return Candidate(key, full, entry, any(release.get(one) for one in ("PRETTY_NAME", "IMAGE_ID", "NAME", "ID")))
 
 
 def _counted(tries: re.Match[str] | None) -> tuple[int, int]:
@@ -273,12 +271,12 @@ def _addons(fs: GuestFS, path: str) -> list[str]:
 
 
 def _args(fs: GuestFS, token: Token) -> tuple[KernelArg, ...]:
-    text, quoted = fs.text(token.where.path), _unquoted(token.value) != token.value
+    text, quoted = fs.text(token.where.path), unquoted(token.value) != token.value
     return split_args(literal(text, token.where.start + quoted, token.where.end - quoted)) if text else ()
 
 
 def _path(fs: GuestFS, mount: str, name: str) -> str:
-    return volume_path(fs, mount, _unquoted(name))
+    return volume_path(fs, mount, unquoted(name))
 
 
 def _os_release(text: str) -> dict[str, str]:
