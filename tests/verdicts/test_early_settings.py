@@ -72,6 +72,33 @@ def test_arrays(own: str, inside: str, prefix: str, root: Told, mounts: Told, pa
         assert str(facts.get(RootVerdict).arrays[0].where) == "/etc/mdadm/mdadm.conf:1:8"
 
 
+MEMBERS = "ARRAY /dev/md0 devices=/dev/sda5,/dev/sda6\n"
+RULES = ("usr/lib/udev/rules.d/64-md-raid-assembly.rules", "lib/udev/rules.d/65-md-incremental-imsm.rules")
+
+
+@pytest.mark.parametrize(
+    ("beside", "root", "found"),
+    [
+        ((), f"UUID={ROOT}", [FAILS]),
+        (("lib/udev/rules.d/63-md-raid-arrays.rules",), f"UUID={ROOT}", [FAILS]),
+        (RULES[:1], f"UUID={ROOT}", [WARNS]),
+        (RULES[1:], f"UUID={ROOT}", [WARNS]),
+        (RULES[:1], "/dev/md0", [UNSURE]),
+        ((*RULES, "sbin/mdadm_auto"), f"UUID={ROOT}", [FAILS]),
+    ],
+)
+def test_udev_assembles_what_fits_no_line_under_another_name(beside: tuple[str, ...], root: str, found: Told) -> None:
+    """mdadm 4.2 in Linux 6.1: ``-I`` starts md127, ``-A --scan`` nothing; a DEVICE line stops both."""
+    image = {"etc/mdadm.conf": MEMBERS, **DRACUT, **dict.fromkeys(beside, "")}
+    files = sample_boot(image=sample_initramfs(files=image), args=f"root={root}") | {"/etc/fstab": ""}
+    facts = store(files, memory_guest(files, uuid=ROOT), MD, landing("vd"))
+    assert told(facts.get(RootVerdict).arrays) == found
+    files = sample_boot(args=f"root=UUID={ROOT}") | {"/etc/mdadm.conf": MEMBERS, **{f"/{path}": "" for path in beside if "rules" in path}}
+    files |= {"/etc/fstab": f"{'/dev/md0' if root == '/dev/md0' else f'UUID={DATA}'} /data xfs defaults 0 2\n"}
+    mounts = store(files, memory_guest(files, uuid=ROOT), MD, landing("vd")).get(MountsVerdict).md_names
+    assert told(mounts) == ([WARNS] if "sbin/mdadm_auto" in beside else found)
+
+
 @pytest.mark.parametrize(
     ("words", "found"),
     [

@@ -22,6 +22,7 @@ from v2vlint.api import (
 
 _MEMBER = BlockDevice("disk1p1", "partition", 1 << 30, 0, 1, "linux_raid_member", "8c2f")
 _ARRAY = BlockDevice("md/0", "md", 1 << 30, 0, 0, "ext4", "aa-11", parents=("disk1p1",))
+_RENAMED = "udev assembles the array under another name, and entries that use this one do not find it"
 _EARLY = "the array with the root is not assembled, and boot stops in the initramfs"
 
 
@@ -33,14 +34,15 @@ class MdadmDeviceNames(Rule):
 
     ## Why it matters
     mdadm scans only devices that the file permits: the arrays are not assembled. Arrays listed by UUID, or not listed at all, are assembled
-    automatically. The initramfs has a copy of the file, which decides about the array with the root.
+    automatically; where udev assembles them, so are those whose `devices=` list does not fit, but under another name. The initramfs has a
+    copy of the file, which decides about the array with the root.
 
     ## Fix safety
     Safe: `DEVICE partitions containers` is the default and scans every partition; the superblock states which array a member belongs to.
     An exact copy of the file in an initramfs is updated with it; another one needs a new initramfs.
 
     ## References
-    - mdadm.conf(5), `DEVICE`
+    - mdadm.conf(5), `DEVICE`; mdadm(8), "incremental mode"
     """
 
     severity = Severity.ERROR
@@ -78,6 +80,17 @@ class MdadmDeviceNames(Rule):
             fixed={"/etc/mdadm/mdadm.conf": "DEVICE partitions containers\n"},
             title="a file with two names",
         ),
+        Example(
+            {
+                "/etc/mdadm.conf": "ARRAY /dev/md0 devices=/dev/hda1,/dev/hdc1\n",
+                "/usr/lib/udev/rules.d/64-md-raid-assembly.rules": "",
+                "/etc/fstab": "UUID=aa-11 /srv ext4 defaults 0 0\n",
+            },
+            given=(BlockTable((_MEMBER, _ARRAY)),),
+            flags=("/etc/mdadm.conf:1",),
+            severity=Severity.WARNING,
+            title="udev's mdadm --incremental does without a line that fits",
+        ),
         Example({"/etc/mdadm/mdadm.conf": "DEVICE /dev/[sv]d* /dev/vd*\n"}),
         Example({"/etc/mdadm/mdadm.conf": "DEVICE /dev/sd* partitions\n"}),
         Example({"/etc/mdadm/mdadm.conf": "DEVICE partitions containers\nHOMEHOST <system>\nARRAY /dev/md/0 UUID=8c2f:1 name=h:0\n"}),
@@ -88,7 +101,8 @@ class MdadmDeviceNames(Rule):
             names = ", ".join(token.value for token in cause.about.tokens[:4])
             message = f"mdadm.conf in the initramfs permits {names}, names that change with the disk controller"
             fix = None if cause.about.array else _partitions(conf.scan, _among(conf.scan, cause.about.tokens))
-            yield self.finding(cause.where, message, _EARLY, severity=cause.severity, stage=Stage.ROOT, fix=fix)
+            effect = _RENAMED if cause.about.renamed else _EARLY
+            yield self.finding(cause.where, message, effect, severity=cause.severity, stage=Stage.ROOT, fix=fix)
         told = {cause.where for cause in root.arrays}
         for cause in mounts.md_names:
             if cause.where in told:  # reported above: the initramfs has a copy of the line
@@ -98,7 +112,7 @@ class MdadmDeviceNames(Rule):
             names = ", ".join(token.value for token in tied.tokens[:4])
             if tied.array:
                 message = f"{tied.array} is assembled from {names}, names that change"
-                yield self.finding(cause.where, message, effect, severity=cause.severity)
+                yield self.finding(cause.where, message, _RENAMED if tied.renamed else effect, severity=cause.severity)
             else:
                 message = f"DEVICE permits {names}, names that change with the disk controller"
                 fix = _partitions(conf.scan, tied.tokens)

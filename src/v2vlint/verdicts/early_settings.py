@@ -5,7 +5,9 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
+from v2vlint.facts.boot.cmdline import last_arg
 from v2vlint.facts.boot.early_unlock import EarlyImage
 from v2vlint.facts.conversion.landing import Landing
 from v2vlint.facts.initramfs.early_conf import early_lvm, early_lvm_devices, early_mdadm
@@ -23,6 +25,9 @@ from v2vlint.model.verdict import Cause, doubt, fault
 
 HARDWARE_IDS = frozenset({"sys_wwid", "sys_serial", "mpath_uuid", "wwid_naa", "wwid_eui", "wwid_t10"})
 """Types of identities in LVM's devices file that another hypervisor's disks do not have."""
+_BY_UDEV = re.compile(r"/?(?:usr/)?(?:lib|etc)/udev/rules\.d/6\d-md-(?:raid-assembly|incremental)[\w-]*\.rules")
+_BY_CONF = ("sbin/mdadm_auto", "usr/sbin/mdadm_auto")
+"""dracut up to that of RHEL 6 calls ``mdadm --assemble --scan`` where it has an mdadm.conf."""
 _WILDCARD = re.compile(r"[*?\[]")
 _PREFIXES = ("hd", "sd", "vd", "xvd", "nvme")
 _DISK_NAME = re.compile(r"/dev/(hd|sd|vd|xvd|nvme|mmcblk|cciss|ida|rd)(?=[^/]|/c?\d|$)")
@@ -32,11 +37,14 @@ _OF_HARDWARE = re.compile(r"/dev/disk/by-(?:path|id)/(?!dm-|lvm-|md-)")
 
 @dataclass(frozen=True, slots=True)
 class TiedArray:
-    """Names in mdadm.conf that disappear: on DEVICE lines (``array`` is empty), or of one array's members."""
+    """Names in mdadm.conf that disappear: on DEVICE lines (``array`` is empty), or of one array's members. ``renamed``: it is assembled all
+    the same, under another name.
+    """
 
     tokens: tuple[Token, ...]
     array: str
     needed: bool = True
+    renamed: bool = False
 
 
 def ties(conf: MdadmConf, landing: Landing, blocks: BlockTable, awaited: frozenset[str] = frozenset()) -> Iterator[TiedArray]:
@@ -50,6 +58,19 @@ def ties(conf: MdadmConf, landing: Landing, blocks: BlockTable, awaited: frozens
         # "DEVICE partitions" lets mdadm look everywhere, whatever else is listed: mdadm.conf(5).
         if tied and not any(token.value == "partitions" for token in tokens) and not _covered(members, tokens, landing):
             yield TiedArray(tied, array)
+
+
+def taken_by_udev(paths: Iterable[str]) -> bool:
+    """Whether udev's rules among ``paths`` hand each member to ``mdadm --incremental``. It assembles an array that fits no ARRAY line all
+    the same, under another name, where ``--assemble --scan`` passes over it (both tried with mdadm 4.2).
+    """
+    return any(map(_BY_UDEV.fullmatch, paths))
+
+
+def of_array(tied: TiedArray, stops: bool, named: bool, reason: str, where: Where | None) -> Cause[TiedArray]:
+    """What a list of members does that udev does not heed: it matters where the array is ``named`` as such."""
+    told, found = f"{reason}, so that it is assembled under another name", replace(tied, renamed=True)
+    return doubt(True, told, where, found) if stops and named else fault(False, told, where, found)
 
 
 def _covered(members: tuple[BlockDevice, ...], tokens: tuple[Token, ...], landing: Landing) -> bool:
@@ -121,6 +142,10 @@ def early_arrays(
     """mdadm.conf in the initramfs, by which the arrays under the root are assembled."""
     below = {layer.name for layer in stack.of_kind("md")}
     members = frozenset(parent for layer in stack.of_kind("md") for parent in layer.parents)
+    files = early.image.files if early.image else frozenset[str]()
+    by_udev = taken_by_udev(files) and not files.intersection(_BY_CONF)
+    root = last_arg(early.args, "root")
+    named = root is None or (root.value or "").startswith("/dev/md")
     for tied in ties(early_mdadm(early.image), landing, blocks, members) if early.image and below else ():
         array = blocks.resolve(tied.array) if tied.array else None
         if array is not None and array.name not in below:
@@ -130,7 +155,10 @@ def early_arrays(
         reason = f"mdadm.conf in the initramfs binds {tied.array or 'DEVICE'} to {token.value}, a name that changes"
         # An array whose name matches none of the guest may be the one under the root, or another.
         certain = early.certain and (not tied.array or array is not None)
-        yield (fault if certain else doubt)(True, reason, _place(copied, early), tied)
+        if tied.array and by_udev:
+            yield of_array(tied, True, named, reason, _place(copied, early))
+        else:
+            yield (fault if certain else doubt)(True, reason, _place(copied, early), tied)
 
 
 def early_volumes(

@@ -25,7 +25,7 @@ from v2vlint.model.finding import Fate, Stage
 from v2vlint.model.place import WholeFile
 from v2vlint.model.target import Target
 from v2vlint.model.verdict import Cause, Judge, Verdict, doubt, fault, repaired
-from v2vlint.verdicts.early_settings import TiedArray, ties
+from v2vlint.verdicts.early_settings import TiedArray, of_array, taken_by_udev, ties
 from v2vlint.verdicts.lvm_settings import lvm_devices, lvm_filters, not_activated
 from v2vlint.verdicts.mount_drivers import disabled_drivers
 from v2vlint.verdicts.mount_types import unknown_types
@@ -33,6 +33,7 @@ from v2vlint.verdicts.unit_asserts import failing_asserts
 
 # Machines there get disks of their own: temporary ones, one for cloud-init.
 _ADDS_DISKS = frozenset({"azure", "ec2", "gce", "kubevirt", "openstack"})
+_RULES = ("/usr/lib/udev/rules.d", "/lib/udev/rules.d", "/etc/udev/rules.d")
 _SHARES = frozenset({"vmhgfs", "fuse.vmhgfs-fuse", "vmhgfs-fuse", "vboxsf", "prl_fs", "fuse.prl_fsd", "9p", "virtiofs"})
 
 
@@ -261,13 +262,18 @@ def _incomplete_groups(policy: MountPolicy, needs: BootNeeds, loader: Bootloader
             yield Cause(Fate.UNKNOWN, reason, mount.entry.spec.where)
 
 
-def _md_names(conf: MdadmConf, blocks: BlockTable, needs: BootNeeds, early: EarlyImage, landing: Landing) -> Iterator[Cause[TiedArray]]:
+def _md_names(
+    conf: MdadmConf, blocks: BlockTable, needs: BootNeeds, early: EarlyImage, landing: Landing, fs: GuestFS
+) -> Iterator[Cause[TiedArray]]:
     """mdadm.conf, which virt-v2v leaves alone. The arrays under the root are up by then, if the initramfs could be asked."""
     awaited = needs.needs if early.image is None else needs.late
     needed = any(device.kind == "md" and awaited(device.name) for device in blocks)
+    named = any(mount.entry.device.startswith("/dev/md") for mount in needs.mounts)
+    by_udev = taken_by_udev(f"{folder}/{name}" for folder in _RULES for name in fs.listdir(folder))
     for tied in ties(conf, landing, blocks):
         reason = f"{tied.array or 'DEVICE'} is bound to {tied.tokens[0].value}, a name that changes"
-        yield fault(needed, reason, tied.tokens[0].where, replace(tied, needed=needed))
+        where, found = tied.tokens[0].where, replace(tied, needed=needed)
+        yield of_array(found, needed, named, reason, where) if tied.array and by_udev else fault(needed, reason, where, found)
 
 
 def _replayed(fstab: Fstab, policy: MountPolicy, fs: GuestFS) -> Iterator[Cause[None]]:
