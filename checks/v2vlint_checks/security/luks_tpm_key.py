@@ -10,7 +10,6 @@ from v2vlint.api import (
     Devices,
     Example,
     Finding,
-    NotApplicable,
     Rule,
     Sealed,
     Severity,
@@ -19,7 +18,8 @@ from v2vlint.api import (
     UnlockVerdict,
 )
 
-_TPM = "systemd-tpm2"
+_TPM, _FIDO2 = "systemd-tpm2", "systemd-fido2"
+_OPTIONS = {"tpm2-device": "the source's TPM", "fido2-device": "a FIDO2 token", "pkcs11-uri": "a smart card or PKCS#11 token"}
 
 
 def _luks(keyslots: int, tokens: str) -> BlockTable:
@@ -29,15 +29,16 @@ def _luks(keyslots: int, tokens: str) -> BlockTable:
 
 
 class LuksTpmKey(Rule):
-    """An encrypted volume is unlocked by the source's TPM.
+    """An encrypted volume is unlocked by the source's TPM, or by a token that is plugged in there.
 
     ## What it does
-    Checks LUKS2 headers for tokens of systemd (`systemd-tpm2`) and clevis, and crypttab for `tpm2-device=`, on targets that do not carry
-    over the TPM's state.
+    Checks LUKS2 headers for tokens of systemd (`systemd-tpm2`, `systemd-fido2`, `systemd-pkcs11`) and clevis, and crypttab for
+    `tpm2-device=`, `fido2-device=` and `pkcs11-uri=`. Those of a TPM count on targets that do not carry over its state.
 
-    ## Why it matters The key is sealed in the source's TPM and does not travel. If there is another keyslot, the guest asks for its
-    passphrase, which somebody has to type at every boot; if the sealed one is the only keyslot, nothing unlocks the volume any more. clevis
-    may also use a key server (tang), which has to be reachable.
+    ## Why it matters
+    The key is sealed in the source's TPM and does not travel. If there is another keyslot, the guest asks for its passphrase, which
+    somebody has to type at every boot; if the sealed one is the only keyslot, nothing unlocks the volume any more. clevis may also use a
+    key server (tang), which has to be reachable; a FIDO2 token or a smart card has to be passed to the new machine.
 
     ## References
     - virt-v2v(1), "LUKS … TPM" (RHEL-85154); Forklift `tpm_enabled.rego`
@@ -68,32 +69,51 @@ class LuksTpmKey(Rule):
             severity=Severity.WARNING,
         ),
         Example({"/etc/crypttab": "data UUID=77 none tpm2-device=auto\n"}, flags=("/etc/crypttab:1",), severity=Severity.WARNING),
+        Example(
+            {"/etc/crypttab": "root UUID=4a2e-99 none fido2-device=auto\n", "/etc/fstab": "/dev/mapper/root / ext4\n"},
+            given=(_luks(1, _FIDO2),),
+            flags=("disk1p2 LUKS header",),
+            severity=Severity.WARNING,
+            title="a token may be passed to the new machine",
+        ),
+        Example(
+            {"/etc/crypttab": "root UUID=4a2e-99 none fido2-device=auto\n"},
+            given=(_luks(2, f"{_TPM},{_FIDO2}"),),
+            flags=("disk1p2 LUKS header",),
+            severity=Severity.WARNING,
+        ),
+        Example({"/etc/crypttab": "data UUID=77 none pkcs11-uri=auto\n"}, flags=("/etc/crypttab:1",), severity=Severity.WARNING),
         Example({"/etc/crypttab": "root UUID=4a2e-99 none luks\n"}, given=(_luks(1, ""),)),
         Example({"/etc/crypttab": "# data UUID=77 none tpm2-device=auto\n"}, given=(_luks(2, "systemd-recovery"),)),
     )
 
     def check(self, unlock: UnlockVerdict, crypttab: Crypttab, devices: Devices, target: Target) -> Iterator[Finding]:
-        if target.keeps_tpm:
-            raise NotApplicable("the target carries over the TPM's state")
         judged: set[str] = set()
         for cause in unlock.tpm:
-            sealed = cause.about
-            judged.add(sealed.device.name)
-            yield self._sealed(cause, sealed)
+            judged.add(cause.about.device.name)
+            yield self._sealed(cause, cause.about)
         for entry in crypttab.entries:
             found = devices.resolve(entry.device)
-            if entry.option("tpm2-device") is not None and (found is None or found.name not in judged) and not _known(found):
-                message = f"{entry.name} is unlocked with the source's TPM"
+            holder = next((how for option, how in _OPTIONS.items() if entry.option(option) is not None), "")
+            carried = holder == _OPTIONS["tpm2-device"] and target.keeps_tpm
+            if holder and not carried and (found is None or found.name not in judged) and not _known(found):
+                message = f"{entry.name} is unlocked with {holder}"
                 yield self.finding(entry.where, message, "boot asks for a passphrase, if there is one", severity=Severity.WARNING)
 
     def _sealed(self, cause: Cause[Sealed], sealed: Sealed) -> Finding:
         only = "only " if sealed.only and "clevis" not in sealed.how else ""
         message = f"{sealed.device.name} is unlocked by {only}{sealed.how}{'' if sealed.only else ', otherwise by passphrase'}"
-        effect = "nothing unlocks it any more" if sealed.only else "boot stops and asks for the passphrase"
         related = (sealed.entry.where,) if sealed.entry else ()
-        return self.finding(cause.where, message, effect, severity=cause.severity, related=related)
+        return self.finding(cause.where, message, _effect(sealed), severity=cause.severity, related=related)
+
+
+def _effect(sealed: Sealed) -> str:
+    if not sealed.only:
+        return "boot stops and asks for the passphrase"
+    plugged = "token" in sealed.how
+    return "nothing unlocks it unless that is passed to the new machine" if plugged else "nothing unlocks it any more"
 
 
 def _known(device: BlockDevice | None) -> bool:
-    """Whether the header was read and has no such token: crypttab then only mentions the TPM."""
+    """Whether the header was read and has no such token: crypttab then only mentions it."""
     return device is not None and bool(device.details)

@@ -8,45 +8,59 @@ from v2vlint.facts.boot.early_unlock import EarlyUnlock
 from v2vlint.facts.boot.needs import BootNeeds
 from v2vlint.facts.boot.path import BootPath, Means
 from v2vlint.facts.boot.start import DefaultBoot
+from v2vlint.facts.conversion.landing import Landing
 from v2vlint.facts.storage.crypttab import Crypttab, CrypttabEntry
-from v2vlint.facts.storage.devices import Devices
+from v2vlint.facts.storage.devices import Devices, NameFate, NameKind, name_fate, name_kind
 from v2vlint.facts.storage.root_stack import RootStack
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.digits import decimal
 from v2vlint.model.finding import Fate, Stage
 from v2vlint.model.place import Device
 from v2vlint.model.target import Target
 from v2vlint.model.verdict import Cause, Judge, Verdict, doubt, fault
 
 _TPM = "systemd-tpm2"
+_HOLDERS = {
+    _TPM: "the source's TPM",
+    "systemd-fido2": "a FIDO2 token",
+    "systemd-pkcs11": "a smart card or PKCS#11 token",
+    "clevis": "clevis (the source's TPM, or a key server)",
+}
+"""Who holds the key, by the type of a LUKS2 token. What is plugged in may be passed to the machine again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A LUKS container unlocked by the source's TPM (or clevis). ``only``: it has no passphrase. ``entry`` is its line in crypttab."""
+    """A LUKS container unlocked by the source's TPM, clevis or a token that is plugged in. ``only``: it has no passphrase. ``certain``: it
+    cannot be opened any more. ``entry`` is its line in crypttab.
+    """
 
     device: BlockDevice
     how: str
     only: bool
+    certain: bool
     entry: CrypttabEntry | None
 
 
 def _tpm(
     blocks: BlockTable, crypttab: Crypttab | None, devices: Devices, needs: BootNeeds | None, stack: RootStack, target: Target
 ) -> Iterator[Cause[Sealed]]:
-    """Keys sealed by a TPM that does not travel, according to the container's header."""
+    """Keys held by a TPM that does not travel or by a token that may not be there, according to the container's header."""
     below = {parent for layer in stack.of_kind("luks") for parent in layer.parents}
-    for device in blocks if not target.keeps_tpm else ():
-        tokens = set(device.detail("tokens").split(",")) & {_TPM, "clevis"}
-        if device.fs_type != "crypto_LUKS" or not tokens:
+    for device in blocks:
+        tokens = [kind for kind in _HOLDERS if kind in device.detail("tokens").split(",") and not (kind == _TPM and target.keeps_tpm)]
+        if device.fs_type != "crypto_LUKS" or not tokens or (tokens == ["clevis"] and target.keeps_tpm):
             continue
         entries = crypttab.entries if crypttab else ()
         entry = next((entry for entry in entries if devices.resolve(entry.device) == device), None)
         needed = device.name in below or (needs is not None and needs.needs(device.name))
         needed = needed or (entry is not None and needs is not None and needs.mount_on(f"/dev/mapper/{entry.name}") is not None)
-        how = "the source's TPM" if _TPM in tokens else "clevis (the source's TPM, or a key server)"
-        sealed = Sealed(device, how, device.detail("keyslots") == "1", entry)  # the only slot is the token's own
-        where, certain = Device(device.name, "LUKS header"), sealed.only and needed and _TPM in tokens
+        how = " or ".join(_HOLDERS[kind] for kind in tokens)
+        slots = decimal(device.detail("keyslots") or "0")
+        only = 0 < slots <= len(tokens)  # all slots are the tokens' own
+        sealed = Sealed(device, how, only, only and tokens == [_TPM], entry)
+        where, certain = Device(device.name, "LUKS header"), sealed.certain and needed
         yield (fault if certain else doubt)(sealed.only and needed, f"{device.name} is unlocked by {how}", where, sealed)
 
 
@@ -69,6 +83,32 @@ def _keyboard(boot: DefaultBoot, unlock: EarlyUnlock, stack: RootStack, devices:
         yield doubt(True, reason, path.image.where, Keyless(path, names))
 
 
+def _keys(unlock: EarlyUnlock, stack: RootStack, devices: Devices, landing: Landing, blocks: BlockTable) -> Iterator[Cause[str]]:
+    """The key that the initramfs opens the root with: in it, or on a device that is there. ``about`` is what happens without."""
+    image = unlock.image
+    for layer in stack.of_kind("luks") if image is not None else ():
+        mapping = unlock.mapping(layer, devices)
+        if mapping is None or image is None:
+            continue
+        scripted, given_up = mapping.table == "cryptroot/crypttab", "the initramfs does not ask for a passphrase, and ends in a shell"
+        device, lacking = mapping.key_device, mapping.lacking(image)
+        if lacking:
+            reason = f"{mapping.name} is opened by {lacking}, which is not in the initramfs"
+            yield (fault if unlock.certain else doubt)(True, reason, image.where, given_up)
+        elif mapping.takes_card:
+            reason = f"{mapping.name} is opened by a smart card ({mapping.script})"
+            yield doubt(True, reason, image.where, "nothing opens the root unless the card is passed to the machine")
+        elif device and _is_elsewhere(device, devices, landing, blocks):
+            reason = f"the key of {mapping.name} is on {device}, which is on none of the disks"
+            effect = given_up if scripted else "boot waits for the device, and may ask for a passphrase then"
+            yield (fault if scripted and unlock.certain else doubt)(True, reason, image.where, effect)
+
+
+def _is_elsewhere(device: str, devices: Devices, landing: Landing, blocks: BlockTable) -> bool:
+    gone = name_kind(device) is NameKind.HARDWARE or name_fate(device, landing.prefixes, blocks) is NameFate.GONE
+    return gone or (name_kind(device) is NameKind.TAG and devices.present(device) is False)
+
+
 def _passphrase(unlock: EarlyUnlock, stack: RootStack, devices: Devices) -> Iterator[Cause[None]]:
     """A key in the initramfs opens it, or a passphrase is typed on the console."""
     layers = stack.of_kind("luks")
@@ -87,4 +127,5 @@ class UnlockVerdict(Verdict, stage=Stage.UNLOCK, place=70):
 
     tpm = Judge(_tpm)
     keyboard = Judge(_keyboard)
+    keys = Judge(_keys)
     passphrase = Judge(_passphrase)

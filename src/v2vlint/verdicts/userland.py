@@ -50,7 +50,7 @@ def _runs(needs: CpuNeeds, target: Target) -> Iterator[Cause[None]]:
 
 
 def _shell(end: BootEnd) -> Iterator[Cause[None]]:
-    """A shell in place of an init."""
+    """A shell in place of an init, or an init that starts nothing."""
     if end.shell:
         yield fault(True, end.shell, end.where, None)
 

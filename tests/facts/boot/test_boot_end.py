@@ -19,6 +19,8 @@ from v2vlint.model.rule import Link
 from v2vlint.samples.boot import sample_bzimage
 from v2vlint.samples.memory import memory_guest
 
+MASKED = Link("/dev/null")
+
 SYSTEMD: Files = {"/sbin/init": Link("/lib/systemd/systemd"), "/lib/systemd/systemd": "", "/bin/sh": "", "/bin/bash": ""}
 SYSV: Files = {"/sbin/init": b"\x7fELF....\0/etc/inittab\0", "/bin/sh": ""}
 UNITS: Files = {f"/usr/lib/systemd/system/{name}.target": "[Unit]\n" for name in ("multi-user", "rescue", "emergency", "poweroff")}
@@ -153,3 +155,42 @@ def test_levels(files: Files, words: str) -> None:
     found = fact(BootEnd, {**SYSV, **files}).maintenance
     assert words in found
     assert bool(found) is bool(words)
+
+
+WHOLE: Files = {
+    f"/usr/lib/systemd/system/{name}.target": f"[Unit]\nRequires={needs}\n"
+    for name, needs in (("default", "multi-user.target"), ("multi-user", "basic.target"), ("basic", "sysinit.target"), ("sysinit", ""))
+}
+REQUIRED = f"{ETC}/multi-user.target.requires"
+
+
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [
+        ({f"{REQUIRED}/gone.service": Link("../gone.service")}, "multi-user.target requires gone.service, which is not there"),
+        ({f"{ETC}/basic.target.d/a.conf": "[Unit]\nBindsTo=gone.service\n"}, "basic.target requires gone.service"),
+        ({f"{ETC}/basic.target.d/a.conf": "[Unit]\nRequisite=gone.socket\n"}, "basic.target requires gone.socket"),
+        ({f"{ETC}/basic.target": MASKED}, "multi-user.target requires basic.target, which is masked"),
+        (menu("systemd.mask=sysinit.target"), "basic.target requires sysinit.target, which is masked"),
+        (
+            {f"{REQUIRED}/a@x.service": Link("../a@.service"), f"{ETC}/a@.service": "[Unit]\nRequires=b-%i.service\n"},
+            "a@x.service requires b-x.service, which is not there",
+        ),
+        ({f"{REQUIRED}/x.mount": Link("../x.mount")}, "multi-user.target requires x.mount"),
+        ({f"{REQUIRED}/x.mount": Link("../x.mount"), "/etc/fstab": "tmpfs /x tmpfs\n"}, ""),
+        ({f"{ETC}/multi-user.target.wants/gone.service": Link("../gone.service")}, ""),
+        ({f"{ETC}/multi-user.target.d/a.conf": "[Unit]\nWants=gone.service\nPartOf=lost.service\n"}, ""),
+        ({f"{ETC}/local-fs.target.requires/gone.service": Link("../gone.service")}, ""),
+        ({f"{REQUIRED}/gone.service": "a file"}, ""),
+        ({f"{REQUIRED}/a.service": Link("../a.service"), f"{ETC}/a.service": MASKED}, ""),
+        ({f"{REQUIRED}/dev-gone.device": Link("x"), f"{REQUIRED}/a.slice": Link("x")}, ""),
+        ({f"{REQUIRED}/gone.service": Link("x"), "/etc/init.d/gone": "#!/bin/sh\n"}, ""),
+        ({f"{REQUIRED}/gone.service": Link("x"), "/usr/lib/systemd/system-generators/netplan": ""}, ""),
+        ({f"{REQUIRED}/gone.service": Link("x"), "/usr/lib/systemd/system/sysinit.target": MASKED}, "requires"),
+    ],
+)
+def test_a_requirement_that_cannot_be_loaded(files: Files, why: str) -> None:
+    """Each was seen in a container, but for those with generators and scripts: tests/facts/systemd/cells.py."""
+    found = fact(BootEnd, {**SYSTEMD, **WHOLE, **files}).shell
+    assert why in found
+    assert bool(found) is bool(why)

@@ -35,7 +35,18 @@ def unlocking(files: Mapping[str, str], args: str = "root=/dev/mapper/root") -> 
     [
         ({}, "", ASKS),
         ({"cryptroot/crypttab": "root UUID=4a2e-99 none luks\n"}, "", ASKS),
-        ({"cryptroot/crypttab": "root UUID=4a2e-99 /cryptroot/keyfiles/root.key luks\n"}, "", ASKS),
+        (
+            {"cryptroot/crypttab": "root UUID=4a2e-99 /cryptroot/keyfiles/root.key luks\n"},
+            "",
+            "root is opened by the key file /cryptroot/keyfiles/root.key, which is not in the initramfs",
+        ),
+        ({"cryptroot/crypttab": "root UUID=4a2e-99 /FIXME-initramfs-rootmnt/root.key luks\n"}, "", ASKS),
+        ({"cryptroot/crypttab": "root UUID=4a2e-99 /root.key luks\n"}, "cryptopts=source=UUID=4a2e-99", ASKS),
+        (
+            {"cryptroot/crypttab": "root UUID=4a2e-99 none luks\n"},
+            "cryptopts=target=r,source=UUID=4a2e-99,key=/dev/disk/by-label/STICK:/k:5,keyscript=/bin/x",
+            "r is opened by the key script /bin/x, which is not in the initramfs",
+        ),
         (
             {"cryptroot/crypttab": "root UUID=4a2e-99 /cryptroot/keyfiles/root.key luks\n", "cryptroot/keyfiles/root.key": "k"},
             "",
@@ -47,7 +58,11 @@ def unlocking(files: Mapping[str, str], args: str = "root=/dev/mapper/root") -> 
             "",
             "luks-4a2e-99 is opened by the key script /bin/unlock in the initramfs",
         ),
-        ({"cryptroot/crypttab": "root /dev/sda2 none luks,keyscript=/bin/unlock\n"}, "", ASKS),
+        (
+            {"cryptroot/crypttab": "root /dev/sda2 none luks,keyscript=/bin/unlock\n"},
+            "",
+            "root is opened by the key script /bin/unlock, which is not in the initramfs",
+        ),
         (
             {"cryptroot/crypttab": "root UUID=4a2e-99 pw luks,keyscript=decrypt_keyctl\n", "lib/cryptsetup/scripts/decrypt_keyctl": ""},
             "",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from tests.facts.guests import fact
 from tests.facts.systemd.nspawn import MASKED, Cell
+from v2vlint.facts.boot.boot_end import BootEnd
 from v2vlint.facts.storage.mount_policy import MountPolicy
 from v2vlint.facts.systemd.goal import BootGoal
 from v2vlint.facts.systemd.mount_graph import MountGraph
@@ -21,14 +22,18 @@ GONE = "UUID=0dead000-0000-4000-8000-000000000000"
 MAPPED, LABEL = "/dev/mapper/c1", "LABEL=gone"
 _LOST = (GONE, MAPPED, LABEL, "/dev/gone")
 _LOST_PATHS = ("/dev/gone", f"/dev/disk/by-uuid/{GONE.removeprefix('UUID=')}")
-WIDE = 2000
+WIDE, RICH = 2000, 3000
 BASIC_TARGET = "/usr/lib/systemd/system/basic.target"
 # What Debian's own has: it requires the mount of /var. tests/facts/systemd/test_nspawn.py compares.
 _VENDOR = "/usr/lib/systemd/system"
 # Targets that Debian has, so that one that is not there is told from one that this little guest lacks.
 _TARGETS: dict[str, str | Link] = {
+    "/sbin/init": Link("/lib/systemd/systemd"),
+    "/lib/systemd/systemd": "",
+    "/bin/sh": "",
     f"{_VENDOR}/default.target": Link("graphical.target"),
-    **{f"{_VENDOR}/{name}.target": "[Unit]\n" for name in ("rescue", "emergency", "sysinit", "remote-fs")},
+    **{f"{_VENDOR}/{name}.target": "[Unit]\n" for name in ("emergency", "sysinit", "remote-fs")},
+    f"{_VENDOR}/rescue.target": "[Unit]\nRequires=sysinit.target\n",
     f"{_VENDOR}/graphical.target": "[Unit]\nRequires=multi-user.target\n",
     f"{_VENDOR}/multi-user.target": "[Unit]\nRequires=basic.target\n",
     "/etc/systemd/system/multi-user.target.wants/remote-fs.target": Link("/usr/lib/systemd/system/remote-fs.target"),
@@ -76,12 +81,14 @@ _WIDE = Stock(
 
 
 def drawn(number: int) -> Cell:
-    """The combination with this number; from 2000 on there is more to draw from."""
+    """The combination with this number; from 2000 on there is more to draw from, from 3000 on also services, aliases and wide drop-ins."""
     rng, stock = random.Random(number), _FIRST if number < WIDE else _WIDE
     lines = [_line(rng, stock) for _ in range(rng.randint(1, 4))]
     files: dict[str, str | Link] = {}
     for _ in range(rng.choice((0, 0, 1, 1, 2, 3))):
         files |= _unit(rng, stock)
+    for _ in range(rng.choice((1, 1, 2, 3)) if number >= RICH else 0):
+        files |= _rich(rng, stock)
     if any("/dev/mapper/" in line for line in lines):
         files["/etc/crypttab"] = f"c1 {GONE} none {rng.choice(('luks', 'luks,nofail', 'luks,noauto', 'plain,_netdev'))}\n"
     return Cell("".join(lines), files, rng.choice(stock.words))
@@ -124,6 +131,40 @@ def _unit(rng: random.Random, stock: Stock) -> dict[str, str | Link]:
     return rng.choice(kinds)
 
 
+def _rich(rng: random.Random, stock: Stock) -> dict[str, str | Link]:
+    """A service or a template, an alias with a folder of its own, a drop-in for many units, a target that cannot be loaded."""
+    point, number = rng.choice(stock.points), rng.choice("ab")
+    mount = unit_name(point, ".mount")
+    target = rng.choice(("local-fs", "sysinit", "basic", "multi-user", "multi-user", "remote-fs"))
+    name, kind = rng.choice((f"{number}.service", f"{number}@x.service")), rng.choice(("wants", "requires", "upholds"))
+    needs = rng.choice((f"Requires={mount}\nAfter={mount}\n", f"RequiresMountsFor={point}\n", f"BindsTo={mount}\n", f"Wants={mount}\n", ""))
+    fails = rng.choice(
+        ("", "", "OnFailure=emergency.target\n", "OnFailure=rescue.target\nOnFailureJobMode=isolate\n", "OnFailure=c.service\n")
+    )
+    before = f"DefaultDependencies=no\nConflicts=shutdown.target\nBefore={target}.target\n"
+    service = f"[Unit]\n{before}{needs}{fails}[Service]\nType=oneshot\nExecStart=/bin/true\n"
+    more = {"[Unit]": rng.choice(_MORE), "[Mount]": rng.choice(("Options=ro", "TimeoutSec=1"))}
+    section = rng.choice(tuple(more))
+    owner = rng.choice(("mount", f"{point.strip('/').partition('/')[0]}-.mount", mount, "target"))
+    pulled: dict[str, str | Link] = {
+        f"{_ETC}/{name.replace('@x', '@')}": service,
+        f"{_ETC}/{target}.target.{kind}/{name}": Link(f"../{name.replace('@x', '@')}"),
+    }
+    kinds: tuple[dict[str, str | Link], ...] = (
+        pulled, pulled, pulled,
+        {f"{_ETC}/other.target": Link(f"{_VENDOR}/{target}.target"), f"{_ETC}/other.target.{kind}/{mount}": Link(f"../{mount}")},
+        {f"{_ETC}/other.target": Link(f"{_VENDOR}/{target}.target"), f"{_ETC}/other.target.d/own.conf": f"[Unit]\nRequires={mount}\n"},
+        {f"{_ETC}/{owner}.d/{rng.choice(('more', 'own'))}.conf": f"{section}\n{more[section]}\n"} if owner != "target" else {},
+        {f"{_VENDOR}/{owner}.d/more.conf": f"[Unit]\n{rng.choice(_MORE)}\n"} if owner != "target" else {},
+        {f"{_ETC}/{owner}.d/more.conf": rng.choice(("", MASKED))},
+        {f"{_ETC}/multi-user.target.{kind}/gone.service": rng.choice((Link("../gone.service"), "a file", MASKED))},
+        {f"{_ETC}/{target}.target.d/gone.conf": f"[Unit]\n{rng.choice(('Requires', 'Wants', 'BindsTo', 'PartOf'))}=gone.service\n"},
+        {f"{_ETC}/{rng.choice(('multi-user', 'basic', 'graphical', 'sysinit', 'remote-fs', 'swap'))}.target": MASKED},
+        {f"{_ETC}/default.target": rng.choice((Link(f"{_VENDOR}/multi-user.target"), Link("other.target"), Link("/gone.target"), MASKED))},
+    )  # fmt: skip
+    return rng.choice(kinds)
+
+
 def is_broken(cell: Cell) -> bool:
     """Whether some unit that is required is masked or does not exist, or two wait for each other, as local mounts below a remote one do."""
     units = fact(MountUnits, _files(cell)).units
@@ -151,6 +192,8 @@ def _has_cycle(units: Mapping[str, MountUnit]) -> bool:
 def forecast(cell: Cell) -> str:
     """What v2vlint says becomes of it, in the oracle's words."""
     files = _files(cell)
+    if fact(BootEnd, files).shell:
+        return "frozen"
     policy, graph = fact(MountPolicy, files), fact(MountGraph, files)
     gone = [entry for entry in policy.entries if entry.device in _LOST]
     lost = [entry for entry in (*gone, *(entry for entry, device in policy.devices if device in _LOST_PATHS)) if policy.stops(entry)]

@@ -83,7 +83,7 @@ def reached(cell: Cell) -> str:
             "--console=pipe",
             *cell.cmdline.split(),
         ]
-        subprocess.run(["timeout", "90", *command], capture_output=True, stdin=subprocess.DEVNULL, check=False)
+        subprocess.run(["timeout", "-k", "5", "90", *command], capture_output=True, stdin=subprocess.DEVNULL, check=False)
         result = root / "result"
         if not result.exists():
             return "frozen"

@@ -21,6 +21,8 @@ NATIVE = "[Mount]\nWhat=/dev/gone\nWhere=/x\n"
 SERVICE = "[Unit]\nDefaultDependencies=no\nRequires=x.mount\nAfter=x.mount\n"
 GENERATORS = "/usr/lib/systemd/system-generators"
 FSTAB_GENERATOR = "/systemd/system-generators/systemd-fstab-generator"
+LOST = "[Unit]\nRequires=dev-gone.device\nAfter=dev-gone.device\n"
+FAILS = "OnFailure=emergency.target\n"
 OWN_LOCAL = "[Unit]\nDefaultDependencies=no\nConflicts=shutdown.target\nAfter=local-fs-pre.target\n"
 
 
@@ -177,6 +179,21 @@ def test_lines(fstab: str, ends: str) -> None:
         (f"{X} nofail 0 2\n", failing("gone.target.wants/a.service", "RequiresMountsFor=/x\nOnFailure=emergency.target\n"), "up"),
         (f"{X} nofail 0 2\n", failing("multi-user.target.wants/a.service", "RequiresMountsFor=/x\nOnFailure=b.service\n"), "up"),
         (f"{X} _netdev 0 2\n", {f"{ETC}/remote-fs.target.d/a.conf": "[Unit]\nOnFailure=emergency.target\n"}, "emergency"),
+        ("tmpfs /t tmpfs\n", {f"{ETC}/mount.d/a.conf": LOST}, "emergency"),
+        ("tmpfs /t tmpfs\n", {f"{ETC}/mount.d/a.conf": LOST, f"{ETC}/t.mount.d/a.conf": ""}, "up"),
+        ("tmpfs /t tmpfs\n", {f"{LIB}/t.mount.d/a.conf": LOST, f"{ETC}/mount.d/a.conf": ""}, "emergency"),
+        ("tmpfs /t/u tmpfs\n", {f"{LIB}/t-u.mount.d/a.conf": LOST, f"{ETC}/t-.mount.d/a.conf": ""}, "up"),
+        ("tmpfs /t/u tmpfs\n", {f"{ETC}/t-u.mount.d/a.conf": "", f"{ETC}/t-.mount.d/a.conf": LOST}, "up"),
+        (
+            "",
+            {**linked("own.target"), f"{ETC}/own.target": Link(f"{LIB}/local-fs.target"), f"{LIB}/local-fs.target": OWN_LOCAL + FAILS},
+            "emergency",
+        ),
+        (
+            f"{X} noauto 0 2\n",
+            {f"{ETC}/own.target": Link("local-fs.target"), f"{ETC}/own.target.d/a.conf": "[Unit]\nRequires=x.mount\n"},
+            "emergency",
+        ),
     ],
 )
 def test_units(fstab: str, files: dict[str, str | Link], ends: str) -> None:

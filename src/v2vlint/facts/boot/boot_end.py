@@ -15,7 +15,9 @@ from v2vlint.facts.boot.path import BootPaths
 from v2vlint.facts.kernel.kernels import version_key
 from v2vlint.facts.registry import FactStore, provides
 from v2vlint.facts.systemd.goal import BootGoal, goal_of
+from v2vlint.facts.systemd.mount_units import MountUnits
 from v2vlint.facts.systemd.unit_files import UnitFiles
+from v2vlint.facts.systemd.unstartable import unstartable
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable
@@ -31,14 +33,15 @@ _ENDS = {
     "reboot": "restarts the machine again and again",
     "kexec": "restarts the machine again and again",
 }
-_DEFAULT = "/etc/systemd/system/default.target"
+_FOLDER = "/etc/systemd/system"
+_DEFAULT = f"{_FOLDER}/default.target"
 _LEVELS = {"0": "halts the machine", "6": "restarts the machine again and again", **dict.fromkeys(("1", "s", "S"), _ENDS["rescue"])}
 
 
 @dataclass(frozen=True, slots=True)
 class BootEnd:
-    """``shell`` says that the first program is a shell, or that there is none, ``maintenance`` that an init is told not to go to a login:
-    lower-case fragments, each empty for a usual guest. ``where`` is the place that says so.
+    """``shell`` says that the first program is a shell, that there is none, or that it freezes, ``maintenance`` that an init is told not to
+    go to a login: lower-case fragments, each empty for a usual guest. ``where`` is the place that says so.
     """
 
     shell: str = ""
@@ -53,7 +56,7 @@ def find_boot_end(fs: GuestFS, init: Init, store: FactStore) -> BootEnd:
     if (found := _bare_shell(fs, entries) or _nobody(fs, entries, store)) is not None:
         return found
     if init.name == "systemd":
-        return _systemd(store, entries)
+        return _systemd(fs, store, entries)
     return _levels(fs, entries) if init.name in ("sysv", "upstart") else BootEnd()
 
 
@@ -94,7 +97,9 @@ def _is_shell(fs: GuestFS, path: str) -> bool:
     return fs.is_file(path) and path.rpartition("/")[2] in _SHELLS
 
 
-def _systemd(store: FactStore, entries: tuple[BootEntry, ...]) -> BootEnd:
+def _systemd(fs: GuestFS, store: FactStore, entries: tuple[BootEntry, ...]) -> BootEnd:
+    if (frozen := _frozen(fs, store)) is not None:
+        return frozen
     goal = store.get(BootGoal).target
     name, _, kind = goal.rpartition(".")
     if kind not in ("target", "service") or name not in _ENDS:
@@ -104,6 +109,17 @@ def _systemd(store: FactStore, entries: tuple[BootEntry, ...]) -> BootEnd:
     by_entry = len(told) == 1 and told != {BootGoal().target}
     place = entries[0].where if by_entry else WholeFile(store.get(UnitFiles).path("default.target") or _DEFAULT)
     return BootEnd(maintenance=f"systemd starts {goal}, which {_ENDS[name]}", where=place)
+
+
+def _frozen(fs: GuestFS, store: FactStore) -> BootEnd | None:
+    files, goal = store.get(UnitFiles), store.get(BootGoal)
+    found = unstartable(fs, files, store.get(MountUnits), goal)
+    if found is None:
+        return None
+    why = "is masked" if found.masked else "is not there"
+    place = (files.path(found.name) if found.masked else files.path(found.above)) or f"{_FOLDER}/{found.name}"
+    reason = f"systemd freezes before it starts anything: {found.above} requires {found.name}, which {why}"
+    return BootEnd(reason, where=WholeFile(place))
 
 
 def _levels(fs: GuestFS, entries: tuple[BootEntry, ...]) -> BootEnd:

@@ -6,7 +6,7 @@ from v2vlint.facts.boot.cmdline import KernelArg
 from v2vlint.facts.boot.start import DefaultBoot
 from v2vlint.facts.initramfs.content import Initramfs
 from v2vlint.facts.initramfs.early_conf import embedded_args
-from v2vlint.facts.initramfs.early_crypttab import EarlyMapping, early_mappings, key_of_arguments
+from v2vlint.facts.initramfs.early_crypttab import EarlyMapping, early_mappings, key_of_arguments, mappings_of_arguments
 from v2vlint.facts.registry import FactStore, provides
 from v2vlint.facts.storage.devices import Devices
 from v2vlint.model.blocks import BlockDevice
@@ -33,11 +33,15 @@ class EarlyUnlock:
         """Whether the initramfs sets up /dev/mapper/``name``."""
         return any(mapping.name == name for mapping in self.mappings)
 
+    def mapping(self, layer: BlockDevice, devices: Devices) -> EarlyMapping | None:
+        """The line of the image's tables that opens the LUKS device ``layer``."""
+        return next((one for one in self.mappings if layer.name in _opened(one, devices)), None)
+
     def key(self, layer: BlockDevice, devices: Devices) -> str:
         """What in the image opens the LUKS device ``layer`` unattended, as text; empty when it asks for a passphrase."""
         if self.image is None:
             return ""
-        mapping = next((one for one in self.mappings if layer.name in _opened(one, devices)), None)
+        mapping = self.mapping(layer, devices)
         return (mapping.key_in(self.image) if mapping else "") or key_of_arguments(self.image, self.args)
 
 
@@ -80,4 +84,5 @@ def find_early_unlock(early: EarlyImage) -> EarlyUnlock:
         return EarlyUnlock()
     args = (*embedded_args(early.image), *early.args)
     otherwise = any(argument.name in _OTHERWISE for argument in args)
-    return EarlyUnlock(early_mappings(early.image), early.image, early.certain and not otherwise, args)
+    told = mappings_of_arguments(args) if early.image.generator == "initramfs-tools" else ()
+    return EarlyUnlock(told or early_mappings(early.image), early.image, early.certain and not otherwise, args)

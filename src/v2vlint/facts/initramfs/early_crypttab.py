@@ -18,8 +18,12 @@ from v2vlint.model.dataclass import dataclass
 TABLES = ("cryptroot/crypttab", "etc/crypttab", "etc/crypttab.initramfs")
 _OLD = "conf/conf.d/cryptroot"
 _OF_SCRIPTS = ("cryptroot/crypttab", _OLD)
-_ASKING = frozenset({"askpass", "decrypt_gnupg", "decrypt_gnupg-sc", "decrypt_keyctl", "decrypt_opensc", "decrypt_ssl"})
+_CARD = frozenset({"decrypt_gnupg-sc", "decrypt_opensc"})
+_ASKING = _CARD | {"askpass", "decrypt_gnupg", "decrypt_keyctl", "decrypt_ssl"}
 """Debian's scripts that ask for a passphrase or a PIN themselves (lib/cryptsetup/scripts)."""
+_ON_A_DEVICE = ("/dev/", "UUID=", "LABEL=", "PARTUUID=", "PARTLABEL=")
+_LATER = "/FIXME-initramfs-rootmnt/"
+"""How initramfs-tools names a key that is on the root filesystem."""
 _KEY_FOLDERS = ("etc/cryptsetup-keys.d", "run/cryptsetup-keys.d")
 _NO_KEY = frozenset({"", "none", "-"})
 
@@ -36,14 +40,45 @@ class EarlyMapping:
     options: tuple[str, ...]
     table: str
 
+    @property
+    def script(self) -> str:
+        """The key script. systemd has none (crypttab(5)): to it the third field is a file."""
+        found = next((option.partition("=")[2] for option in self.options if option.startswith("keyscript=")), "")
+        return found if self.table in _OF_SCRIPTS else ""
+
+    @property
+    def key_device(self) -> str:
+        """The device that the key is read from: ``DEVICE:PATH`` for Debian's passdev, ``PATH:DEVICE`` for systemd, or the key itself."""
+        if self.script:
+            return self.key.partition(":")[0] if self.script.rpartition("/")[2] == "passdev" else ""
+        last = self.key.rpartition(":")[2] if self.table not in _OF_SCRIPTS else self.key
+        return next((device for device in (self.key, last) if device.startswith(_ON_A_DEVICE)), "")
+
+    @property
+    def takes_card(self) -> bool:
+        """Whether the key script reads a smart card."""
+        return self.script.rpartition("/")[2] in _CARD
+
+    def lacking(self, image: Initramfs) -> str:
+        """The key script or key file that cryptroot of initramfs-tools does not find in ``image``: it does not open the device then, nor
+        ask for a passphrase (scripts/local-top/cryptroot, since cryptsetup 2.0.3). Empty if it is there, or not looked for.
+        """
+        if self.table != TABLES[0]:
+            return ""
+        if self.script:
+            return "" if self._has_script(image) else f"the key script {self.script}"
+        looked_for = self.key.startswith("/") and not self.key.startswith(("/dev/", _LATER))
+        return f"the key file {self.key}" if looked_for and not image.find(self.key.lstrip("/")) else ""
+
+    def _has_script(self, image: Initramfs) -> bool:
+        paths = [self.script, f"lib/cryptsetup/scripts/{self.script}", f"usr/lib/cryptsetup/scripts/{self.script}"]
+        return any(image.find(path) for path in paths)
+
     def key_in(self, image: Initramfs) -> str:
         """What opens it unattended: the path of a key file in ``image``, or a key script. Empty when a passphrase is asked for."""
-        script = next((option.partition("=")[2] for option in self.options if option.startswith("keyscript=")), "")
-        # systemd has no key scripts (crypttab(5)): to it the third field is a file.
-        if script and self.table in _OF_SCRIPTS:
-            paths = [script, f"lib/cryptsetup/scripts/{script}", f"usr/lib/cryptsetup/scripts/{script}"]
-            there = any(image.find(path) for path in paths)
-            return f"the key script {script}" if there and script.rpartition("/")[2] not in _ASKING else ""
+        if self.script:
+            asks = self.script.rpartition("/")[2] in _ASKING or not self._has_script(image)
+            return "" if asks else f"the key script {self.script}"
         paths = [f"{folder}/{self.name}.key" for folder in _KEY_FOLDERS] if self.key in _NO_KEY else [self.key.lstrip("/")]
         found = next((path for path in paths if image.find(path)), "")
         return f"the key file /{found}" if found else ""
@@ -71,9 +106,21 @@ def _in_tables(image: Initramfs) -> Iterator[EarlyMapping]:
 
 def _in_old_table(image: Initramfs) -> Iterator[EarlyMapping]:
     for line in split_lines(image.text(_OLD) or ""):
-        words = [word.partition("=")[::2] for word in line.split(",")]
-        values = dict(words)
-        if values.get("target") and values.get("source"):
-            source = ",".join(part for name, part in words if name == "source")
-            options = tuple(f"{name}={value}" if value else name for name, value in words)
-            yield EarlyMapping(values["target"], source, values.get("key", "none"), options, _OLD)
+        yield from _of_words(line, "", _OLD)
+
+
+def mappings_of_arguments(args: tuple[KernelArg, ...]) -> tuple[EarlyMapping, ...]:
+    """What ``cryptopts=`` asks cryptroot of initramfs-tools for: it overwrites the image's table."""
+    lines = [arg.value for arg in args if arg.name == "cryptopts" and arg.value]
+    return tuple(mapping for line in lines for mapping in _of_words(line, "cryptroot", TABLES[0]))
+
+
+def _of_words(line: str, target: str, table: str) -> Iterator[EarlyMapping]:
+    """The mapping of ``target=…,source=…,key=…``."""
+    words = [word.partition("=")[::2] for word in line.split(",")]
+    values = dict(words)
+    name = values.get("target") or target
+    if name and values.get("source"):
+        source = ",".join(part for key, part in words if key == "source")
+        options = tuple(f"{key}={value}" if value else key for key, value in words)
+        yield EarlyMapping(name, source, values.get("key", "none"), options, table)

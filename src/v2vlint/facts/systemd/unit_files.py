@@ -7,11 +7,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.ini import ini_from, joined
-from v2vlint.facts.syntax.layers import SYSTEMD, drop_ins, winner
+from v2vlint.facts.syntax.layers import SYSTEMD, layered, winner
 from v2vlint.facts.syntax.systemd_unit import Unit
 from v2vlint.facts.systemd.specifiers import host_values
 from v2vlint.guest.fs import MAX_LINKS, GuestFS
@@ -21,6 +21,8 @@ ADMIN = ("/etc/systemd/system.control", "/etc/systemd/system", "/etc/systemd/sys
 VENDOR = ("/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 FOLDERS = (*ADMIN, *VENDOR)
 MAX_UNITS = 5000
+_ADDED = (".d", ".wants", ".requires", ".upholds")
+"""Ends of the folders that add to a unit."""
 _ALWAYS_THERE = frozenset({"systemd-debug-generator", "systemd-getty-generator"})
 """Generators that every build of systemd has: a folder without them is not systemd's own."""
 
@@ -34,6 +36,8 @@ class UnitFiles:
     _fs: GuestFS = field(repr=False)
     listed: Mapping[str, frozenset[str]] = field(default_factory=dict, repr=False)
     _host: Mapping[str, str] = field(default_factory=dict, repr=False)
+    _aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    """Other names of a unit, as far as there are folders of theirs."""
 
     @property
     def folders(self) -> tuple[str, ...]:
@@ -73,8 +77,11 @@ class UnitFiles:
         return tuple(sorted({name for names in self.listed.values() for name in names if name.endswith(suffix)})[:MAX_UNITS])
 
     def linked(self, name: str, kind: str) -> tuple[str, ...]:
-        """The units that links in ``NAME.wants`` or ``NAME.requires`` add; ``kind`` is ``wants`` or ``requires``. Files there add none."""
-        folders = tuple(f"{folder}/{name}.{kind}" for folder in self._holding(f"{name}.{kind}"))
+        """The units that links in ``NAME.wants`` or ``NAME.requires`` add, also those of an alias; ``kind`` is ``wants`` or ``requires``.
+        Files there add none.
+        """
+        own = (name, *self._aliases.get(name, ()))
+        folders = tuple(f"{folder}/{one}.{kind}" for one in own for folder in self._holding(f"{one}.{kind}"))
         names = dict.fromkeys(entry for folder in folders for entry in self._fs.listdir(folder))
         live = ((entry, winner(self._fs, folders, entry)) for entry in names)
         return tuple(entry for entry, path in live if path and self._fs.readlink(path) and not self._fs.is_masked(path))
@@ -109,12 +116,14 @@ class UnitFiles:
         return name
 
     def _drop_ins(self, name: str) -> tuple[str, ...]:
-        stem, _, kind = name.rpartition(".")
-        parts = stem.split("-")
-        # service.d applies to every service, foo-.service.d to each foo-bar.service.
-        prefixes = (f"{'-'.join(parts[:count])}-.{kind}" for count in range(1, len(parts)))
-        owners = dict.fromkeys((kind, *prefixes, template_of(name), name))
-        return tuple(path for owner in owners for path in drop_ins(self._fs, self._holding(f"{owner}.d"), owner))
+        """In the order of their own names, wherever they are. Of those with one name, the one nearest to the unit counts: /etc first, then
+        the whole name, ``foo-.service.d`` for each foo-bar.service, a template; then aliases, and ``service.d`` last
+        (unit_file_find_dropin_paths() of dropin.c).
+        """
+        places = [(folder, owner) for one in (name, *self._aliases.get(name, ())) for folder in self.listed for owner in _owners(one)]
+        kind = name.rpartition(".")[2]
+        every = (*places, *((folder, kind) for folder in self.listed))
+        return layered(self._fs, [f"{folder}/{owner}.d" for folder, owner in every if f"{owner}.d" in self.listed[folder]], ".conf")
 
     def _laid_over(self, name: str, path: str, files: tuple[str, ...]) -> Unit:
         texts = tuple(text for file in files if (text := self._fs.text(file)) is not None)
@@ -126,7 +135,25 @@ def find_unit_files(fs: GuestFS) -> UnitFiles:
     """The guest's units. Folders are listed once, files are read on demand."""
     # Reversed, so that of two names of one folder the one with higher precedence stays.
     found = {real: folder for folder in reversed(FOLDERS) if (real := fs.resolve(folder))}
-    return UnitFiles(fs, {folder: frozenset(fs.listdir(folder)) for folder in FOLDERS if folder in found.values()}, host_values(fs))
+    files = UnitFiles(fs, {folder: frozenset(fs.listdir(folder)) for folder in FOLDERS if folder in found.values()}, host_values(fs))
+    return replace(files, _aliases=_aliases(files))
+
+
+def _aliases(files: UnitFiles) -> dict[str, tuple[str, ...]]:
+    listed = {name.removesuffix(end) for names in files.listed.values() for name in names for end in _ADDED if name.endswith(end)}
+    found = dict[str, tuple[str, ...]]()
+    for owner in sorted(listed)[:MAX_UNITS]:
+        if (goal := files.alias_of(owner)) != owner:
+            found[goal] = (*found.get(goal, ()), owner)
+    return found
+
+
+def _owners(name: str) -> tuple[str, ...]:
+    """The names under which drop-ins for ``name`` are looked for in one folder, nearest first."""
+    stem, _, kind = name.rpartition(".")
+    parts = stem.split("-")
+    prefixes = (f"{'-'.join(parts[:count])}-.{kind}" for count in reversed(range(1, len(parts))))
+    return tuple(dict.fromkeys((name, *prefixes, template_of(name))))
 
 
 def template_of(name: str) -> str:
