@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from tests.verdicts.asking import FAILS, REPAIRED, ROOT, UNKNOWN, UNSURE, WARNS, Told, landing, store, told
+from tests.verdicts.asking import FAILS, REPAIRED, ROOT, UNKNOWN, UNSURE, WARNS, Told, landing, part, store, told
 from tests.verdicts.booting import BLOCKS, EXT, IMAGE, KERNEL, PASSES, SECURE, TOOLS, WHOLE, guest, initramfs
 from v2vlint.facts.boot.path import SCSI_DISK
 from v2vlint.facts.boot.start import Startup
@@ -287,3 +287,20 @@ def test_virt_v2v_puts_the_programs_for_the_layers_into_the_image(mover: Mover, 
     judged = initramfs(files, STACKS["lv"], Refusals(converts=mover is Mover.VIRT_V2V), mover=mover)
     assert told(judged.root_filesystem) == found
     assert "the program lvm (LVM)" in judged.root_filesystem[0].reason
+
+
+@pytest.mark.parametrize(
+    ("version", "kind", "args", "found"),
+    [
+        ("0.90", "0xfd", "", []),
+        ("0.90", "0x83", "", [FAILS]),
+        ("0.90", "0x83", " md=0,/dev/vda1", []),
+        ("1.2", "0xfd", " md=0,/dev/vda1", [FAILS]),
+    ],
+)
+def test_the_kernel_assembles_old_arrays_only(version: str, kind: str, args: str, found: Told) -> None:
+    array = BlockDevice("md/0", "md", 1 << 30, 0, 0, "ext4", ROOT, parents=("disk1p1",), details=(("md_version", version),))
+    blocks = dataclasses.replace(BLOCKS, devices=(BLOCKS.devices[0], part(1, "linux_raid_member", "a", part_type=kind), array))
+    small = sample_kernel((), (*(name.partition(":")[0] for name in (*VIRTIO, *EXT4)), "md_mod"))
+    files = guest(b"", args=f"root=/dev/md0{args}", kernel=small)
+    assert told(initramfs(files, blocks, RootStack("ext4", array, (array,))).none_loaded) == found

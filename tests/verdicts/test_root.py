@@ -9,6 +9,7 @@ import pytest
 from guestbuild.kernel import vmlinuz
 from tests.facts.guests import DEBIAN
 from tests.verdicts.asking import DISKS, FAILS, ROOT, WARNS, Told, disk, landing, part, store, told
+from v2vlint.facts.boot.early_usr import GENERATORS
 from v2vlint.facts.conversion.refusals import Refusals
 from v2vlint.facts.registry import FactStore
 from v2vlint.facts.storage.root_stack import RootStack
@@ -24,6 +25,7 @@ from v2vlint.target import load
 from v2vlint.verdicts.entry import EntryVerdict
 from v2vlint.verdicts.root import RootVerdict
 
+PART = "11111111-2222-4333-8444-555555555555"
 _CFG = "set default=0\nmenuentry 'Debian' {{\n linux /boot/vmlinuz-{0} root={1} ro\n}}\n"
 
 
@@ -105,7 +107,10 @@ def test_entries_that_name_the_root_by_the_kernels_name(default: int, found: lis
     ("root", "blocks", "fate", "words"),
     [
         ("/dev/vda1", DISKS, Fate.PASS, "root=/dev/vda1"),
-        ("/dev/vda9", DISKS, Fate.UNKNOWN, "could not be matched to a partition"),
+        ("/dev/vda9", DISKS, Fate.FAIL, "root=/dev/vda9 is not on the only disk"),
+        ("/dev/vda9", dataclasses.replace(DISKS, complete=False), Fate.UNKNOWN, "could not be matched to a partition"),
+        (f"PARTUUID={PART}/PARTNROFF=1", DISKS, Fate.FAIL, "is understood by the kernel only"),
+        (f"PARTUUID={PART}/PARTNROFF=3", DISKS, Fate.FAIL, "is on none of these disks"),
         (f"UUID={ROOT}", DISKS, Fate.PASS, f"root=UUID={ROOT}"),
         ("UUID=nobody", DISKS, Fate.FAIL, "is on none of these disks"),
         ("UUID=nobody", dataclasses.replace(DISKS, complete=False), Fate.UNKNOWN, "not every disk could be read"),
@@ -115,6 +120,9 @@ def test_entries_that_name_the_root_by_the_kernels_name(default: int, found: lis
     ],
 )
 def test_the_device_of_the_default_entry(root: str, blocks: BlockTable, fate: Fate, words: str) -> None:
+    blocks = dataclasses.replace(
+        blocks, devices=tuple(dataclasses.replace(one, part_uuid=PART) if one.number == 1 else one for one in blocks.devices)
+    )
     judged = store(sample_boot(args=f"root={root} ro" if root else "ro"), blocks).get(RootVerdict)
     assert judged.fate is fate
     assert words in judged.decisive.reason
@@ -184,3 +192,30 @@ def test_the_deployment_that_ostree_goes_to(named: str, prepares: bool, found: T
     files = sample_boot(image=image, args=f"root=UUID={ROOT} ostree=/ostree/boot.1/fcos/{named}")
     guest = GuestFS({"/": MemoryFileSystem(files, "ext4", ROOT), "/sysroot": MemoryFileSystem(sysroot, "ext4", ROOT)})
     assert told(store({}, guest, DISKS).get(RootVerdict).deployment) == found
+
+
+@pytest.mark.parametrize(
+    ("told_type", "initrd", "fate"),
+    [
+        ("ext4", b"", Fate.PASS),
+        ("xfs,ext4", b"", Fate.PASS),
+        ("auto", None, Fate.PASS),
+        ("", None, Fate.PASS),
+        ("xfs", b"", Fate.FAIL),
+        ("xfs", None, Fate.FAIL),
+        ("xfs", sample_initramfs(files={"usr/lib/dracut/modules.txt": "rootfs-block\n"}), Fate.UNKNOWN),
+        ("xfs", sample_initramfs(files={"usr/lib/dracut/modules.txt": "systemd\n", GENERATORS[0]: b"\x7fELF"}), Fate.FAIL),
+    ],
+)
+def test_the_type_that_the_root_is_mounted_as(told_type: str, initrd: bytes | None, fate: Fate) -> None:
+    files = sample_boot(image=initrd, args=f"root=/dev/vda1 rootfstype={told_type} ro")
+    found = store(files, DISKS).get(RootVerdict)
+    assert [cause.fate for cause in found.filesystem_type] == ([] if fate is Fate.PASS else [fate])
+
+
+@pytest.mark.parametrize(
+    ("offset", "found"), [("1", ["disk1p2"]), ("-1", []), ("+2", ["disk1p3"]), ("0", ["disk1p1"]), ("x", []), ("1/2", []), ("9", [])]
+)
+def test_a_partition_counted_from_another(offset: str, found: list[str]) -> None:
+    blocks = BlockTable((*(part(number, part_uuid=PART if number == 1 else "") for number in (1, 2, 3)), disk(), disk(2), part(2, on=2)))
+    assert [device.name for device in blocks.candidates(f"PARTUUID={PART.upper()}/PARTNROFF={offset}")] == found

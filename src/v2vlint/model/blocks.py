@@ -17,6 +17,7 @@ _NUMBERED_ARRAY = re.compile(r"/dev/md(?:/|_)?(\d{1,4})")
 _ARRAY_PART = re.compile(r"(/dev/md\d{1,4}|/dev/md/[^/]*?)p?(\d{1,3})")
 
 LDM_METADATA_TYPE = "5808c8aa-7e8f-42e0-85d2-e1e90434cfb3"
+_PART_OFFSET = re.compile(r"([^/]+)/PARTNROFF=([+-]?\d{1,9})")  # devt_from_partuuid() of the kernel's block/early-lookup.c
 LDM_TYPES = frozenset({"0x42", LDM_METADATA_TYPE, "af9b60a0-1431-4f62-bc68-3311714a69ad"})
 """Partition types of dynamic disks."""
 
@@ -158,12 +159,19 @@ class BlockTable:
     def candidates(self, spec: str) -> Iterable[BlockDevice]:
         """Every device that ``spec`` may refer to; see :meth:`resolve`."""
         tag, _, value = spec.partition("=")
+        if tag == "PARTUUID" and (offset := _PART_OFFSET.fullmatch(value)):
+            return self._beside(offset[1], int(offset[2]))
         if tag in {"UUID", "LABEL", "PARTUUID", "PARTLABEL"}:
             return self.tagged(tag, value.strip("\"'"))
         for folder, by in (("uuid", "UUID"), ("label", "LABEL"), ("partuuid", "PARTUUID"), ("partlabel", "PARTLABEL")):
             if spec.startswith(f"/dev/disk/by-{folder}/"):
                 return self.tagged(by, unescape_udev(spec.split("/", 4)[4]))
         return self._by_path(spec)
+
+    def _beside(self, uuid: str, offset: int) -> list[BlockDevice]:
+        """The partitions whose number differs by ``offset`` from the one with this UUID, on the same disk."""
+        known = {(device.disk, device.number + offset, device.parents) for device in self.tagged("PARTUUID", uuid)}
+        return [d for d in self.devices if d.kind == "partition" and (d.disk, d.number, d.parents) in known]
 
     def _by_path(self, spec: str) -> Iterable[BlockDevice]:
         position = kernel_position(spec)

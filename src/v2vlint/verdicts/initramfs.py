@@ -15,6 +15,7 @@ from v2vlint.facts.initramfs.images import Initramfses, unpacked_by
 from v2vlint.facts.kernel.kernels import Kernel
 from v2vlint.facts.kernel.module_signature import is_signed
 from v2vlint.facts.storage.root_stack import RootStack
+from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.finding import Fate, Stage
 from v2vlint.model.place import WholeFile
@@ -28,6 +29,7 @@ _PROGRAMS = {
     "md": ("MD RAID", ("mdadm", "mdassemble")),
 }
 _TOOLS = {"lv": "LVM", "luks": "LUKS"}
+_RAID_TYPES = frozenset({"0xfd", "a19d880f-05fc-4d3b-a006-743f0f84911e"})
 _WITHOUT_CHOICE = frozenset({"uki", "efi-stub"})
 """A program that firmware starts without a loader, the same each time."""
 _KNOWN = frozenset({"initramfs-tools", "dracut", "mkinitcpio"})
@@ -102,14 +104,14 @@ class Lacking:
     controllers: tuple[str, ...] = ()
 
 
-def _image(boot: DefaultBoot, images: Initramfses, stack: RootStack, landing: Landing) -> Iterator[Cause[ImageFault]]:
+def _image(boot: DefaultBoot, images: Initramfses, stack: RootStack, landing: Landing, blocks: BlockTable) -> Iterator[Cause[ImageFault]]:
     """Each initramfs file, as the kernel gets it. virt-v2v regenerates the one of its kernel if it exists, whatever its content."""
     choice, path = boot.choice, boot.path
     if path is None:
         return
     for name, where in absent(choice, images):
         # GRUB 2 shows the error and starts the kernel without any of the files.
-        needed = ", ".join(_needs(path, stack, landing))
+        needed = ", ".join(_needs(path, stack, landing, blocks))
         if not needed:
             path.kernel.tree.raise_unknown()
         reason = f"{name} does not exist, and an initramfs is needed for {needed}" if needed else f"{name} does not exist"
@@ -127,12 +129,12 @@ def _image(boot: DefaultBoot, images: Initramfses, stack: RootStack, landing: La
             yield doubt(False, f"{name} {image.remark}", WholeFile(name), ImageFault(choice, name, "followed by junk"))
 
 
-def _none_loaded(boot: DefaultBoot, startup: Startup, stack: RootStack, landing: Landing) -> Iterator[Cause[Lacking]]:
+def _none_loaded(boot: DefaultBoot, startup: Startup, stack: RootStack, landing: Landing, blocks: BlockTable) -> Iterator[Cause[Lacking]]:
     """An entry that needs an initramfs and names none, or none that the kernel starts."""
     path = boot.path
     if path is None or not path.alone:
         return
-    needed = tuple(_needs(path, stack, landing))
+    needed = tuple(_needs(path, stack, landing, blocks))
     if not needed:
         # A kernel of which nobody knows what is built in may well need one.
         path.kernel.tree.raise_unknown()
@@ -152,13 +154,23 @@ def tries_again(path: BootPath) -> bool:
     return any(argument.name == "panic" and argument.value == "-1" for argument in path.choice.args)
 
 
-def _needs(path: BootPath, stack: RootStack, landing: Landing) -> Iterator[str]:
+def _needs(path: BootPath, stack: RootStack, landing: Landing, blocks: BlockTable) -> Iterator[str]:
     for controller in landing.controllers:
         names = [fate.module for fate in path.controller(controller).failing(Means.DISK)]
         if names:
             yield f"{controller.name} ({', '.join(names)})"
     yield from (f"the root filesystem ({fate.module})" for fate in path.root_filesystem(stack).failing(Means.DISK))
     yield from (f"{what} under the root" for kind, what in _TOOLS.items() if stack.of_kind(kind))
+    yield from (f"the array {array.name} under the root" for array in stack.of_kind("md") if not _assembled(path, array, blocks))
+
+
+def _assembled(path: BootPath, array: BlockDevice, blocks: BlockTable) -> bool:
+    """Whether the kernel itself sets up an array: of format 0.90 only, from partitions of the type for RAID, or as ``md=`` says
+    (drivers/md/md-autodetect.c).
+    """
+    members = [member for name in array.parents if (member := blocks.named(name)) is not None]
+    asked = any(argument.name == "md" for argument in path.choice.args)
+    return array.detail("md_version") in ("", "0.90") and (asked or any(one.part_type in _RAID_TYPES for one in members) or not members)
 
 
 def _drivers(boot: DefaultBoot, landing: Landing, target: Target) -> Iterator[Cause[Lacking | None]]:

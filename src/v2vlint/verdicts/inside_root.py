@@ -1,15 +1,39 @@
-"""What the command line names inside the filesystem of the root: a subvolume, a deployment."""
+"""What the command line says of the filesystem of the root: its type, and what is inside, a subvolume or a deployment."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from v2vlint.disk.filesystems.formats import same_format
 from v2vlint.facts.boot.cmdline import last_arg
+from v2vlint.facts.boot.early_usr import GENERATORS
 from v2vlint.facts.boot.start import DefaultBoot
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.whole import has_subvolume
 from v2vlint.model.blocks import BlockTable
+from v2vlint.model.finding import Fate
 from v2vlint.model.verdict import Cause
+
+_AS_TOLD = frozenset({"initramfs-tools", "mkinitcpio", "mkinitfs"})
+
+
+def filesystem_type(boot: DefaultBoot, blocks: BlockTable) -> Iterator[Cause[None]]:
+    """``rootfstype=`` with types that the root does not have: the kernel, systemd and most initramfs images mount it as told.
+
+    dracut without systemd looks for itself (``det_fs`` of its rootfs-block module), and others may.
+    """
+    told, path = last_arg(boot.choice.args, "rootfstype"), boot.path
+    root = boot.choice.entry.root if boot.choice.entry else None
+    device = blocks.resolve(root.value) if root and root.value else None
+    types = [one for one in (told.value or "").split(",") if one] if told else []
+    if told is None or path is None or device is None or not device.fs_type or device.problem or not types:
+        return
+    if any(one == "auto" or same_format(device.fs_type, one) for one in types):
+        return
+    image = path.image
+    obeys = path.alone or (image is not None and (image.generator in _AS_TOLD or any(name in image.files for name in GENERATORS)))
+    reason = f"rootfstype={told.value}, but {device.name} is {device.fs_type}"
+    yield boot.fault(reason, told.where, None) if obeys else Cause(Fate.UNKNOWN, reason, told.where)
 
 
 def subvolume(boot: DefaultBoot, fs: GuestFS, blocks: BlockTable) -> Iterator[Cause[None]]:

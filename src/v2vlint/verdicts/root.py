@@ -34,7 +34,7 @@ from v2vlint.model.place import Device, WholeFile
 from v2vlint.model.target import Target
 from v2vlint.model.verdict import Cause, Judge, Verdict, doubt, fault, repaired
 from v2vlint.verdicts.early_settings import early_arrays, early_identities, early_volumes
-from v2vlint.verdicts.inside_root import deployment, subvolume
+from v2vlint.verdicts.inside_root import deployment, filesystem_type, subvolume
 
 _NEEDS_USERSPACE = ("UUID=", "LABEL=", "PARTLABEL=", "/dev/disk/", "/dev/mapper/", "ZFS=")
 _NOT_LOCAL = ("/dev/nfs", "nfs:", "nfs4:", "dhcp", "iscsi:", "nbd:", "live:", "tmpfs", "/dev/ram")
@@ -242,8 +242,8 @@ def _device(
     elif boot.path is not None and boot.path.alone and spec.startswith(_NEEDS_USERSPACE) and not _by_kernel(spec, boot.choice.version):
         why = "there is none" if boot.path.alone == "there is no initramfs" else boot.path.alone
         yield boot.fault(f"root={spec} needs an initramfs to be found, and {why}", where, None)
-    elif name_kind(argument.value) is NameKind.KERNEL and devices.resolve(argument.value) is None:
-        yield Cause(Fate.UNKNOWN, f"root={spec} could not be matched to a partition", where)
+    elif (cause := _not_understood(boot, spec, argument, devices)) is not None:
+        yield cause
     elif present is None and name_kind(argument.value) is not NameKind.KERNEL:
         yield Cause(Fate.UNKNOWN, f"root={spec} could not be matched to a device on these disks", where)
     elif present is False:
@@ -253,6 +253,21 @@ def _device(
         yield Cause(Fate.UNKNOWN, f"root={spec} names {names}: which of them is mounted is not known", where)
     else:
         yield boot.passes(f"root={spec}", where)
+
+
+def _not_understood(boot: DefaultBoot, spec: str, argument: KernelArg, devices: Devices) -> Cause[None] | None:
+    """A kernel name without its partition, and what only the kernel resolves (``PARTNROFF``: systemd and blkid take it for a part of the
+    UUID).
+    """
+    if name_kind(argument.value or "") is NameKind.KERNEL and devices.resolve(argument.value or "") is None:
+        if len(devices.blocks.disks) == 1 and devices.lacks(spec) and spec == argument.value:
+            return boot.fault(f"root={spec} is not on the only disk", argument.where, None)
+        return Cause(Fate.UNKNOWN, f"root={spec} could not be matched to a partition", argument.where)
+    image = boot.path.image if boot.path else None
+    if "/PARTNROFF=" in spec and image is not None and devices.present(spec):
+        reason = f"root={spec} is understood by the kernel only, and the initramfs looks for it"
+        return boot.fault(reason, argument.where, None) if image.generator else Cause(Fate.UNKNOWN, reason, argument.where)
+    return None
 
 
 def _by_kernel(spec: str, version: str) -> bool:
@@ -366,6 +381,7 @@ class RootVerdict(Verdict, stage=Stage.ROOT, place=60):
     device = Judge(_device)
     verity_usr = Judge(_verity_usr)
     named_usr = Judge(_named_usr)
+    filesystem_type = Judge(filesystem_type)
     subvolume = Judge(subvolume)
     deployment = Judge(deployment)
     doubled = Judge(_doubled)
