@@ -89,7 +89,7 @@ def _frame(style: str) -> dict[str, bytes | str]:
             "conf/arch.conf": b"DPKG_ARCH=amd64\n", "conf/initramfs.conf": b"MODULES=most\nBOOT=local\n", "conf/modules": b"",
         },
         "dracut": {
-            "init": "usr/lib/systemd/systemd", "bin": "usr/bin", "lib": "usr/lib", "lib64": "usr/lib64",
+            "init": "usr/lib/systemd/systemd", "usr/lib/systemd/systemd": b"", "bin": "usr/bin", "lib": "usr/lib", "lib64": "usr/lib64",
             "usr/lib/dracut/dracut-version": b"", "usr/lib/dracut/modules.txt": b"bash\nsystemd\nkernel-modules\nrootfs-block\nbase\n",
             "usr/lib/initrd-release": b"NAME=dracut\n", "etc/initrd-release": "../usr/lib/initrd-release",
         },
