@@ -11,6 +11,7 @@ from tests.facts.guests import DEBIAN
 from tests.verdicts.asking import DISKS, FAILS, ROOT, WARNS, Told, disk, landing, part, store, told
 from v2vlint.facts.boot.early_usr import GENERATORS
 from v2vlint.facts.conversion.refusals import Refusals
+from v2vlint.facts.initramfs.cpio import newc
 from v2vlint.facts.registry import FactStore
 from v2vlint.facts.storage.root_stack import RootStack
 from v2vlint.guest.fs import GuestFS
@@ -219,3 +220,24 @@ def test_the_type_that_the_root_is_mounted_as(told_type: str, initrd: bytes | No
 def test_a_partition_counted_from_another(offset: str, found: list[str]) -> None:
     blocks = BlockTable((*(part(number, part_uuid=PART if number == 1 else "") for number in (1, 2, 3)), disk(), disk(2), part(2, on=2)))
     assert [device.name for device in blocks.candidates(f"PARTUUID={PART.upper()}/PARTNROFF={offset}")] == found
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "fate", "words"),
+    [
+        ("fsinfo", f"/\n/dev/disk/by-uuid/{ROOT}\next4\ndefaults\n/boot\n/dev/sda9\nvfat\ndefaults", Fate.PASS, ROOT),
+        ("fsinfo", "/\n/dev/sda1\next4\ndefaults", Fate.FAIL, "a name that is not there"),
+        ("fsinfo", "/nix\n/dev/vda3\next4\ndefaults\n/\n/dev/disk/by-label/nixos\next4\ndefaults", Fate.FAIL, "by-label/nixos"),
+        ("fsinfo", "/\nrpool/root\nzfs\ndefaults", Fate.UNKNOWN, "has no root="),
+        ("fsinfo", "/\ntmpfs\ntmpfs\nsize=1G\n/nix\n/dev/vda1\next4\n", Fate.UNKNOWN, "has no root="),
+        ("fstab", f"# made\nUUID={ROOT} /sysroot/ ext4 x-initrd.mount 0 1\n", Fate.PASS, ROOT),
+        ("fstab", "UUID=nobody / ext4 x-initrd.mount 0 1\n", Fate.FAIL, "UUID=nobody"),
+        ("other", "/\n/dev/sda1\next4\ndefaults", Fate.UNKNOWN, "has no root="),
+    ],
+)
+def test_the_root_that_nixos_lists_in_its_first_stage(name: str, text: str, fate: Fate, words: str) -> None:
+    """``exec 3< @fsInfo@`` of stage-1-init.sh, and the fstab that systemd gets there."""
+    members: dict[str, bytes | str] = {"init": "/nix/store/a-stage-1-init.sh", "nix/store/a-stage-1-init.sh": b"#!/bin/ash\n"}
+    image = newc({**members, f"nix/store/b-initrd-{name}": text.encode()})
+    (cause,) = store(sample_boot(image=image, args="init=/nix/store/c/init"), DISKS).get(RootVerdict).device
+    assert (cause.fate, words in cause.reason) == (fate, True)

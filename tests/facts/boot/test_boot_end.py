@@ -63,18 +63,19 @@ def test_shells_in_place_of_an_init(files: Files, shell: bool) -> None:
     [
         ("initrd /i", "usr/lib/systemd/systemd", "6.1.0-50-amd64", "init=/sbin/none", "systemd in the initramfs hands over to no other"),
         ("initrd /i", "", "6.1.0-50-amd64", "init=/sbin/none", ""),  # initramfs-tools and dracut without systemd
+        ("initrd /i", "nix/store/x-stage-1-init.sh", "6.1.0-50-amd64", "init=/nix/store/x/init", "NixOS' first stage stops without it"),
         ("initrd /i", "usr/lib/systemd/systemd", "6.1.0-50-amd64", "init=/bin/sh", "starts a shell"),
         ("initrd /i", "usr/lib/systemd/systemd", "6.1.0-50-amd64", "init=/sbin/init", ""),
         ("", "", "6.1.0-50-amd64", "init=/sbin/none", "a kernel without an initramfs tries no other"),
         ("", "", "3.10.0-1160.el7.x86_64", "init=/sbin/none", ""),
-        ("initrd /i", "usr/lib/systemd/systemd", "6.1.0-50-amd64", "init=/nix/store/x-nixos-system/init", ""),
+        ("initrd /i", "usr/lib/systemd/systemd", "6.1.0-50-amd64", "init=/gnu/store/x-system/init", ""),
         ("initrd /gone", "", "6.1.0-50-amd64", "init=/sbin/none", ""),
     ],
 )
 def test_an_init_that_is_not_there(initrd: str, init: str, kernel: str, word: str, says: str) -> None:
     """Drawn guests booted: 10237 (dracut with systemd) stopped, 10209 (initramfs-tools) came up."""
     entry = f"menuentry a {{\n linux /boot/vmlinuz-{kernel} root=/dev/sda1 {word}\n {initrd}\n}}\n"
-    boot: Files = {"/boot/grub/grub.cfg": entry, f"/boot/vmlinuz-{kernel}": sample_bzimage(kernel), "/i": ""}
+    boot: Files = {"/boot/grub/grub.cfg": entry, f"/boot/vmlinuz-{kernel}": sample_bzimage(kernel), "/i": "", "/nix/store/y/z": ""}
     fs = memory_guest({**SYSTEMD, **boot})
     image = Initramfs(WholeFile("/i"), files=frozenset({init or "init"}), links={"init": init} if init else {})
     known = Initramfses(fs, {"/i": image})

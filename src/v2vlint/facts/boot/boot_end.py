@@ -24,6 +24,7 @@ from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import Where, WholeFile
 
 _FIRST = ("/sbin/init", "/etc/init", "/bin/init", "/bin/sh")
+_STORE = "/nix/store/"
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "csh", "tcsh", "fish"})
 _ENDS = {
     "emergency": "ends in an emergency shell",
@@ -53,20 +54,29 @@ class BootEnd:
 def find_boot_end(fs: GuestFS, init: Init, store: FactStore) -> BootEnd:
     """By the default entry, where there is one; of several that differ, only what is true for all."""
     entries = default_entries(store)
-    if (found := _bare_shell(fs, entries) or _nobody(fs, entries, store)) is not None:
+    if (found := _asked_shell(fs, entries) or _nobody(fs, entries, store) or _last_resort(fs, entries)) is not None:
         return found
     if init.name == "systemd":
         return _systemd(fs, store, entries)
     return _levels(fs, entries) if init.name in ("sysv", "upstart") else BootEnd()
 
 
-def _bare_shell(fs: GuestFS, entries: tuple[BootEntry, ...]) -> BootEnd | None:
-    """The first program that exists, when it is a shell: asked for by all entries, or as the kernel's last resort for all of them."""
-    asked = {(arg.value if (arg := last_arg(entry.args, "init")) else "") or "" for entry in entries} or {""}
+def _asked(entries: tuple[BootEntry, ...]) -> set[str]:
+    """The programs of ``init=``; an empty string where an entry names none."""
+    return {(arg.value if (arg := last_arg(entry.args, "init")) else "") or "" for entry in entries} or {""}
+
+
+def _asked_shell(fs: GuestFS, entries: tuple[BootEntry, ...]) -> BootEnd | None:
+    """A shell that all entries ask for in place of an init."""
+    asked = _asked(entries)
     path = next(iter(asked))
-    if len(asked) == 1 and path and _is_shell(fs, path):
-        return BootEnd(f"init={path} starts a shell in place of an init", where=entries[0].where)
-    started = {next((one for one in (own, *_FIRST) if one and fs.is_file(one)), "") for own in asked}
+    shell = len(asked) == 1 and path and _is_shell(fs, path)
+    return BootEnd(f"init={path} starts a shell in place of an init", where=entries[0].where) if shell else None
+
+
+def _last_resort(fs: GuestFS, entries: tuple[BootEntry, ...]) -> BootEnd | None:
+    """A shell that is the first program that exists, whatever the entries ask for."""
+    started = {next((one for one in (own, *_FIRST) if one and fs.is_file(one)), "") for own in _asked(entries)}
     if started != {_FIRST[-1]}:
         return None
     return BootEnd(f"there is no init program, so that {_FIRST[-1]} starts in its place", where=WholeFile(_FIRST[0]))
@@ -74,11 +84,11 @@ def _bare_shell(fs: GuestFS, entries: tuple[BootEntry, ...]) -> BootEnd | None:
 
 def _nobody(fs: GuestFS, entries: tuple[BootEntry, ...], store: FactStore) -> BootEnd | None:
     """``init=`` with a program that is not there. initramfs-tools' and dracut's own scripts take another; systemd in the initramfs
-    (``method_switch_root`` of dbus-manager.c) and a kernel without one (``kernel_init`` of init/main.c, since 4.0) do not."""
+    (``method_switch_root`` of dbus-manager.c), NixOS' stage-1-init.sh and a kernel without one (``kernel_init`` of init/main.c, since 4.0)
+    do not."""
     asked = {arg.value if (arg := last_arg(entry.args, "init")) else None for entry in entries}
     path = next(iter(asked), None)
-    # Without its folder it may be on a filesystem that the initramfs mounts, such as NixOS' /nix.
-    if len(asked) != 1 or not path or fs.exists(path) or fs.readlink(path) or not fs.is_dir(path.rpartition("/")[0]):
+    if len(asked) != 1 or not path or fs.exists(path) or fs.readlink(path) or not _in_reach(fs, path):
         return None
     try:
         default = store.get(BootChoices).default
@@ -88,9 +98,17 @@ def _nobody(fs: GuestFS, entries: tuple[BootEntry, ...], store: FactStore) -> Bo
     if default is not None and booted is not None and booted.alone and version_key(default.version)[:1] >= version_key("4"):
         return BootEnd(f"init={path} is not there, and a kernel without an initramfs tries no other", where=entries[0].where)
     image = booted.image if booted is not None else None
-    if image is None or not image.links.get("init", "").endswith("lib/systemd/systemd"):
+    first = image.links.get("init", "") if image is not None else ""
+    if first.endswith("-stage-1-init.sh"):
+        return BootEnd(f"init={path} is not there, and NixOS' first stage stops without it", where=entries[0].where)
+    if not first.endswith("lib/systemd/systemd"):
         return None
     return BootEnd(f"init={path} is not there, and systemd in the initramfs hands over to no other", where=entries[0].where)
+
+
+def _in_reach(fs: GuestFS, path: str) -> bool:
+    """Whether the folder of ``path`` is known: without it, it may be on a filesystem that the initramfs mounts, such as NixOS' /nix."""
+    return fs.is_dir(path.rpartition("/")[0]) or (path.startswith(_STORE) and bool(fs.listdir(_STORE.rstrip("/"))))
 
 
 def _is_shell(fs: GuestFS, path: str) -> bool:

@@ -2,7 +2,8 @@
 
 dracut takes in mdadm.conf and lvm.conf for this one machine only (``hostonly``, ``mdadmconf``, ``lvmconf``) and writes arguments to
 ``etc/cmdline.d``; initramfs-tools copies all of /etc/lvm, and mdadm.conf only if it lists arrays (``hooks/mdadm``: else mkconf writes
-another). Its scripts source ``conf/conf.d`` and ``conf/param.conf``, where ``ROOT`` may be set.
+another). Its scripts source ``conf/conf.d`` and ``conf/param.conf``, where ``ROOT`` may be set. NixOS' first stage has a list of mounts:
+four lines for each (``fsInfo`` of stage-1.nix), or an fstab for systemd (tasks/filesystems.nix).
 """
 
 from __future__ import annotations
@@ -49,13 +50,28 @@ def embedded_args(image: Initramfs) -> tuple[KernelArg, ...]:
 
 
 def embedded_root(image: Initramfs) -> str:
-    """The root that ``image`` names itself: dracut's ``root=`` or ``ROOT`` in initramfs-tools' settings. Empty when it names none.
+    """The root that ``image`` names itself: dracut's ``root=``, ``ROOT`` in initramfs-tools' settings, the first mount of NixOS. Empty when
+    it names none.
 
     FactUnavailable when its settings cannot be told.
     """
     args = [arg.value for arg in embedded_args(image) if arg.name == "root" and arg.value]
     # root=block:DEVICE is a form of dracut's own.
-    return (args[-1] if args else _script_root(image)).removeprefix("block:")
+    return (args[-1] if args else _script_root(image) or _listed_root(image)).removeprefix("block:")
+
+
+def _listed_root(image: Initramfs) -> str:
+    """The device of NixOS' root; empty where it is none, as for ZFS and tmpfs."""
+    mounts: list[tuple[str, str]] = []
+    for path, text in image.under("nix/store").items():
+        lines = text.split("\n")
+        if path.endswith("-initrd-fsinfo"):
+            mounts += zip(lines[::4], lines[1::4], strict=False)
+        elif path.endswith("-initrd-fstab"):
+            mounts += [(fields[1], fields[0]) for line in lines if len(fields := line.split()) > 2 and not fields[0].startswith("#")]
+    roots = [device for point, device in mounts if point.removeprefix("/sysroot") in ("", "/")]
+    found = roots[0] if len(set(roots)) == 1 else ""
+    return found if found.startswith(("/dev/", "UUID=", "LABEL=", "PARTUUID=", "PARTLABEL=")) else ""
 
 
 def _script_root(image: Initramfs) -> str:

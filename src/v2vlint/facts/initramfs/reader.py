@@ -39,6 +39,7 @@ _KEPT = re.compile(
     | etc/(?:crypttab|fstab(?:\.empty)?|cmdline(?:\.d/[^/]+)?|mdadm(?:/mdadm)?\.conf|mdadm\.conf\.d/[^/]+|modules|modprobe\.conf
          |multipath\.conf|booster[^/]*|initrd-release|initrd\.defaults|hostname|machine-id|resume)
     | etc/lvm/(?:lvm|lvmlocal)\.conf | etc/lvm/devices/[^/]+ | cryptroot/crypttab | etc/crypttab\.initramfs
+    | nix/store/[^/]+-initrd-(?:fsinfo|fstab)
     | etc/conf\.d/[^/]+ | mkinitrd\.config | boot/[^/]+\.sh | run_all\.sh | etc/systemd/network/[^/]+
     """,
     re.VERBOSE,
