@@ -19,9 +19,21 @@ class Content:
     details: Details = ()
 
 
+BLANKS = b" \t\n\v\f\r"
+"""``isspace()`` of C's own locale."""
+
+
 def text(data: bytes) -> str:
-    """A NUL-terminated name in a superblock."""
-    return data.split(b"\0", 1)[0].decode("utf-8", "surrogateescape").strip()
+    """A NUL-terminated name in a superblock, without blanks at its end, as libblkid gives it (``blkid_probe_set_label()``)."""
+    return data.split(b"\0", 1)[0].rstrip(BLANKS).decode("utf-8", "surrogateescape")
+
+
+def utf16_text(data: bytes) -> str:
+    """A NUL-terminated UTF-16 label as libblkid turns it into UTF-8: half a surrogate pair is encoded too, blanks at the end go
+    (``blkid_probe_set_utf8label()``).
+    """
+    name = data[: len(data) & ~1].decode("utf-16-le", "surrogatepass").split("\0", 1)[0].rstrip(BLANKS.decode())
+    return name.encode("utf-8", "surrogatepass").decode("utf-8", "surrogateescape")
 
 
 def standard_uuid(data: bytes) -> str:

@@ -21,7 +21,7 @@ class NamesAt:
     uuid: int = -1
     label: int = -1
     label_size: int = 0
-    encoding: str = "utf-8"
+    is_utf16: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ FORMATS: tuple[Format, ...] = (
         "F2FS",
         magics=((1024, b"\x10\x20\xf5\xf2"),),
         roots=_LINUX,
-        identity=NamesAt(1024 + 108, 1024 + 124, 1024, "utf-16-le"),
+        identity=NamesAt(1024 + 108, 1024 + 124, 1024, is_utf16=True),
     ),
     Format(
         ("erofs",),

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import struct
 
-from v2vlint.disk.filesystems.content import Content, standard_uuid
+from v2vlint.disk.filesystems.content import Content, standard_uuid, text, utf16_text
 from v2vlint.disk.filesystems.formats import FORMATS, Format, function
 from v2vlint.disk.stream import Stream
 from v2vlint.model.errors import ImageError
@@ -46,5 +46,6 @@ def _try(one: Format, base: Stream) -> Content | None:
 def _named(one: Format, base: Stream) -> Content:
     where = one.identity
     uuid = standard_uuid(base.read_at(where.uuid, 16)) if where.uuid >= 0 else ""
-    label = base.read_at(where.label, where.label_size).decode(where.encoding, "replace") if where.label >= 0 else ""
-    return Content(one.types[0], uuid, label.split("\0", 1)[0].rstrip())
+    label = base.read_at(where.label, where.label_size) if where.label >= 0 else b""
+    # libblkid looks at the first byte to see whether there is a label, whatever it is encoded in.
+    return Content(one.types[0], uuid, "" if label[:1] == b"\0" else utf16_text(label) if where.is_utf16 else text(label))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from v2vlint.disk.fields import Fields
-from v2vlint.disk.filesystems.content import Content, details, text
+from v2vlint.disk.filesystems.content import Content, details, text, utf16_text
 from v2vlint.disk.stream import Stream
 from v2vlint.model.dataclass import dataclass
 
@@ -151,7 +151,7 @@ def _root_label(folder: bytes) -> str | None:
         empty = entry[20:22] == b"\0\0" and entry[26:28] == b"\0\0"
         if entry[0] != 0xE5 and empty and entry[11] & 0x3F != 0x0F and entry[11] & 0x18 == 0x08:
             name = b"\xe5" + entry[1:11] if entry[0] == 0x05 else entry[:11]
-            return name.split(b"\0", 1)[0].decode("utf-8", "surrogateescape").rstrip()
+            return text(name)
     return None
 
 
@@ -168,7 +168,7 @@ def _exfat_label(base: Stream, boot: bytes) -> str:
         for at in range(0, len(folder) - 31, 32):
             # 0x83 is the entry of the volume label, 0 the end of the folder.
             if folder[at] == 0x83:
-                return folder[at + 2 : at + 2 + 2 * min(folder[at + 1], 11)].decode("utf-16-le", "replace")
+                return utf16_text(folder[at + 2 : at + 2 + 2 * min(folder[at + 1], 11)])
             if folder[at] == 0:
                 return ""
         cluster = int.from_bytes(base.read_at(fat * sector + cluster * 4, 4), "little")
@@ -207,7 +207,7 @@ def _volume(record: bytes, sector: int) -> tuple[str, str, bool]:
         # Both attributes are always resident.
         value = data[begin : begin + found["value_length"]] if not found["non_resident"] else b""
         if found["type"] == _VOLUME_NAME:
-            label = value.decode("utf-16-le", "replace")
+            label = utf16_text(bytes(value))
         elif found["type"] == _VOLUME_INFORMATION and len(value) >= 12:
             # VOLUME_IS_DIRTY.
             version, dirty = f"{value[8]}.{value[9]}", bool(value[10] & 1)
@@ -235,4 +235,4 @@ def probe_hpfs(base: Stream) -> Content | None:
     if sector[510:] != b"\x55\xaa" or sector[38] not in (0x28, 0x29):
         return Content("hpfs")
     serial = sector[39:43][::-1].hex().upper()
-    return Content("hpfs", f"{serial[:4]}-{serial[4:]}", text(sector[43:54]).rstrip())
+    return Content("hpfs", f"{serial[:4]}-{serial[4:]}", text(sector[43:54]))

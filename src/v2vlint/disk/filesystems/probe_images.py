@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from v2vlint.disk.fields import Fields
-from v2vlint.disk.filesystems.content import Content, details
+from v2vlint.disk.filesystems.content import BLANKS, Content, details
 from v2vlint.disk.filesystems.superblocks import SQUASHFS
 from v2vlint.disk.stream import Stream
 
@@ -53,10 +53,10 @@ def iso(base: Stream) -> Content | None:
     if _PRIMARY not in found:
         return None
     primary, joliet = found[_PRIMARY], found.get(_SUPPLEMENTARY)
-    plain = primary[_VOLUME_IDENTIFIER].decode("ascii", "replace")
+    plain = primary[_VOLUME_IDENTIFIER].decode("utf-8", "surrogateescape")
     label = _joliet(joliet[_VOLUME_IDENTIFIER].decode("utf-16-be", "replace"), plain) if joliet else plain
     uuid = _date(primary[_MODIFICATION_DATE]) or _date(primary[_CREATION_DATE])
-    return Content("iso9660", uuid, label.split("\0", 1)[0].rstrip(" "), details(block_size=_SECTOR))
+    return Content("iso9660", uuid, label.split("\0", 1)[0].rstrip(BLANKS.decode()), details(block_size=_SECTOR))
 
 
 def _date(stamp: bytes) -> str:
@@ -99,7 +99,7 @@ def udf(base: Stream) -> Content | None:
             if kind == _PRIMARY_VOLUME:
                 uuid = _volume_set(_dstring(block[_VOLUME_SET_IDENTIFIER]))
             elif kind == _LOGICAL_VOLUME:
-                label = _dstring(block[_LOGICAL_VOLUME_IDENTIFIER])
+                label = _dstring(block[_LOGICAL_VOLUME_IDENTIFIER]).split("\0", 1)[0].rstrip(BLANKS.decode())
         break
     return Content("udf", uuid, label)
 
