@@ -254,3 +254,21 @@ def test_initrd_names() -> None:
     kernel = _only({"/boot/vmlinuz-linux": sample_bzimage("6.7.6-arch1-1")})
     assert "/boot/initramfs-linux.img" in kernel.initrd_names()
     assert kernel.initrd_names()[0] == "/boot/initrd.img-6.7.6-arch1-1"
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "found"),
+    [
+        ("vmlinuz-huge-5.15.19", {"config-huge-5.15.19.x64": "CONFIG_VIRTIO_BLK=y\nCONFIG_NFS_FS=m\n"}, ("built in", "unknown", "absent")),
+        ("vmlinuz-huge-5.15.19", {}, ("unknown", "unknown", "unknown")),
+        ("vmlinuz-huge-5.15.19", {"config-5.15.19": "CONFIG_VIRTIO_BLK=m\n"}, ("module", "unknown", "absent")),
+        ("vmlinuz-generic-5.15.19", {"config-huge-5.15.19.x64": "CONFIG_VIRTIO_BLK=y\n"}, ("module", "built in", "absent")),
+        ("vmlinuz-generic-5.15.19", {"config-generic-5.15.19.x64": "CONFIG_VIRTIO_BLK=y\n"}, ("built in", "built in", "absent")),
+    ],
+)
+def test_slackware_s_huge_kernel_has_modules_of_another_build(name: str, config: dict[str, str], found: tuple[str, ...]) -> None:
+    """It has drivers built in that are modules of the generic kernel, whose folder both use."""
+    files = sample_kernel(("virtio_blk",), ("loop",), "5.15.19")
+    files = {path: data for path, data in files.items() if "vmlinuz" not in path} | {f"/boot/{name}": sample_bzimage("5.15.19")}
+    kernel = _only({**files, **{f"/boot/{path}": text for path, text in config.items()}})
+    assert tuple(kernel.has(module).value for module in ("virtio_blk", "loop", "xfs")) == found

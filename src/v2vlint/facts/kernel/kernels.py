@@ -114,7 +114,9 @@ class Kernel:
         name, tree = normal(module), self.tree
         if tree.unknown is not None:
             return self._by_config(name, installed=False)
-        if tree.builtin is not None and name in tree.builtin:
+        if self._of_another_build:
+            return self._by_config(name, installed=False)
+        if (tree.builtin is not None and name in tree.builtin) or self._configured(name) == "y":
             return Presence.BUILTIN
         if tree.folder and tree.path(name) is not None:
             return Presence.MODULE
@@ -123,18 +125,31 @@ class Kernel:
         return self._by_config(name, installed=bool(tree.folder))
 
     @property
+    def _of_another_build(self) -> bool:
+        """Whether its modules, and so their lists, were built with another configuration: Slackware's huge kernel has those of the generic
+        one (kernel-modules), of the same version.
+        """
+        return self.image.rpartition("/")[2].startswith("vmlinuz-huge-")
+
+    def _configured(self, name: str) -> str:
+        symbol = SYMBOLS.get(name.lower())
+        return self.known_config.get(symbol) if self.known_config is not None and symbol is not None else ""
+
+    @property
     def silent(self) -> str:
         """Why a module of this kernel that no list contains is neither present nor absent."""
+        if self._of_another_build:
+            return "its modules are those of another build, and its configuration does not tell"
         return self.tree.unknown.reason if self.tree.unknown else "it has no modules.builtin and no configuration"
 
     def _by_config(self, name: str, *, installed: bool) -> Presence:
-        symbol = SYMBOLS.get(name.lower())
-        if self.known_config is None or symbol is None:
+        value = self._configured(name)
+        if not value:
             return Presence.UNKNOWN
-        if self.known_config.get(symbol) == "y":
+        if value == "y":
             return Presence.BUILTIN
         # With a folder of modules, what was built as one but is not there was not installed.
-        return Presence.MODULE if self.known_config.get(symbol) == "m" and not installed else Presence.ABSENT
+        return Presence.MODULE if value == "m" and not installed else Presence.ABSENT
 
     def initrd_names(self) -> tuple[str, ...]:
         """Where distributions put this kernel's initramfs, most likely path first."""
@@ -230,7 +245,7 @@ def _kernel(fs: GuestFS, path: str, folders: Folders, unknown: FactUnavailable |
         return
     version = _version(folders, path, content)
     tree = ModuleTree(fs, version, next((folder for folder, name in folders if version and name == version), ""), unknown)
-    yield Kernel(version, path, tree, content, config_path(fs, version), _flavour(version), fs)
+    yield Kernel(version, path, tree, content, config_path(fs, version, path), _flavour(version), fs)
 
 
 def _version(folders: Folders, path: str, content: KernelImage) -> str:
@@ -272,11 +287,13 @@ def _is_tree(fs: GuestFS, folder: str) -> bool:
     return any(name in names for name in ("kernel", "modules.dep", "modules.builtin", "modules.order", "vmlinuz"))
 
 
-def config_path(fs: GuestFS, version: str) -> str:
-    """Where the build configuration of a kernel is; empty when the guest has none."""
+def config_path(fs: GuestFS, version: str, image: str = "") -> str:
+    """Where the build configuration of a kernel is; empty when the guest has none. One named like its file is its own."""
     if not version:
         return ""
+    named = _NAMED.match(image.rpartition("/")[2])
     places = (
+        *(f"/boot/config-{named[1]}{ending}" for ending in ("", ".x64") if named),  # Slackware's, for 64 bits
         f"/boot/config-{version}",
         *(f"{top}/{version}/{name}" for top in MODULE_FOLDERS for name in ("config", "kernel/.config", "build/.config")),
     )
