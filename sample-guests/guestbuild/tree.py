@@ -24,6 +24,8 @@ def unfold(spec: Tree, source: Path, tree: Path) -> Path:
         _write(tree, name, text.encode())
     for name, size in spec.fill.items():
         _write(tree, name, b"x" * size)
+    for profile in tree.glob("*/NetworkManager/system-connections/*"):
+        profile.chmod(0o600)  # NetworkManager loads no other
     for name, mode in spec.modes.items():
         (tree / name.lstrip("/")).chmod(int(mode, 8))
     for name in spec.without:

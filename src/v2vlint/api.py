@@ -71,7 +71,7 @@ from v2vlint.facts.network.ifupdown import Interfaces
 from v2vlint.facts.network.interface import Address, InterfaceConfig, InterfaceEdits, Manager, Method, same_mac
 from v2vlint.facts.network.interface_mentions import InterfaceMention, InterfaceMentions
 from v2vlint.facts.network.ip_scope import is_link_local, is_local_host, is_loopback_address, is_private_address
-from v2vlint.facts.network.landing import Loss, NetworkLanding, NetworkOutlook
+from v2vlint.facts.network.landing import Loss, NetworkLanding
 from v2vlint.facts.network.managers import NetManagers
 from v2vlint.facts.network.match import MatchKey, Survival
 from v2vlint.facts.network.name_policy import NamePolicy
@@ -80,7 +80,8 @@ from v2vlint.facts.network.netplan import Netplan, NetplanDevice
 from v2vlint.facts.network.network import NamePin, Network
 from v2vlint.facts.network.networkd import NetDev, Networkd
 from v2vlint.facts.network.nm_conf import NmConf
-from v2vlint.facts.network.nm_keyfile import NmKeyfiles
+from v2vlint.facts.network.nm_keyfile import NmKeyfiles, RefusedProfile
+from v2vlint.facts.network.outlook import NetworkOutlook
 from v2vlint.facts.network.proxies import Proxies, Proxy
 from v2vlint.facts.network.resolv_conf import ResolvConf
 from v2vlint.facts.network.systemd_link import LinkFile, SystemdLinks

@@ -20,19 +20,20 @@ def pair() -> Iterator[tuple[Qmp, socket.socket]]:
 
 def test_an_answer_among_greetings_events_and_noise(pair: tuple[Qmp, socket.socket]) -> None:
     qmp, peer = pair
-    peer.sendall(b'{"QMP": {}}\nnoise\n[1]\n{"event": "RESET", "data": {"guest": true}}\n{"return": {"running": true}}\n')
+    peer.sendall(b'{"QMP": {}}\nnoise\n[1]\n{"event": "RESET", "data": {"guest": true}}\n{"return": {"running": true}, "id": 1}\n')
     assert qmp.execute("query-status") == {"running": True}
     assert [event["event"] for event in qmp.take_events()] == ["RESET"]
     assert qmp.take_events() == []
-    assert peer.recv(1000) == b'{"execute": "query-status"}\n'
+    assert peer.recv(1000) == b'{"execute": "query-status", "id": 1}\n'
 
 
 def test_answers_and_events_of_a_qemu_that_was_taken_over(pair: tuple[Qmp, socket.socket]) -> None:
     qmp, peer = pair
     peer.sendall(
-        b"[" * 50_000 + b'\n{"event": []}\n{"event": "SHUTDOWN", "data": [1]}\n{"event": "RESET", "data": null}\n{"return": 1e999}\n'
+        b"[" * 50_000
+        + b'\n{"event": []}\n{"event": "SHUTDOWN", "data": [1]}\n{"event": "RESET", "data": null}\n{"return": 1e999, "id": 1}\n'
     )
-    peer.sendall(b'{"event": "STOP"}\n{"return": {}}\n')
+    peer.sendall(b'{"event": "STOP"}\n{"return": {}, "id": 1}\n')
     assert qmp.execute("quit") == {}
     assert qmp.take_events() == [{"event": "STOP", "data": {}}]
     qmp.channel.settimeout(0)
@@ -44,9 +45,18 @@ def test_answers_and_events_of_a_qemu_that_was_taken_over(pair: tuple[Qmp, socke
 
 def test_an_error_is_no_answer(pair: tuple[Qmp, socket.socket]) -> None:
     qmp, peer = pair
-    peer.sendall(b'{"error": {"class": "GenericError"}}\n')
+    peer.sendall(b'{"error": {"class": "GenericError"}, "id": 1}\n')
     assert qmp.execute("screendump", filename="/nowhere") is None
     assert not qmp.closed
+
+
+def test_a_late_answer_is_not_that_of_the_next_command(pair: tuple[Qmp, socket.socket]) -> None:
+    qmp, peer = pair
+    assert qmp.execute("screendump", timeout=0.01, filename="/slow") is None
+    peer.sendall(b'{"error": {"class": "GenericError"}, "id": 1}\n{"return": {"running": true}, "id": 2}\n')
+    assert qmp.execute("query-status") == {"running": True}
+    peer.sendall(b'{"return": {"status": "late"}, "id": 2}\n{"return": {"status": "nobody\'s"}}\n')
+    assert qmp.execute("query-status", timeout=0.05) is None
 
 
 def test_silence_ends(pair: tuple[Qmp, socket.socket]) -> None:

@@ -329,7 +329,6 @@ def _why(loss: Loss) -> str:
 
 
 def _effect(loss: Loss, landing: NetworkLanding, target: Target, severity: Severity) -> str:
-    network = landing.network
     if severity is Severity.ERROR:
         return "the card gets another name there and nothing else is configured: the guest comes up without network"
     if severity is Severity.INFO:
@@ -339,7 +338,7 @@ def _effect(loss: Loss, landing: NetworkLanding, target: Target, severity: Sever
         return f"the card {verb} another name on {target.name}; another configuration then applies to it, without this fixed address"
     if landing.routed is Survival.LOST and landing.usual is Survival.KEPT:
         return f"the card {verb} another name on {target.name}, and the default route is lost with it: other networks are unreachable"
-    rest = f"; {network.fallback}, so it is reached at another address" if network.fallback else " and then has no configuration"
+    rest = f"; {landing.fallback}, so it is reached at another address" if landing.fallback else " and then has no configuration"
     return f"the card {verb} another name on {target.name}{rest}"
 
 

@@ -25,27 +25,29 @@ class Qmp:
     events: list[JsonObject] = field(default_factory=list)
     closed: bool = False
     _pending: bytes = b""
-    _answers: list[JsonObject] = field(default_factory=list)
+    _asked: int = 0
+    _answer: JsonObject | None = None
 
     def fileno(self) -> int:
         """The descriptor, for selectors."""
         return self.channel.fileno()
 
     def execute(self, command: str, timeout: float = 5.0, **arguments: object) -> JsonObject | None:
-        """Run ``command`` and wait for its answer; None when it fails or times out."""
-        request: JsonObject = {"execute": command}
+        """Run ``command`` and wait for its answer; None when it fails or times out. The late answer to an earlier command is dropped."""
+        self._asked += 1
+        request: JsonObject = {"execute": command, "id": self._asked}
         if arguments:
             request["arguments"] = arguments
-        self._answers.clear()
+        self._answer = None
         try:
             self.channel.sendall(json.dumps(request).encode() + b"\n")
         except OSError:
             self.closed = True
         deadline = time.monotonic() + timeout
-        while not self.closed and not self._answers and (left := deadline - time.monotonic()) > 0:
+        while not self.closed and self._answer is None and (left := deadline - time.monotonic()) > 0:
             self.channel.settimeout(left)
             self.receive()
-        return self._answers.pop(0).get("return") if self._answers else None
+        return None if self._answer is None else self._answer.get("return")
 
     def receive(self) -> None:
         """Read what has arrived; events go to :attr:`events`."""
@@ -61,9 +63,8 @@ class Qmp:
         for message in self._messages():
             if isinstance(message.get("event"), str) and isinstance(message.setdefault("data", {}), dict):
                 self.events += [message] if len(self.events) < MAX_EVENTS else []
-            # There is one command at a time.
-            elif "return" in message or "error" in message:
-                self._answers = [message]
+            elif message.get("id") == self._asked and ("return" in message or "error" in message):
+                self._answer = message
 
     def take_events(self) -> list[JsonObject]:
         """The events since the last call."""

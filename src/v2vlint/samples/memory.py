@@ -90,7 +90,8 @@ class MemoryFileSystem:
         here = node.content
         assert isinstance(here, dict)
         if name:
-            here[name] = MemoryNode(content)
+            # NetworkManager loads no profile that others may read.
+            here[name] = MemoryNode(content, 0o600 if folders[-1:] == ["system-connections"] else 0o644)
 
     def _folder(self) -> MemoryNode:
         return MemoryNode({}, fold=is_caseless(self.type))

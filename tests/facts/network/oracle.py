@@ -150,9 +150,6 @@ done
 """
 
 
-_CONF = "[main]\nplugins=keyfile\nno-auto-default=*\n[keyfile]\nunmanaged-devices=interface-name:peer*\n"
-
-
 _CONF = """[main]
 plugins=keyfile
 no-auto-default=*
@@ -171,6 +168,29 @@ def network_manager_choices(folder: Path, guests: Iterable[Files], only: str) ->
         roots.append(root)
     lines = [line.split(":") for line in inside(_NETWORK_MANAGER, *roots, cards={only: CARDS[only]}).splitlines()]
     return [{line[1]: line[2] for line in lines if line[0] == str(root) and line[1] == only} for root in roots]
+
+
+_LOADED = """
+mount -t tmpfs tmpfs /etc/NetworkManager
+mount -t tmpfs tmpfs /var/lib/NetworkManager
+mkdir -p /run/dbus /run/NetworkManager
+dbus-daemon --system --fork --nopidfile
+cp -a $1/etc/NetworkManager /etc
+NetworkManager --debug >$1/log 2>&1 & pid=$!
+for try in $(seq 200); do
+  sleep 0.05
+  nmcli -t -f FILENAME connection >$1/loaded 2>/dev/null && [ -s $1/loaded ] && break
+done
+cat $1/loaded
+kill $pid
+"""
+
+
+def network_manager_loads(root: Path) -> set[str]:
+    """The profiles below ``root`` that NetworkManager loads, by path; owners and modes are those of the files."""
+    lay(root, {"/etc/NetworkManager/NetworkManager.conf": _CONF})
+    found = inside(_LOADED, root, cards={"ens5": CARDS["ens5"]}).splitlines()
+    return {path for path in found if path.startswith("/etc/")}
 
 
 _IFUPDOWN = """

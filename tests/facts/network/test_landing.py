@@ -133,7 +133,7 @@ def test_netplan_may_hand_every_card_to_networkmanager(renderer: str, fallback: 
         "/etc/netplan/01-all.yaml": f"network: {{version: 2, renderer: {renderer}}}\n",
         "/usr/lib/NetworkManager/conf.d/10-globally-managed-devices.conf": "[keyfile]\nunmanaged-devices=*,except:type:wifi\n",
     }
-    assert bool(fact(Network, files).fallback) is fallback
+    assert bool(land(files).fallback) is fallback
 
 
 def test_only_managers_that_run_are_in_force() -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import pytest
 
 from tests.facts.guests import HOSTILE, Files, at, edited, fact, tokens_fit
+from tests.facts.network.oracle import card
 from v2vlint.facts.network.interface import Method
 from v2vlint.facts.network.managers import NetManagers
+from v2vlint.facts.network.match import Survival, fits
 from v2vlint.facts.network.nm_conf import NmConf
 from v2vlint.facts.network.nm_keyfile import NmKeyfiles
 from v2vlint.model.rule import Link
 
 ETC, LIB = "/etc/NetworkManager/system-connections", "/usr/lib/NetworkManager/system-connections"
+RUN = "/run/NetworkManager/system-connections"
 STATIC = (
     "[connection]\nid=lan\nuuid=8f5b6d3e-3d0e-4c0e-9a39-6f6b2d2f5a11\ntype=ethernet\ninterface-name=ens192\n\n"
     "[ethernet]\nmac-address=00:50:56:9A:BC:01\ncloned-mac-address=stable\n\n"
@@ -102,16 +105,28 @@ def test_which_files_are_profiles(name: str, read: bool) -> None:
     assert bool(fact(NmKeyfiles, {f"{ETC}/{name}": STATIC}).interfaces) is read
 
 
-def test_a_profile_in_etc_hides_or_masks_the_vendors() -> None:
-    vendor: Files = {f"{LIB}/a.nmconnection": STATIC, f"{LIB}/b.nmconnection": STATIC, f"{LIB}/c": STATIC}
-    files: Files = {**vendor, f"{ETC}/a.nmconnection": STATIC.replace("ens192", "lan0"), f"{ETC}/b.nmconnection": Link("/dev/null")}
-    assert [at(interface.name) for interface in fact(NmKeyfiles, files).interfaces] == ["lan0@5:16"]
+def test_of_one_uuid_the_first_folder_applies_and_a_link_hides_it() -> None:
+    vendor: Files = {f"{LIB}/a.nmconnection": STATIC, f"{LIB}/c": STATIC}
+    anonymous = "[connection]\ntype=ethernet\ninterface-name={0}\n"
+
+    def names(files: Files) -> list[str]:
+        return sorted(interface.label for interface in fact(NmKeyfiles, {**vendor, **files}).interfaces)
+
+    assert names({}) == ["ens192"]
+    assert names({f"{ETC}/x": STATIC.replace("ens192", "lan0")}) == ["lan0"]
+    assert names({f"{RUN}/x.nmconnection": STATIC.replace("ens192", "lan1"), f"{ETC}/x": STATIC.replace("ens192", "lan0")}) == ["lan1"]
+    assert names({f"{ETC}/a.nmconnection": STATIC.replace("8f5b", "9f5b").replace("ens192", "lan0")}) == ["ens192", "lan0"]
+    assert names({f"{LIB}/b.nmconnection": anonymous.format("b0"), f"{ETC}/b.nmconnection": anonymous.format("b1")}) == ["b1", "ens192"]
+    assert names({f"{ETC}/a.nmconnection": Link("/dev/null")}) == ["ens192"]
+    assert names({f"{ETC}/8f5b6d3e-3d0e-4c0e-9a39-6f6b2d2f5a11.nmmeta": Link("/dev/null")}) == []
+    assert names({f"{LIB}/8f5b6d3e-3d0e-4c0e-9a39-6f6b2d2f5a11.nmmeta": Link("/dev/null")}) == ["ens192"]
 
 
 def test_masters_by_uuid_and_vlans_by_parent() -> None:
+    uuid = "1d9ba4d2-6b7a-4bd9-a1c7-93f7d8a0a001"
     files: Files = {
-        f"{ETC}/bond": "[connection]\nid=b\nuuid=u-1\ntype=bond\ninterface-name=bond0\n[ipv4]\nmethod=auto\n",
-        f"{ETC}/port": "[connection]\ntype=ethernet\ninterface-name=ens192\ncontroller=u-1\nport-type=bond\n",
+        f"{ETC}/bond": f"[connection]\nid=b\nuuid={uuid}\ntype=bond\ninterface-name=bond0\n[ipv4]\nmethod=auto\n",
+        f"{ETC}/port": f"[connection]\ntype=ethernet\ninterface-name=ens192\ncontroller={uuid}\nport-type=bond\n",
         f"{ETC}/vlan": "[connection]\ntype=vlan\ninterface-name=bond0.7\n[vlan]\nid=7\nparent=bond0\n",
     }
     uses = {interface.label: [at(token) for token in interface.uses] for interface in fact(NmKeyfiles, files).interfaces}
@@ -137,12 +152,46 @@ NO_AUTO = "[main]\nno-auto-default=*\n"
         ({SERVER: NO_AUTO, MAIN: "[main]\nno-auto-default=\n"}, True),
         ({MAIN: NO_AUTO, "/etc/NetworkManager/conf.d/x.conf": "[main]\nno-auto-default=00:50:56:9a:bc:01\n"}, True),
         ({f"{SERVER}.bak": NO_AUTO}, True),
-        ({MAIN: "[keyfile]\nunmanaged-devices=*,except:type:wifi,except:type:gsm\n"}, False),
-        ({MAIN: "[keyfile]\nunmanaged-devices=interface-name:veth*\n"}, True),
     ],
 )
 def test_automatic_connections(files: Files, connects: bool) -> None:
-    assert fact(NmConf, files).connects_by_itself() is connects
+    assert fact(NmConf, files).connects_by_itself is connects
+
+
+CARD = card("ens5", "52:54:00:12:34:57")
+OTHERS = "*,except:type:wifi,except:type:gsm"
+
+
+@pytest.mark.parametrize(
+    ("conf", "left"),
+    [
+        ("[keyfile]\nunmanaged-devices=driver:veth\n", True),
+        ("[keyfile]\nunmanaged-devices=driver:virtio_net;interface-name:ens*\n", True),
+        ("[keyfile]\nunmanaged-devices+=interface-name:ens*\n", True),
+        ("[keyfile]\nunmanaged-devices=ens5\n", True),
+        ("[keyfile]\nunmanaged-devices=interface-name:=ens*;ens*;driver:v*\n", False),  # literally
+        ("[keyfile]\nunmanaged-devices=interface-name:~ens*\n", True),
+        ("[keyfile]\nunmanaged-devices=eth0,interface-name:veth*;driver:vmxnet3/1.0\n", False),
+        ("[keyfile]\nunmanaged-devices=*,except:interface-name:ens5\n", False),
+        ("[keyfile]\nunmanaged-devices=except:type:wifi\n", True),
+        ("[keyfile]\nunmanaged-devices=except:type:ethernet\n", False),
+        (f"[keyfile]\nunmanaged-devices={OTHERS}\n", True),
+        (f"[keyfile]\nunmanaged-devices={OTHERS},except:type:ethernet\n", False),
+        ("[keyfile]\nunmanaged-devices=\n", False),
+        ("[device]\nmanaged=0\n", True),
+        ("[device-x]\nmatch-device=driver:veth\nmanaged=0\n", True),
+        ("[device-x]\nmatch-device=driver:vmxnet3\nmanaged=0\n", False),
+        ("[device-x]\nmatch-device=driver:veth\nwifi.scan-rand-mac-address=0\n", False),
+    ],
+)
+def test_cards_that_networkmanager_leaves_alone(conf: str, left: bool) -> None:
+    found = fact(NmConf, {MAIN: conf}).hands_off()
+    assert any(fits(one.match, CARD) is Survival.KEPT for one in found) is left
+
+
+def test_netplan_hides_what_debian_leaves_to_it() -> None:
+    conf = fact(NmConf, {"/usr/lib/NetworkManager/conf.d/10-globally-managed-devices.conf": f"[keyfile]\nunmanaged-devices={OTHERS}\n"})
+    assert (len(conf.hands_off()), conf.hands_off(manages_all=True)) == (1, ())
 
 
 @pytest.mark.parametrize("text", HOSTILE)

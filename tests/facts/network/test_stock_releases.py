@@ -47,8 +47,10 @@ def installed(name: str) -> Files:
 
 def profile(name: str) -> Files:
     path = f"/etc/NetworkManager/system-connections/{name}.nmconnection"
+    uuid = "1d9ba4d2-6b7a-4bd9-a1c7-93f7d8a0a001"
     return {
-        path: f"[connection]\nid={name}\nuuid=1d9b\ntype=ethernet\nautoconnect-priority=-999\ninterface-name={name}\n[ipv4]\nmethod=auto\n"
+        path: f"[connection]\nid={name}\nuuid={uuid}\ntype=ethernet\nautoconnect-priority=-999\ninterface-name={name}\n"
+        "[ipv4]\nmethod=auto\n"
     }
 
 

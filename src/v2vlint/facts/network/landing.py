@@ -18,6 +18,7 @@ from v2vlint.facts.network.match import Card, Condition, Match, MatchKey, Surviv
 from v2vlint.facts.network.name_policy import NamePolicy
 from v2vlint.facts.network.names import IfNameKind, ifname_kind, is_glob, parent_name
 from v2vlint.facts.network.network import NamePin, Network
+from v2vlint.facts.network.outlook import NetworkOutlook, without_ways
 from v2vlint.facts.network.worlds import MAX_CARDS, World, card_count, other_place, worlds
 from v2vlint.facts.registry import provides
 from v2vlint.model.dataclass import dataclass
@@ -56,15 +57,6 @@ class Loss:
 
 
 @dataclass(frozen=True, slots=True)
-class NetworkOutlook:
-    """The prospects of the guest's network: how certain, why, and the place that decides it."""
-
-    survival: Survival
-    reason: str
-    where: Where | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class _Scene:
     """One world with what each card gets in it: configurations, and how surely they match."""
 
@@ -81,7 +73,7 @@ class NetworkLanding:
     """The network on the target. ``usual`` is the outlook in the common worlds only; ``covered`` says whether in those every card gets a
     configuration with an address, or is a member of an interface that does. ``losses`` are the configurations that no card gets, or perhaps
     none. ``routed`` says whether one of those with a default route applies there. ``target`` has the addresses that the definition
-    states."""
+    states. ``fallback`` says what certainly brings up a card without a configuration there, or is empty."""
 
     network: Network
     target: Target
@@ -91,6 +83,7 @@ class NetworkLanding:
     covered: Survival
     losses: tuple[Loss, ...] = ()
     routed: Survival = Survival.KEPT
+    fallback: str = ""
 
     @property
     def cut_off(self) -> bool:
@@ -165,17 +158,26 @@ def land(network: Network, target: Target, wishes: CardNames, definition: Defini
     usual_scenes = tuple(scene for scene in scenes if scene.world.usual) or scenes
     reached = _over(scenes, partial(_reached, network, ways))
     routes = tuple(way for way in ways if way.is_way_out)
-    routed = _over(scenes, partial(_reached, network, routes)) if routes and not network.fallback else reached
+    spared = _over(scenes, partial(_spared, network)) if network.fallback else Survival.LOST
+    fallback = network.fallback if spared is Survival.KEPT else ""
+    routed = _over(scenes, partial(_reached, network, routes)) if routes and not fallback else reached
     return NetworkLanding(
         network=network,
         target=target,
         scenes=scenes,
-        outlook=_outlook(network, ways, scenes, losses, reached, _way_out(network, routes, losses, routed)),
-        usual=_over(usual_scenes, partial(_reached, network, ways)) if ways or not network.fallback else Survival.KEPT,
+        outlook=_outlook(network, ways, scenes, losses, reached, spared, _way_out(network, routes, losses, routed)),
+        usual=_over(usual_scenes, partial(_reached, network, ways)) if ways or not fallback else Survival.KEPT,
         covered=_over(usual_scenes, partial(_covered, network, ways)),
         losses=losses,
         routed=routed,
+        fallback=fallback,
     )
+
+
+def _spared(network: Network, scene: _Scene) -> Survival:
+    """Whether what brings up a card without any configuration finds one that is not kept from it."""
+    kept = [max((fits(match, card) for match in network.no_fallback), default=Survival.LOST) for card in scene.world.cards]
+    return Survival(Survival.KEPT - min(kept, default=Survival.LOST))
 
 
 def _way_out(network: Network, routes: tuple[InterfaceConfig, ...], losses: tuple[Loss, ...], routed: Survival) -> NetworkOutlook | None:
@@ -362,12 +364,11 @@ def _outlook(
     scenes: tuple[_Scene, ...],
     losses: tuple[Loss, ...],
     reached: Survival,
+    spared: Survival,
     way_out: NetworkOutlook | None,
 ) -> NetworkOutlook:
     if not ways:
-        if network.fallback:
-            return NetworkOutlook(Survival.KEPT, network.fallback)
-        return NetworkOutlook(Survival.UNSURE, "no interface is configured to come up")
+        return without_ways(network, spared)
     best = max(ways, key=lambda way: _over(scenes, partial(_stands, network, way, ())))
     if reached is Survival.KEPT and way_out is not None:
         return way_out
@@ -375,11 +376,11 @@ def _outlook(
         return NetworkOutlook(reached, f"{best.label} comes up by {best.manager}", best.where)
     loss = _loss_of(network, best, losses) or next(iter(losses), None)
     where = loss.where if loss else best.where
-    if network.fallback:  # a profile that fits only another card keeps none from it (NetworkManager's nm-settings.c)
-        return NetworkOutlook(Survival.KEPT, network.fallback, where)
+    if spared is Survival.KEPT:
+        return NetworkOutlook(spared, network.fallback, where)
     if network.cloud_init_writes:
         return NetworkOutlook(Survival.UNSURE, "cloud-init may write a new configuration", where)
-    certain = reached is Survival.LOST and network.certain and len(ways) == len(network.addressed) and loss is not None
+    certain = reached is spared is Survival.LOST and network.certain and len(ways) == len(network.addressed) and loss is not None
     return NetworkOutlook(Survival.LOST if certain else Survival.UNSURE, _reason(best, loss, certain), where)
 
 

@@ -19,7 +19,8 @@ from v2vlint.facts.network.netifrc import Netifrc
 from v2vlint.facts.network.netplan import Netplan
 from v2vlint.facts.network.networkd import Networkd
 from v2vlint.facts.network.nm_conf import NmConf
-from v2vlint.facts.network.nm_keyfile import NmKeyfiles, nm_timestamps
+from v2vlint.facts.network.nm_keyfile import NmKeyfiles, RefusedProfile, nm_timestamps
+from v2vlint.facts.network.nm_spec import left_alone
 from v2vlint.facts.network.systemd_link import SystemdLinks
 from v2vlint.facts.network.udev_net import UdevNet, UdevNetRule
 from v2vlint.facts.registry import provides
@@ -29,6 +30,7 @@ from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import Token, Where, WholeFile
 
 _RENAME_DEVICE = ("/lib/udev/rename_device", "/usr/lib/udev/rename_device")
+_NM_DEFAULT = "NetworkManager connects any other card by DHCP"
 _NO_CARD = frozenset({"loopback", "wifi", "wwan", "modem", "vpn", "tunnel", "dummy", "veth", "other", "infiniband"})
 
 
@@ -53,7 +55,8 @@ class Network:
 
     ``interfaces`` are those of managers that run (or that may run, if the guest does not show it: ``certain`` is then false); ``unread``
     are configurations whose manager does not run. ``pins`` give cards fixed names; ``policy`` names the others. ``fallback`` says what
-    brings up a card without any configuration, or is empty. ``hands_off`` are configurations that exclude matching cards from a manager.
+    brings up a card without any configuration, or is empty; cards that match one of ``no_fallback`` it leaves alone. ``hands_off`` are
+    configurations that exclude matching cards from a manager. ``refused`` are profiles that NetworkManager does not load.
     """
 
     interfaces: tuple[InterfaceConfig, ...] = ()
@@ -64,6 +67,8 @@ class Network:
     managers: NetManagers = NetManagers()
     udev: UdevNet = UdevNet()
     fallback: str = ""
+    no_fallback: tuple[Match, ...] = ()
+    refused: tuple[RefusedProfile, ...] = ()
     cloud_init_writes: bool = False
     certain: bool = False
 
@@ -176,10 +181,14 @@ def parse_network(
     cloud_init: CloudInit,
     os: OsInfo,
     networkd: Networkd,
+    keyfiles: NmKeyfiles,
 ) -> Network:
     """The guest's network, over every manager that runs or may run."""
     live = tuple(interface for interface in configured.interfaces if managers.runs(interface.manager) is not False)
-    hands_off = networkd.unmanaged if managers.runs(Manager.NETWORKD) is not False else ()
+    handed_over = bool(managers.runs(Manager.NETPLAN)) and netplan.renderer == "NetworkManager"
+    by_nm = managers.runs(Manager.NETWORK_MANAGER) is not False
+    left = nm_conf.hands_off(manages_all=handed_over) if by_nm else ()
+    hands_off = (*(networkd.unmanaged if managers.runs(Manager.NETWORKD) is not False else ()), *left)
     unread = tuple(interface for interface in configured.interfaces if managers.runs(interface.manager) is False)
     udev_pins = () if _ignores_udev_names(os) else udev.rules
     pins = tuple(_pins(fs, live, links if policy.by_link else SystemdLinks(), udev_pins, managers))
@@ -191,7 +200,9 @@ def parse_network(
         policy=policy,
         managers=managers,
         udev=udev,
-        fallback=_fallback(managers, nm_conf, netplan),
+        fallback=(fallback := _fallback(managers, nm_conf)),
+        no_fallback=tuple(_no_default(live, left, nm_conf)) if fallback == _NM_DEFAULT else (),
+        refused=keyfiles.refused if by_nm else (),
         cloud_init_writes=cloud_init.writes_network,
         certain=bool(managers.active),
     )
@@ -232,10 +243,17 @@ def _link_pins(links: SystemdLinks) -> Iterator[NamePin]:
             yield NamePin(Token("", link.where), where, mac, link.conditions)
 
 
-def _fallback(managers: NetManagers, nm_conf: NmConf, netplan: Netplan) -> str:
-    handed_over = bool(managers.runs(Manager.NETPLAN)) and netplan.renderer == "NetworkManager"
-    if managers.runs(Manager.NETWORK_MANAGER) and nm_conf.connects_by_itself(manages_all=handed_over):
-        return "NetworkManager connects any other card by DHCP"
+def _fallback(managers: NetManagers, nm_conf: NmConf) -> str:
+    if managers.runs(Manager.NETWORK_MANAGER) and nm_conf.connects_by_itself:
+        return _NM_DEFAULT
     if managers.runs(Manager.DHCPCD):
         return "dhcpcd requests an address on every card"
     return ""
+
+
+def _no_default(live: Iterable[InterfaceConfig], left: Iterable[InterfaceConfig], nm_conf: NmConf) -> Iterator[Match]:
+    """The cards that NetworkManager gives no connection of its own: those that it leaves alone, and those that a profile fits, even one
+    that does not connect by itself (nm-settings.c, ``have_connection_for_device``)."""
+    profiles = (one for one in live if Manager.NETWORK_MANAGER in (one.manager, one.renderer) and not one.is_virtual)
+    yield from (config.match for config in (*left, *profiles))
+    yield from left_alone(nm_conf.no_auto_default) if nm_conf.no_auto_default else ()

@@ -1,9 +1,15 @@
-"""NetworkManager's own settings (NetworkManager.conf(5)): automatic connections, and which plugins it uses."""
+"""NetworkManager's own settings (NetworkManager.conf(5)): automatic connections, cards that it leaves alone, and which plugins it uses."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from v2vlint.facts.network.interface import InterfaceConfig, Manager
+from v2vlint.facts.network.match import Match
+from v2vlint.facts.network.nm_spec import left_alone, words_of
 from v2vlint.facts.registry import provides
-from v2vlint.facts.syntax.ini import IniFile, ini_from
+from v2vlint.facts.syntax.ini import IniFile
+from v2vlint.facts.syntax.keyfile import boolean, keyfile_from
 from v2vlint.facts.syntax.layers import layered
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
@@ -11,38 +17,39 @@ from v2vlint.model.place import Span, Token
 
 ETC = "/etc/NetworkManager"
 _VENDOR = ("/run/NetworkManager/conf.d", "/usr/lib/NetworkManager/conf.d", "/lib/NetworkManager/conf.d")
+# Debian's file that leaves every card to netplan; netplan hides it when it hands all of them over.
+_GLOBALLY = "10-globally-managed-devices.conf"
 
 
 @dataclass(frozen=True, slots=True)
 class NmConf:
-    """The relevant settings. ``no_auto_default`` and ``unmanaged`` are the values in force; ``plugins`` is as listed."""
+    """The relevant settings. ``no_auto_default`` and ``unmanaged`` are the values in force; ``plugins`` is as listed. ``disowned`` are the
+    ``match-device`` values of sections that say ``managed=false``."""
 
     no_auto_default: Token | None = None
     unmanaged: Token | None = None
     plugins: Token | None = None
     malformed: tuple[Span, ...] = ()
+    disowned: tuple[Token, ...] = ()
 
-    def connects_by_itself(self, manages_all: bool = False) -> bool:
-        """Whether an ethernet card without a profile gets an automatic DHCP connection.
-
-        ``manages_all`` says that netplan assigns every card to NetworkManager, regardless of ``unmanaged``.
-        """
-        refused = self.no_auto_default is not None and "*" in self.no_auto_default.value
-        return not refused and (manages_all or self.manages_ethernet)
+    @property
+    def connects_by_itself(self) -> bool:
+        """Whether an ethernet card that is managed and has no profile gets an automatic DHCP connection."""
+        return self.no_auto_default is None or "*" not in words_of(self.no_auto_default)
 
     @property
     def reads_ifcfg(self) -> bool:
         """Whether the plugin for Red Hat's ifcfg files is used: the built-in list has it wherever it is installed."""
-        return self.plugins is None or "ifcfg-rh" in [word.strip() for word in self.plugins.value.replace(";", ",").split(",")]
+        return self.plugins is None or "ifcfg-rh" in words_of(self.plugins)
 
-    @property
-    def manages_ethernet(self) -> bool:
-        """Whether ethernet cards are managed at all (Ubuntu leaves them to netplan)."""
-        if self.unmanaged is None:
-            return True
-        words = [word.strip() for word in self.unmanaged.value.replace(";", ",").split(",")]
-        everything = "*" in words or "type:ethernet" in words
-        return not everything or "except:type:ethernet" in words
+    def hands_off(self, manages_all: bool = False) -> tuple[InterfaceConfig, ...]:
+        """The cards that NetworkManager leaves alone, whatever profiles there are.
+
+        ``manages_all`` says that netplan assigns every card to it, regardless of what Debian's package sets.
+        """
+        found = [token for token in (self.unmanaged, *self.disowned) if token is not None]
+        kept = [token for token in found if not (manages_all and token.where.path.endswith(f"/{_GLOBALLY}"))]
+        return tuple(_alone(token, match) for token in kept for match in left_alone(token))
 
 
 @provides
@@ -51,15 +58,31 @@ def parse_nm_conf(fs: GuestFS) -> NmConf:
     vendor = layered(fs, (f"{ETC}/conf.d", *_VENDOR), ".conf")
     hidden = [path for path in vendor if path.startswith(f"{ETC}/")]
     paths = [path for path in vendor if path not in hidden] + [f"{ETC}/NetworkManager.conf"] + hidden
-    files = [ini_from(text) for path in paths if (text := fs.text(path)) is not None]
+    files = [keyfile_from(text) for path in paths if (text := fs.text(path)) is not None]
     return NmConf(
         no_auto_default=_last(files, "main", "no-auto-default"),
         unmanaged=_last(files, "keyfile", "unmanaged-devices"),
         plugins=_last(files, "main", "plugins"),
         malformed=tuple(place for file in files for place in file.malformed),
+        disowned=tuple(_disowned(files)),
     )
 
 
+def _alone(token: Token, match: Match) -> InterfaceConfig:
+    return InterfaceConfig(Manager.NETWORK_MANAGER, token.where, conditions=match, order=" ")  # before every profile
+
+
 def _last(files: list[IniFile], section: str, key: str) -> Token | None:
-    found = [value for file in files if (value := file.get(section, key)) is not None]
-    return found[-1] if found and found[-1].value else None
+    """The value in force. ``key+=`` adds to it, which is a list; the added words are taken where nothing else is set."""
+    found = [value for file in files for name in (key, f"{key}+") if (value := file.get(section, name)) is not None]
+    return found[-1] if found and found[-1].value.strip() else None
+
+
+def _disowned(files: list[IniFile]) -> Iterator[Token]:
+    sections = [section for file in files for section in file.sections if section.name.startswith("device")]
+    managed = [(section, boolean(section.get("managed"))) for section in sections]
+    if any(value is True for _section, value in managed):  # which section applies to a card depends on the order of all
+        return
+    for section, value in managed:
+        if value is False:
+            yield section.get("match-device") or Token("*", section.where)

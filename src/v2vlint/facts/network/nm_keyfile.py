@@ -11,27 +11,27 @@ address1=192.0.2.5/24,192.0.2.1
 
 from __future__ import annotations
 
+import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from v2vlint.facts.network.choice import nm_order
 from v2vlint.facts.network.interface import Address, InterfaceConfig, InterfaceEdits, Manager, Method, address_from, is_mac, mac_token
 from v2vlint.facts.network.match import Condition, Match, MatchKey, any_of, nm_term
+from v2vlint.facts.network.nm_refused import exposed, invalid, keeps_modes
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.edit_lines import delete_all, replace_token, slice_token
-from v2vlint.facts.syntax.ini import IniFile, IniSetting, ini_from
+from v2vlint.facts.syntax.ini import IniFile, IniSetting
+from v2vlint.facts.syntax.keyfile import boolean, keyfile_from
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.fix import ReplaceText
 from v2vlint.model.place import Span, Token
 
-FOLDERS = (
-    "/etc/NetworkManager/system-connections",
-    "/run/NetworkManager/system-connections",
-    "/usr/lib/NetworkManager/system-connections",
-)
+ETC = "/etc/NetworkManager/system-connections"
+FOLDERS = ("/run/NetworkManager/system-connections", ETC, "/usr/lib/NetworkManager/system-connections")
 TIMESTAMPS = "/var/lib/NetworkManager/timestamps"
 MAX_FILES = 500
 # nm_keyfile_utils_ignore_filename(): hidden files, backups, certificates, temporary files of mkstemp and of rpm.
@@ -53,26 +53,69 @@ _KINDS = {
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedProfile:
+    """A profile that NetworkManager does not load, as it would be, and why."""
+
+    interface: InterfaceConfig
+    reason: str
+
+    @property
+    def would_connect(self) -> bool:
+        """Whether it would bring up a card at boot with an address."""
+        return self.interface.kind == "ethernet" and self.interface.autostart and self.interface.method is not Method.NONE
+
+
+@dataclass(frozen=True, slots=True)
 class NmKeyfiles:
-    """All active connection profiles."""
+    """All active connection profiles, and those that are refused. ``exposed`` are profiles that others may read in a tree whose modes say
+    nothing, with what NetworkManager would object to."""
 
     interfaces: tuple[InterfaceConfig, ...] = ()
     malformed: tuple[Span, ...] = ()
+    refused: tuple[RefusedProfile, ...] = ()
+    exposed: tuple[RefusedProfile, ...] = ()
 
 
 @provides
 def parse_nm_keyfiles(fs: GuestFS) -> NmKeyfiles:
-    """The profiles in the three folders; a file in /etc hides one of the same name in the others."""
-    profiles = [(ini_from(text), text) for path in _paths(fs) if (text := fs.text(path)) is not None]
+    """The profiles in the three folders. Of several with one UUID that of /run applies, then that of /etc, in one folder the newest."""
+    files = [(keyfile_from(text), text) for path in _paths(fs) if (text := fs.text(path)) is not None]
     times = nm_timestamps(fs)
-    found = [(ini, _ordered(ini, interface, times)) for ini, text in profiles if (interface := _interface(ini, text)) is not None]
-    return NmKeyfiles(tuple(_stacked(found)), tuple(place for ini, _text in profiles for place in ini.malformed))
+    found = [(ini, _ordered(ini, interface, times)) for ini, text in files if (interface := _interface(ini, text)) is not None]
+    open_ones = {ini.path: reason for ini, _one in found if (stat := fs.stat(ini.path)) and (reason := exposed(stat))}
+    told = open_ones if keeps_modes(fs) else {}
+    refusals = {ini.path: reason for ini, _one in found if (reason := invalid(ini) or told.get(ini.path, ""))}
+    loaded = list(_first_of_each(fs, [(ini, one) for ini, one in found if ini.path not in refusals]))
+    return NmKeyfiles(
+        tuple(_stacked(loaded)),
+        tuple(place for ini, _text in files for place in ini.malformed),
+        tuple(RefusedProfile(one, refusals[ini.path]) for ini, one in found if ini.path in refusals),
+        tuple(RefusedProfile(one, open_ones[ini.path]) for ini, one in loaded if ini.path in open_ones),
+    )
+
+
+def _first_of_each(fs: GuestFS, found: Iterable[tuple[IniFile, InterfaceConfig]]) -> Iterator[tuple[IniFile, InterfaceConfig]]:
+    """Of each UUID the first, unless a link UUID.nmmeta to /dev/null hides it. The UUID of a profile without one is derived from the name
+    of its file (nms-keyfile-reader.c)."""
+    known: set[str] = set()
+    for ini, interface in found:
+        uuid = _get(ini, "connection", "uuid")
+        key = uuid.value.lower() if uuid else posixpath.basename(ini.path)
+        hidden = any(fs.readlink(f"{folder}/{key}.nmmeta") == "/dev/null" for folder in _hiding(ini.path))
+        if key not in known and not hidden:
+            yield ini, interface
+        known.add(key)
+
+
+def _hiding(path: str) -> tuple[str, ...]:
+    """The folders in which a link may hide the profile."""
+    return FOLDERS[:1] if path.startswith(FOLDERS[0]) else FOLDERS[:2]
 
 
 def nm_timestamps(fs: GuestFS) -> dict[str, str]:
     """The time each profile was last used, in seconds, by UUID."""
     text = fs.text(TIMESTAMPS)
-    section = ini_from(text).merged("timestamps") if text is not None else None
+    section = keyfile_from(text).merged("timestamps") if text is not None else None
     return {setting.key: setting.value.value for setting in section.settings} if section else {}
 
 
@@ -84,28 +127,26 @@ def _ordered(ini: IniFile, interface: InterfaceConfig, times: dict[str, str]) ->
 
 
 def _paths(fs: GuestFS) -> list[str]:
-    winners: dict[str, str] = {}
+    found: list[str] = []
     for folder in FOLDERS:
-        vendor = folder != FOLDERS[0]
-        for name in fs.listdir(folder):
-            ignored = _IGNORED.fullmatch(name) or (vendor and not name.endswith(".nmconnection"))  # only /etc may lack the suffix
-            if not ignored and len(winners) < MAX_FILES:
-                winners.setdefault(name, f"{folder}/{name}")
-    return [path for path in winners.values() if not fs.is_masked(path)]
+        lax = folder == ETC  # only there may the suffix be left out
+        names = [name for name in fs.listdir(folder) if not _IGNORED.fullmatch(name) and (lax or name.endswith(".nmconnection"))]
+        times = {name: stat.mtime for name in names if (stat := fs.stat(f"{folder}/{name}")) is not None}
+        found += [f"{folder}/{name}" for name in sorted(times, key=lambda name: -times[name])]
+    return found[:MAX_FILES]
 
 
 def _interface(ini: IniFile, text: GuestText) -> InterfaceConfig | None:
-    if not ini.named("connection"):
+    if not ini.sections:
         return None
     kind = _get(ini, "connection", "type")
     addresses, gateways = _addresses(ini)
     name = _get(ini, "connection", "interface-name")
     master = _get(ini, "connection", "master") or _get(ini, "connection", "controller")
-    autoconnect = _get(ini, "connection", "autoconnect")
     parent = _get(ini, "vlan", "parent")
     return InterfaceConfig(
         manager=Manager.NETWORK_MANAGER,
-        where=ini.named("connection")[0].where,
+        where=(ini.named("connection") or ini.sections)[0].where,
         kind=_KINDS.get(kind.value, kind.value) if kind else "ethernet",
         names=(name,) if name else _list(ini, "match", "interface-name"),
         mac=_wired_mac(ini, "mac-address"),
@@ -116,7 +157,7 @@ def _interface(ini: IniFile, text: GuestText) -> InterfaceConfig | None:
         gateways=gateways,
         no_default_route=_no_default_route(ini),
         dns=_list(ini, "ipv4", "dns") + _list(ini, "ipv6", "dns"),
-        autostart=autoconnect is None or autoconnect.value.lower() not in {"false", "no", "0"},
+        autostart=boolean(_get(ini, "connection", "autoconnect")) is not False and not _get(ini, "connection", "permissions"),
         uses=(parent,) if parent else (),
         master=master,
         mtu=next((mtu for section in _WIRED if (mtu := _get(ini, section, "mtu"))), None),
@@ -196,7 +237,7 @@ def _addresses(ini: IniFile) -> tuple[tuple[Address, ...], tuple[Token, ...]]:
 
 
 def _never_default(ini: IniFile, version: str) -> bool:
-    return (token := _get(ini, version, "never-default")) is not None and token.value.lower() in _YES
+    return boolean(_get(ini, version, "never-default")) is True
 
 
 def _no_default_route(ini: IniFile) -> bool:
