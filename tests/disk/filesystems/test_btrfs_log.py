@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import stat
 import struct
-from collections.abc import Iterator
+import time
+from typing import Any
 
 import pytest
 
@@ -60,7 +62,7 @@ def test_items_of_the_log() -> None:
     ):  # fmt: skip
         _take(log, owner, kind, offset, data)
     assert log.inodes == {5: bytes(160)}
-    assert log.refs == {(5, 256): [(2, "one"), (3, "two")], (5, 257): [(4, "far")], (5, 258): [(5, "x")]}
+    assert log.refs == {256: {5: [(2, "one"), (3, "two")]}, 257: {5: [(4, "far")]}, 258: {5: [(5, "x")]}}
     assert log.ranges == {256: [(2, 9), (12, 13)]}
     assert log.entries == {256: {3: DirItem("two", 5, INODE)}}
     assert log.extents == {5: {4096: b"extent"}}
@@ -79,20 +81,20 @@ def test_inodes_without_a_name_are_not_replayed() -> None:
     _forget_deleted(log)
     found = (log.inodes, log.extents, log.ranges, log.entries, log.attributes)
     assert [list(one) for one in found] == [[5]] * 5
-    assert list(log.refs) == [(5, 256)]
+    assert [list(inodes) for inodes in log.refs.values()] == [[5]]
 
 
 def test_deleted_inodes_take_one_look_at_the_names() -> None:
     looks: list[str] = []
 
-    class Watched(dict[tuple[int, int], list[tuple[int, str]]]):
-        def __iter__(self) -> Iterator[tuple[int, int]]:
+    class Watched(dict[int, list[tuple[int, str]]]):
+        def items(self) -> Any:
             looks.append("keys")
-            return super().__iter__()
+            return super().items()
 
-    log = LogTree({number: bytes(160) for number in range(9)}, Watched({(number, 256): [(2, "name")] for number in range(5, 12)}))
+    log = LogTree({number: bytes(160) for number in range(9)}, {256: Watched({number: [(2, "name")] for number in range(5, 12)})})
     _forget_deleted(log)
-    assert (log.inodes, sorted(log.refs)) == ({}, [(9, 256), (10, 256), (11, 256)])
+    assert (log.inodes, sorted(log.refs[256])) == ({}, [9, 10, 11])
     assert len(looks) <= 1
 
 
@@ -115,12 +117,67 @@ def test_folders_of_the_log() -> None:
             }
         },
         ranges={256: [(3, 7)]},
-        refs={(12, 256): [(14, "new name")], (99, 256): [(15, "no such inode")], (12, 300): [(1, "elsewhere")], (256, 256): [(0, "..")]},
+        refs={256: {12: [(14, "new name")], 99: [(15, "no such inode")], 256: [(0, "..")]}, 300: {12: [(1, "elsewhere")]}},
     )
     found = log.folder(256, before, lambda number: number in (20, 22, 12, 256), lambda number: {8: "old name"} if number == 12 else {})
     assert {at: (entry.name, entry.target) for at, entry in found.items()} == {
         2: ("kept", 10), 3: ("new", 20), 11: ("replaced", 22), 14: ("new name", 12),
     }  # fmt: skip
+
+
+def by_the_book(log: LogTree, listing: dict[int, DirItem], names: dict[int, dict[int, str]]) -> dict[int, DirItem]:
+    """What :meth:`LogTree.folder` does to folder 256, one entry after the other."""
+    logged, ranges = log.entries.get(256, {}), log.ranges.get(256, [])
+    found = {at: one for at, one in listing.items() if at in logged or not any(first <= at <= last for first, last in ranges)}
+
+    def put(index: int, entry: DirItem) -> None:
+        for at in [at for at, one in found.items() if at == index or one.name == entry.name]:
+            del found[at]
+        found[index] = entry
+
+    for at, entry in logged.items():
+        if entry.kind == INODE:
+            put(at, entry)
+    for inode, new in log.refs.get(256, {}).items():
+        gone = set(names.get(inode, {}).values()) - {name for _index, name in new}
+        for at in [at for at, one in found.items() if (one.target, one.kind) == (inode, INODE) and one.name in gone]:
+            del found[at]
+        for index, name in new:
+            put(index, DirItem(name, inode, INODE))
+    return found
+
+
+def test_folders_of_random_logs() -> None:
+    draw = random.Random(3)
+
+    def entry() -> DirItem:
+        return DirItem(f"n{draw.randrange(12)}", draw.randrange(1, 6), draw.choice((INODE, INODE, ROOT)))
+
+    for _round in range(400):
+        listing = {draw.randrange(20): entry() for _ in range(draw.randrange(14))}
+        names = {inode: {at: one.name for at, one in listing.items() if one.target == inode} for inode in range(6)}
+        refs = {draw.randrange(1, 6): [(draw.randrange(20), f"n{draw.randrange(12)}") for _ in range(2)] for _ in range(draw.randrange(4))}
+        ranges = [(draw.randrange(20), draw.randrange(20)) for _ in range(draw.randrange(4))]
+        log = LogTree(
+            entries={256: {draw.randrange(20): entry() for _ in range(draw.randrange(6))}}, ranges={256: ranges}, refs={256: refs}
+        )
+        wanted = by_the_book(log, dict(listing), names)
+        assert log.folder(256, dict(listing), lambda _number: True, lambda inode, names=names: names[inode]) == wanted  # type: ignore[misc]
+
+
+def test_long_logs_take_little_time() -> None:
+    """Tens of thousands of entries, names and ranges in one folder: each was compared with all others."""
+    many = range(1000, 40_000)
+    log = LogTree(
+        entries={256: {at: DirItem(f"e{at}", at, INODE) for at in many}},
+        ranges={256: [(at * 3, at * 3 + 1) for at in many]},
+        refs={256: {at: [(at + 50_000, f"r{at}")] for at in many}},
+    )
+    before = {at + 200_000: DirItem("same", at, INODE) for at in many}
+    begin = time.process_time()
+    found = log.folder(256, before, lambda _number: True, lambda _number: {1: "same"})
+    assert len(found) == 2 * len(many)
+    assert time.process_time() - begin < 5
 
 
 class Logged:

@@ -13,6 +13,7 @@ from v2vlint.disk.filesystems import btrfs_space
 from v2vlint.disk.filesystems.btrfs import BtrfsFileSystem
 from v2vlint.disk.filesystems.btrfs_space import available_bytes, free_bytes
 from v2vlint.disk.stream import HostFile
+from v2vlint.model.errors import ImageError
 
 MIB = 1 << 20
 LAYOUTS: dict[str, tuple[list[int], str]] = {
@@ -54,6 +55,19 @@ def test_full_of_metadata(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert 0 < available_bytes(volume) < 10 * MIB
     monkeypatch.setattr(btrfs_space, "_LEAST", 1 << 30)
     assert available_bytes(volume) == 0
+
+
+def test_more_chunks_than_are_counted_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part of them would be too little space in use."""
+    need("mkfs.btrfs")
+    run("mkfs.btrfs", "-q", blank(tmp_path / "fs", 114 * MIB))
+    volume = BtrfsFileSystem([HostFile(str(tmp_path / "fs"))]).volume
+    monkeypatch.setattr(btrfs_space, "MAX_GROUPS", 3)
+    assert free_bytes(volume) > 0
+    monkeypatch.setattr(btrfs_space, "MAX_GROUPS", 2)
+    for count in (free_bytes, available_bytes):
+        with pytest.raises(ImageError, match="more than 2 chunks"):
+            count(volume)
 
 
 def _fill(point: Path) -> str:

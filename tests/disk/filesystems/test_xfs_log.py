@@ -90,7 +90,7 @@ A, B, C = (bytes([byte]) * 128 for byte in b"ABC")
 
 def test_committed_buffers_count_in_their_order() -> None:
     log = Log()
-    log.add(*transaction(1, buffer(100, 0, 2), A, B))
+    log.add(*transaction(1, buffer(100, 0, 2), A + B))
     log.add((2, START, b""), (2, 0, b"TRANS-HEADER-16b"), (2, 0, buffer(300, 0)), (2, 0, C), *transaction(3, buffer(200, 31, 33), A + B))
     log.add(*transaction(4, buffer(100, 2), C), (9, 0, b"of no transaction"))
     assert changes(log) == {400: A, 402: C, 831: A, 833: B}
@@ -127,7 +127,7 @@ def test_moves_that_were_begun(kind: int, done: int, words: str) -> None:
 
 @pytest.mark.parametrize(
     ("kinds", "freed"),
-    [((0x1236,), 12), ((0x1236, 0x1237), 0), ((0x1236, 0x124B), 12), ((0x124A,), 0), ((0x1254,), 0), ((0x1236, 0x1255), 12)],
+    [((0x1236,), 12), ((0x1236, 0x1237), 0), ((0x1236, 0x124B), 12), ((0x124A,), 0), ((0x124E,), 0), ((0x1236, 0x124F), 12)],
 )  # fmt: skip
 def test_blocks_that_recovery_frees(kinds: tuple[int, ...], freed: int) -> None:
     """XFS_LI_EFI without its XFS_LI_EFD; those of the realtime section (0x124A, 0x124B) free nothing that others can use."""
@@ -206,7 +206,8 @@ def test_damaged_records(at: int, data: bytes) -> None:
 @pytest.mark.parametrize(
     ("operations", "words"),
     [([(1, START, b""), (1, 0, b"T"), (1, 0, b"abc"), (1, COMMIT, b"")], "damaged item"),
-     (transaction(1, struct.pack("<HHHH", 0x123C, 1, 0, 0)), "damaged buffer")],
+     (transaction(1, struct.pack("<HHHH", 0x123C, 1, 0, 0)), "damaged buffer"),
+     *((transaction(1, struct.pack("<HH", kind, 1)), "unknown kind") for kind in (0, 0x1235, 0x1238, 0x123A, 0x1250, 0xFFFF))],
 )  # fmt: skip
 def test_damaged_items(operations: list[tuple[int, int, bytes]], words: str) -> None:
     log = Log()

@@ -7,7 +7,8 @@ consults before the tree itself.
 from __future__ import annotations
 
 import stat as modes
-from collections.abc import Callable, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field
 
 from v2vlint.disk.fields import Fields
@@ -42,6 +43,7 @@ _DIR_LOG_INDEX = 72
 _SIZE = slice(16, 24)
 _DIR_LOG_ITEM = Fields("<", end=(0, "Q"))
 MAX_ITEMS = 1 << 20
+_HIGHEST = 2**64 - 1
 
 Listing = dict[int, DirItem]
 """The entries of a folder by their index."""
@@ -51,11 +53,12 @@ Listing = dict[int, DirItem]
 class LogTree:
     """The log of one subvolume.
 
-    ``refs`` are the names of an inode in a folder, ``ranges`` the index ranges for which the log of a folder is complete.
+    ``refs`` are the names that inodes have in a folder, by its number and then by theirs, ``ranges`` the index ranges for which the log of
+    a folder is complete.
     """
 
     inodes: dict[int, bytes] = field(default_factory=dict)
-    refs: dict[tuple[int, int], list[tuple[int, str]]] = field(default_factory=dict)
+    refs: dict[int, dict[int, list[tuple[int, str]]]] = field(default_factory=dict)
     ranges: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
     entries: dict[int, Listing] = field(default_factory=dict)
     extents: dict[int, dict[int, bytes]] = field(default_factory=dict)
@@ -76,20 +79,67 @@ class LogTree:
         """The entries of a folder after replay. ``refs`` gives the indexes and names that an inode has in the folder according to its
         tree.
         """
-        logged = self.entries.get(number, {})
-        kept = {at: entry for at, entry in listing.items() if at in logged or not self._covers(number, at)}
+        logged, spans = self.entries.get(number, {}), _merged(self.ranges.get(number, ()))
+        kept = _Names({at: entry for at, entry in listing.items() if at in logged or not _covers(spans, at)})
         for at, entry in logged.items():
             # replay_one_name() adds no name for an inode that does not exist.
             if entry.kind == INODE and exists(entry.target):
-                kept = _with(kept, at, entry)
-        for (inode, parent), names in self.refs.items():
+                kept.put(at, entry)
+        for inode, names in self.refs.get(number, {}).items():
             # The top folder refers to itself, as "..".
-            if parent == number != inode and exists(inode):
-                kept = _renamed(kept, inode, names, refs(inode))
-        return kept
+            if inode != number and exists(inode):
+                kept.rename(inode, names, refs(inode))
+        return kept.listing
 
-    def _covers(self, number: int, index: int) -> bool:
-        return any(first <= index <= last for first, last in self.ranges.get(number, ()))
+
+class _Names:
+    """A listing that is changed, by index and by name."""
+
+    def __init__(self, listing: Listing) -> None:
+        self.listing = listing
+        # The indexes by name and inode: in a damaged folder a name may be there many times.
+        self._places: dict[str, dict[int, set[int]]] = {}
+        for at, entry in listing.items():
+            self._place(at, entry)
+
+    def _place(self, index: int, entry: DirItem) -> None:
+        self._places.setdefault(entry.name, {}).setdefault(entry.target, set()).add(index)
+
+    def put(self, index: int, entry: DirItem) -> None:
+        """``entry`` replaces any other of the same name or index."""
+        for places in self._places.pop(entry.name, {}).values():
+            for at in places:
+                del self.listing[at]
+        if old := self.listing.pop(index, None):
+            self._places[old.name][old.target].discard(index)
+        self.listing[index] = entry
+        self._place(index, entry)
+
+    def rename(self, inode: int, names: list[tuple[int, str]], before: Mapping[int, str]) -> None:
+        """Leave exactly ``names`` for an inode: names in its tree (``before``) that are not in the log are removed."""
+        for name in set(before.values()) - {name for _index, name in names}:
+            places = self._places.get(name, {}).get(inode, set())
+            for at in [at for at in places if self.listing[at].kind == INODE]:
+                del self.listing[at]
+                places.discard(at)
+        for index, name in names:
+            self.put(index, DirItem(name, inode, INODE))
+
+
+def _merged(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same numbers in ranges that do not overlap, in order."""
+    found: list[tuple[int, int]] = []
+    for first, last in sorted(one for one in ranges if one[0] <= one[1]):
+        if found and first <= found[-1][1]:
+            found[-1] = found[-1][0], max(last, found[-1][1])
+        else:
+            found.append((first, last))
+    return found
+
+
+def _covers(spans: list[tuple[int, int]], index: int) -> bool:
+    at = bisect_right(spans, (index, _HIGHEST)) - 1
+    return at >= 0 and index <= spans[at][1]
 
 
 def _is(item: bytes, test: Callable[[int], bool]) -> bool:
@@ -99,21 +149,6 @@ def _is(item: bytes, test: Callable[[int], bool]) -> bool:
 def _sized(item: bytes, other: bytes) -> bytes:
     """An inode item with the size of another one."""
     return item[: _SIZE.start] + other[_SIZE] + item[_SIZE.stop :]
-
-
-def _with(listing: Listing, index: int, entry: DirItem) -> Listing:
-    """The listing with ``entry`` replacing any other of the same name or index."""
-    return {at: one for at, one in listing.items() if at != index and one.name != entry.name} | {index: entry}
-
-
-def _renamed(listing: Listing, inode: int, names: list[tuple[int, str]], before: Mapping[int, str]) -> Listing:
-    """The listing with exactly ``names`` for an inode: names in its tree (``before``) that are not in the log are removed."""
-    current = {name for _index, name in names}
-    gone = {name for name in before.values() if name not in current}
-    listing = {at: one for at, one in listing.items() if not (one.target == inode and one.kind == INODE and one.name in gone)}
-    for index, name in names:
-        listing = _with(listing, index, DirItem(name, inode, INODE))
-    return listing
 
 
 def read_logs(volume: BtrfsVolume) -> dict[int, LogTree]:
@@ -144,7 +179,8 @@ def _forget_deleted(log: LogTree) -> None:
     for number in gone:
         for found in (log.inodes, log.ranges, log.entries, log.extents, log.attributes):
             found.pop(number, None)
-    log.refs = {key: names for key, names in log.refs.items() if key[0] not in gone}
+    for folder, inodes in log.refs.items():
+        log.refs[folder] = {number: names for number, names in inodes.items() if number not in gone}
 
 
 def _take(log: LogTree, owner: int, kind: int, offset: int, data: bytes) -> None:
@@ -152,7 +188,7 @@ def _take(log: LogTree, owner: int, kind: int, offset: int, data: bytes) -> None
         log.inodes[owner] = data
     elif kind in (INODE_REF, INODE_EXTREF):
         for parent, index, name in _refs(kind, offset, data):
-            log.refs.setdefault((owner, parent), []).append((index, name))
+            log.refs.setdefault(parent, {}).setdefault(owner, []).append((index, name))
     elif kind == _DIR_LOG_INDEX:
         log.ranges.setdefault(owner, []).append((offset, _DIR_LOG_ITEM.read(data)["end"]))
     elif kind == DIR_INDEX:

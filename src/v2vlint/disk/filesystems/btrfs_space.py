@@ -7,7 +7,6 @@ Copies take their space too, and a reserve is kept for changes of the trees (``b
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import islice
 
 from v2vlint.disk.fields import Fields
 from v2vlint.disk.filesystems.btrfs_items import ROOT, ROOT_ITEM
@@ -96,7 +95,9 @@ def _devices(volume: BtrfsVolume) -> Iterator[tuple[int, int]]:
 
 
 def _groups(volume: BtrfsVolume) -> list[_BlockGroup]:
-    return list(islice(_each_group(volume), MAX_GROUPS))
+    if len(volume.chunk_starts) > MAX_GROUPS:
+        raise ImageError(f"its chunk tree has more than {MAX_GROUPS} chunks")
+    return list(_each_group(volume))
 
 
 def _each_group(volume: BtrfsVolume) -> Iterator[_BlockGroup]:

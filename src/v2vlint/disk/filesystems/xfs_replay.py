@@ -49,6 +49,8 @@ _ITEM, _ITEM_SIZE = Fields("<", type=(0, "H"), size=(2, "H")), 4
 _BUFFER_FORMAT = Fields("<", blf_flags=(4, "H"), blf_len=(6, "H"), blf_blkno=(8, "q"), blf_map_size=(16, "I"))
 _BUFFER_FORMAT_SIZE = 20
 _INODE, _BUFFER = 0x123B, 0x123C  # XFS_LI_INODE, XFS_LI_BUF
+# XFS_LI_EFI and XFS_LI_EFD, XFS_LI_INODE to XFS_LI_CUD_RT: of other kinds Linux refuses the log (xlog_recover_reorder_trans()).
+_KNOWN = frozenset({0x1236, 0x1237, *range(0x123B, 0x1250)})
 # XFS_LI_BUI and XFS_LI_XMI, and below what marks each as done (XFS_LI_BUD, XFS_LI_XMD).
 _MOVES = {0x1244: "extents", 0x1248: "ranges of files"}
 _MOVED = {0x1245: 0x1244, 0x1249: 0x1248}
@@ -117,6 +119,8 @@ def replay(base: Stream, superblock: bytes) -> Changes:
     if log is None:
         raise ImageError(ELSEWHERE)
     transactions = [one for one in _transactions(log, has_crc=XFS.read(superblock)["sb_versionnum"] & 0xF == 5) if one.items]
+    if any(item.kind not in _KNOWN for one in transactions for item in one.items):
+        raise ImageError("its log holds an item of an unknown kind")
     # As in XLOG_RECOVER_PASS1: a block that was freed later may since hold file data, which must not be overwritten.
     cancelled = Counter(key for one in transactions for item in one.items if (key := _cancelled(item)))
     changes = Changes()
