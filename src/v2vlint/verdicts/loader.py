@@ -34,6 +34,8 @@ def _menu(loader: Bootloader, startup: Startup) -> Iterator[Cause[None]]:
         yield Cause(Fate.UNKNOWN, loader.reason, loader.where)
     elif not menu.entries:
         yield Cause(Fate.UNKNOWN, f"{menu.config.path} has no entry that could be read: {menu.default_reason}", menu.config)
+    elif menu.unsure:
+        yield Cause(Fate.UNKNOWN, menu.unsure, menu.config)
     else:
         yield Cause(Fate.PASS, f"{menu.loader} reads {menu.config.path}", menu.config)
 

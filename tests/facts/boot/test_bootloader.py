@@ -248,29 +248,41 @@ def test_no_esp() -> None:
     assert FactStore((memory_guest({"/x": ""}), UEFI)).get(Efi) == Efi("", "disk1p1")
 
 
+FOUND, STALE = (f"search.fs_uuid {uuid} root\nset prefix=($root)/boot/grub\n" for uuid in ("aaaa-1111", "bbbb-1111"))
+
+
 @pytest.mark.parametrize(
-    ("image", "path", "stops"),
+    ("image", "path", "outcome"),
     [
-        (GrubImage("(,msdos1)/boot/grub"), CFG, False),
-        (GrubImage("(hd0,msdos1)/boot/grub"), CFG, False),
-        (GrubImage("(,msdos5)/boot/grub"), "(hd0,msdos5)/boot/grub/grub.cfg", True),
-        (GrubImage("(,msdos1)/grub"), "/grub/grub.cfg", True),
-        (GrubImage("(hd0,msdos1)/grub"), CFG, False),
-        (GrubImage("(,msdos1)/old"), "/old/grub.cfg", False),
-        (GrubImage("(,msdos5)/boot/grub", config="search.fs_uuid aaaa-1111 root\n"), CFG, False),
-        (GrubImage("(,msdos5)/boot/grub", memdisk=True), CFG, False),
-        (GrubImage("/boot/grub"), CFG, False),
-        (GrubImage("(,gpt5)/boot/grub"), CFG, False),
-        (None, CFG, False),
+        (GrubImage("(,msdos1)/boot/grub"), CFG, "read"),
+        (GrubImage("(hd0,msdos1)/boot/grub"), CFG, "read"),
+        (GrubImage("(,msdos5)/boot/grub"), "(hd0,msdos5)/boot/grub/grub.cfg", "stops"),
+        (GrubImage("(hd0,gpt1)/boot/grub"), "(hd0,gpt1)/boot/grub/grub.cfg", "stops"),
+        (GrubImage("(hd1,msdos1)/boot/grub"), "(hd1,msdos1)/boot/grub/grub.cfg", "stops"),
+        (GrubImage("/boot/grub"), "(hd0)/boot/grub/grub.cfg", "stops"),
+        (GrubImage("(,msdos1)/grub"), "/grub/grub.cfg", "stops"),
+        (GrubImage("(hd0,msdos1)/grub"), CFG, "unsure"),
+        (GrubImage("(,msdos1)/old"), "/old/grub.cfg", "read"),
+        (GrubImage("(,msdos5)/boot/grub", config=FOUND), CFG, "read"),
+        (GrubImage("/boot/grub", config=FOUND), CFG, "read"),
+        (GrubImage("(,msdos5)/boot/grub", config="search.fs_uuid aaaa-1111 root\n"), "(hd0,msdos5)/boot/grub/grub.cfg", "stops"),
+        (GrubImage("(,msdos5)/boot/grub", config=STALE), "(hd0,msdos5)/boot/grub/grub.cfg", "stops"),
+        (GrubImage("(,msdos1)/x", config=STALE), CFG, "read"),
+        (GrubImage("(,msdos5)/boot/grub", config=STALE, memdisk=True), CFG, "read"),
+        (None, CFG, "read"),
     ],
 )
-def test_core_img_reads_what_its_prefix_says(image: GrubImage | None, path: str, stops: bool) -> None:
-    """With a real core.img in SeaBIOS, GRUB shows its prompt where the partition or the folder is not there."""
-    blocks = replace(BIOS, chains=(replace(sample_chain(), loader="grub2", image=image),))
+def test_core_img_reads_what_its_prefix_says(image: GrubImage | None, path: str, outcome: str) -> None:
+    """With a real core.img in SeaBIOS, GRUB shows its prompt where disk, partition or folder is not there, and after a search without a
+    result it goes on with the device of its prefix.
+    """
+    disk = BlockDevice("disk1", "disk", 9, 0, details=(("pt", "dos"),))
+    part = BlockDevice("disk1p1", "partition", 9, 0, 1, "ext4", "aaaa-1111", parents=("disk1",))
+    blocks = BlockTable((disk, part), chains=(replace(sample_chain(), loader="grub2", image=image),))
     tree = {CFG: config(), "/old/grub.cfg": config()}
     guest = GuestFS({"/": MemoryFileSystem(tree, "ext4", "aaaa-1111")})
     menu = FactStore((guest, blocks, OsInfo("linux", "debian", "debian", "Linux", "12"))).get(Bootloader).menus[0]
-    assert (menu.config.path, bool(menu.stops)) == (path, stops)
+    assert (menu.config.path, "stops" if menu.stops else "unsure" if menu.unsure else "read") == (path, outcome)
 
 
 def test_core_img_without_any_configuration_on_its_partition() -> None:
@@ -279,4 +291,4 @@ def test_core_img_without_any_configuration_on_its_partition() -> None:
     for tree, stops in (({"/etc/fstab": ""}, True), ({"/grub2/grub.cfg": config()}, False)):
         guest = GuestFS({"/": MemoryFileSystem(tree, "ext4", "aaaa-1111"), "/boot": MemoryFileSystem({CFG[5:]: config()}, "ext4", "bbbb")})
         menu = FactStore((guest, blocks, OsInfo("linux", "debian", "debian", "Linux", "12"))).get(Bootloader).menus[0]
-        assert bool(menu.stops) is stops
+        assert (bool(menu.stops), bool(menu.unsure)) == (stops, not stops)

@@ -5,11 +5,13 @@ A guest may contain several loaders and configurations; the firmware, the boot s
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import replace
 
 from v2vlint.disk.filesystems.formats import holds_roots_of
-from v2vlint.facts.boot.efi import FALLBACKS, Efi, EfiImage, boot_mounts, mounts_of
+from v2vlint.facts.boot.bios_menus import GRUB_CONFIGS, BiosMenus
+from v2vlint.facts.boot.efi import FALLBACKS, Efi, EfiImage, boot_mounts
 from v2vlint.facts.boot.efi_stub import stub_menu
 from v2vlint.facts.boot.entry import BootEntry, BootMenu
 from v2vlint.facts.boot.extlinux import CONFIGS as EXTLINUX_CONFIGS
@@ -17,7 +19,7 @@ from v2vlint.facts.boot.extlinux import extlinux_menu
 from v2vlint.facts.boot.firmware import Firmware
 from v2vlint.facts.boot.grub.build import GrubBuild, build_of
 from v2vlint.facts.boot.grub.cfg import grub_menu, grub_program_menu
-from v2vlint.facts.boot.grub.files import GrubFiles, GuestPath
+from v2vlint.facts.boot.grub.files import GrubFiles
 from v2vlint.facts.boot.grub.legacy import CONFIGS as LEGACY_CONFIGS
 from v2vlint.facts.boot.grub.legacy import legacy_menu
 from v2vlint.facts.boot.grub.program import GrubProgram
@@ -34,7 +36,6 @@ from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import Where, WholeFile
 
-GRUB_CONFIGS = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
 MKCONFIGS = ("/usr/sbin/grub2-mkconfig", "/sbin/grub2-mkconfig", "/usr/sbin/grub-mkconfig", "/sbin/grub-mkconfig")
 _PATCHED = ("suse", "rhel")
 NOT_READ = {
@@ -158,16 +159,21 @@ class _Finder:
         """The guest's files."""
         return self.files.fs
 
+    @functools.cached_property
+    def bios(self) -> BiosMenus:
+        """The menus on the guest's own filesystems."""
+        return BiosMenus(self.files, self.firmware, self.os)
+
     def live(self) -> Iterator[BootMenu]:
         """The menus that may appear, the likeliest first; one configuration counts once.
 
         Disks that no firmware starts may belong to a guest whose hypervisor reads its configuration (pygrub) or loads its kernel.
         """
         seen: set[str] = set()
-        bios = None if self.firmware.bios is False else self._bios("bios")
+        bios = None if self.firmware.bios is False else self.bios.menu("bios")
         uefi = None if self.firmware.uefi is False else self._uefi()
         order = (uefi, bios) if self._prefers_uefi(bios) else (bios, uefi)
-        for menu in order if bios or uefi or self.not_read else (self._bios(""),):
+        for menu in order if bios or uefi or self.not_read else (self.bios.menu(""),):
             config = menu and (self.fs.resolve(menu.config.path) or menu.config.path)
             if menu and config and config not in seen:
                 seen.add(config)
@@ -177,77 +183,7 @@ class _Finder:
         if self.firmware.bios or self.firmware.uefi is not True:
             return False
         # Without GRUB's modules for BIOS, a grub.cfg below /boot is what the GRUB on the ESP reads.
-        return bios is None or not self._bios_grub()
-
-    def _bios_grub(self) -> bool:
-        return self._modern() or self.fs.exists("/boot/grub/stage2")
-
-    def _bios(self, firmware: str) -> BootMenu | None:
-        """By the owner of the boot sector if known, else GRUB 2, GRUB legacy and EXTLINUX in that order."""
-        chain = self.firmware.chain
-        finders = [self._grub2, self._legacy, self._extlinux]
-        if self.firmware.loader == "syslinux" or (chain and chain.code not in ("grub2", "grub-legacy", "none") and not self._bios_grub()):
-            finders = [self._extlinux, self._grub2, self._legacy]
-        elif self.firmware.loader == "grub-legacy" or (self.fs.exists("/boot/grub/stage2") and not self._modern()):
-            finders = [self._legacy, self._grub2, self._extlinux]
-        return next((menu for find in finders if (menu := find(firmware))), None)
-
-    def _modern(self) -> bool:
-        return self.fs.exists("/boot/grub/i386-pc") or self.fs.exists("/boot/grub2/i386-pc")
-
-    def _grub2(self, firmware: str) -> BootMenu | None:
-        # These distributions use /boot/grub2; the other folder may be left over from an earlier loader.
-        paths = GRUB_CONFIGS[::-1] if self.os.family in ("rhel", "suse") else GRUB_CONFIGS
-        found = next((path for path in paths if self.fs.is_file(path)), None)
-        place = self._embedded() if firmware == "bios" else None
-        if place is not None and not place.exists:
-            stops = "core.img looks for it, and it is not there"
-            return BootMenu("grub2", firmware, WholeFile(place.path), (), None, stops, (place.path,), stops=stops)
-        found = place.path if place else found
-        return grub_menu(self.files, found, self._program(firmware)) if found else None
-
-    def _embedded(self) -> GuestPath | None:
-        """The configuration at the prefix in core.img; None unless it is certain that it is there, or that GRUB does not find it.
-
-        Embedded commands and a memory disk may lead elsewhere, as do relative paths in a btrfs with SUSE's patch. A prefix for another
-        kind of partition table than the disk has tells nothing.
-        """
-        chain = self.firmware.chain
-        image = chain.image if chain and chain.loader == "grub2" else None
-        if chain is None or image is None or image.config or image.memdisk or not image.prefix.startswith("("):
-            return None
-        table = next((disk.detail("pt") for disk in self.files.blocks.disks if disk.disk == chain.disk), "")
-        if (table == "gpt") is not (",gpt" in image.prefix):
-            return None
-        prefix = f"(hd{chain.disk}{image.prefix[1:]}" if image.prefix.startswith("(,") else image.prefix
-        place, kind = self.files.locate(f"{prefix}/grub.cfg", ""), self.files.kind_at(prefix, "")
-        told = place.certain and not place.foreign and (place.exists or not kind or not self._stands_in(image.prefix))
-        return place if told and not (self.files.patched and kind == "btrfs") else None
-
-    def _stands_in(self, prefix: str) -> bool:
-        """Whether core.img may not be the guest's own: grub-install never names the disk (`(,msdos1)`), builders of images do, and do not
-        always fit the folder to the layout. A configuration in another usual folder of the same filesystem tells of such an image.
-        """
-        if prefix.startswith("(,"):
-            return False
-        device = prefix.partition(")")[0]
-        return any(self.files.locate(f"{device}){one}", "").exists for path in GRUB_CONFIGS for one in (path, path.removeprefix("/boot")))
-
-    def _legacy(self, firmware: str) -> BootMenu | None:
-        found = next((path for path in self._legacy_configs() if self.fs.is_file(path)), None)
-        return legacy_menu(self.files, found, firmware) if found else None
-
-    def _legacy_configs(self) -> tuple[str, ...]:
-        """The file whose path is embedded in its stages if they can be read, else the usual ones."""
-        chain = self.firmware.chain
-        home = self.files.blocks.named(chain.partition) if chain and chain.loader == "grub-legacy" and chain.config else None
-        seen = self.files.blocks.raw(home) if home else None
-        mounts = mounts_of(self.fs, seen) if seen else ()
-        return tuple(f"{mount.rstrip('/')}{chain.config}" for mount in mounts) if chain and mounts else LEGACY_CONFIGS
-
-    def _extlinux(self, firmware: str) -> BootMenu | None:
-        found = next((path for path in EXTLINUX_CONFIGS if self.fs.is_file(path)), None)
-        return extlinux_menu(self.files, found, firmware) if found else None
+        return bios is None or not self.bios.has_grub
 
     def _uefi(self) -> BootMenu | None:
         if not self.efi.images:
@@ -262,7 +198,7 @@ class _Finder:
             return systemd_boot_menu(self.fs, self.efi.mount, others, image.machine, boot_version(self.fs, image.path))
         if kind in _DIRECT:
             return self._direct()
-        return self._uefi_grub() or self._extlinux("uefi")
+        return self._uefi_grub() or self.bios.extlinux("uefi")
 
     @property
     def _fallback(self) -> EfiImage | None:
@@ -330,7 +266,7 @@ class _Finder:
             return (
                 menus[0] if signed else replace(menus[0], stops="", default_reason=f"{menus[0].stops}; whether GRUB reads it is not known")
             )
-        return (self._grub2("uefi") or grub_bls_menu(self.fs, self.efi.mount)) if image else None
+        return (self.bios.grub2("uefi") or grub_bls_menu(self.fs, self.efi.mount)) if image else None
 
     def _small_loader(self, kind: str) -> BootMenu | None:
         if kind == "syslinux":

@@ -91,7 +91,8 @@ class BootMenu:
 
     ``loader`` is ``grub2``, ``grub-legacy``, ``systemd-boot``, ``extlinux``, ``uki`` or ``efi-stub``. ``default`` is None when it cannot be
     determined or does not exist; ``default_reason`` says how it was found or why not. ``files`` are all configuration files read, the main
-    one first. ``stops`` says why the loader certainly shows no menu and waits at its prompt instead.
+    one first. ``stops`` says why the loader certainly shows no menu and waits at its prompt instead, ``unsure`` why this may not be the one
+    that it reads.
     """
 
     loader: str
@@ -103,6 +104,7 @@ class BootMenu:
     files: tuple[str, ...] = ()
     malformed: tuple[Span, ...] = ()
     stops: str = ""
+    unsure: str = ""
 
 
 def stub_initrds(args: Iterable[KernelArg]) -> tuple[str, ...]:

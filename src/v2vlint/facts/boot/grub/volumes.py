@@ -83,14 +83,19 @@ def block_of(device: str, blocks: BlockTable) -> BlockDevice | None:
 
 def is_opaque(device: str, blocks: BlockTable) -> bool:
     """Whether ``hd0,msdos1`` is a part of an array that does not begin with the array's content, or is on none of the disks, whichever
-    the firmware calls hd0.
+    the firmware calls hd0; or there are fewer disks.
 
     GRUB legacy stops there with "Error 17: Cannot mount selected partition".
     """
     match = _BIOS_DISK.fullmatch(device)
     found = _numbered(match, blocks) if match else []
-    if match and match[3] and not found and match[2] in ("", *_TABLES) and blocks.complete and blocks.disks:
-        return True  # "no such partition", on no disk
+    if match and blocks.complete and blocks.disks:
+        if decimal(match[1]) >= len(blocks.disks):
+            return True  # "no such disk"
+        if match[3] and not found and match[2] in ("", *_TABLES):
+            return True  # "no such partition", on no disk
+        if not match[3] and all(one.detail("pt") for one in blocks.disks):
+            return True  # "unknown filesystem": there are partitions
     return bool(found) and all(blocks.raw(one) is None for one in found)
 
 
