@@ -339,3 +339,17 @@ def test_three_identities_of_lvms_devices_file_are_named_and_the_first_is_pointe
     files = {"/etc/fstab": ON_VOLUME, "/etc/lvm/devices/system.devices": lines}
     (cause,) = store(files, volumes(3), EL9).get(MountsVerdict).lvm_devices
     assert (str(cause.where), "naa.1, naa.2, naa.3)" in cause.reason) == ("/etc/lvm/devices/system.devices:1:1", True)
+
+
+@pytest.mark.parametrize(
+    ("line", "label", "found"),
+    [
+        ("LABEL=data /data ext4 defaults 0 2", "data", [UNKNOWN]),
+        ("LABEL=data /data ext4 nofail 0 2", "data", []),
+        ("LABEL=data /data ext4 defaults 0 2", "other", []),
+    ],
+)
+def test_a_label_that_two_filesystems_have(line: str, label: str, found: Told) -> None:
+    disks = (disk(), disk(2))
+    parts = (replace(part(2, "ext4", "u-1"), label="data"), replace(part(2, "ext4", "u-2", on=2), label=label))
+    assert told(asked(line, BlockTable((*disks, *parts))).ambiguous) == found

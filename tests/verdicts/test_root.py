@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 
 import pytest
 
@@ -72,6 +73,41 @@ def test_one_physical_volume_on_two_disks_is_told(twin: bool, fate: Fate) -> Non
     found = store(files, blocks, RootStack("ext4", volume, (volume, members[0], disk()))).get(RootVerdict)
     assert found.fate is fate
     assert ("disk1p1 and disk2p1 are the same physical volume" in str(found.decisive)) is twin
+
+
+@pytest.mark.parametrize(("ids", "fate"), [(("g-1", "g-2"), Fate.UNKNOWN), (("g-1", "g-1"), Fate.PASS)])
+def test_two_groups_of_one_name_are_told(ids: tuple[str, str], fate: Fate) -> None:
+    """As LVM 2.03 says: "Multiple VGs found with the same name: skipping vg0"."""
+    members = tuple(
+        replace(part(1, "LVM2_member", f"pv-{disk}", on=disk), details=(("vg", "vg0"), ("vg_uuid", group)))
+        for disk, group in zip((1, 2), ids, strict=True)
+    )
+    volume = BlockDevice("vg0/root", "lv", 1 << 29, 0, fs_type="ext4", uuid=ROOT, parents=("disk1p1",))
+    files = sample_boot(args="root=/dev/mapper/vg0-root ro")
+    stack = RootStack("ext4", volume, (volume, members[0], disk()))
+    found = store(files, BlockTable((disk(), disk(2), *members, volume)), stack).get(RootVerdict)
+    assert found.fate is fate
+    assert ("different groups called vg0" in str(found.decisive)) is (fate is Fate.UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "subs", "tag", "twin"),
+    [
+        (("btrfs", "btrfs"), ("s-1", "s-1"), "UUID=u", True),
+        (("btrfs", "btrfs"), ("s-1", "s-2"), "UUID=u", False),
+        (("btrfs", "btrfs"), ("", ""), "UUID=u", False),
+        (("ext4", "xfs"), ("", ""), "UUID=u", False),
+        (("ext4", "xfs"), ("", ""), "PARTUUID=p-01", True),
+        (("ext4", "swap"), ("", ""), "/dev/disk/by-partuuid/p-01", True),
+        (("ext4", "ext4"), ("", ""), "LABEL=l", True),
+    ],
+)
+def test_what_has_the_same_tag(kinds: tuple[str, str], subs: tuple[str, str], tag: str, twin: bool) -> None:
+    parts = (
+        BlockDevice(f"disk{n}p1", "partition", 1 << 29, n - 1, 1, kind, "u", "l", part_uuid="p-01", details=(("uuid_sub", sub),))
+        for n, kind, sub in zip((1, 2), kinds, subs, strict=True)
+    )
+    assert bool(BlockTable(tuple(parts)).twins(tag)) is twin
 
 
 ENTRIES = "".join(

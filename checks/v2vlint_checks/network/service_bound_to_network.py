@@ -11,6 +11,7 @@ _GUEST = {
     "/boot/grub/grub.cfg": "menuentry 'x' {\n linux /vmlinuz root=UUID=1\n}\n",
 }
 _ON = {**_GUEST, "/sbin/init": "", "/etc/systemd/system/multi-user.target.wants/capture.service": ""}
+_OPENRC = {**_GUEST, "/sbin/init": "/etc/inittab", "/etc/inittab": "l:3:wait:/sbin/openrc default\n", "/etc/runlevels/default/sshd": ""}
 
 
 class ServiceBoundToNetwork(Rule):
@@ -18,7 +19,8 @@ class ServiceBoundToNetwork(Rule):
 
     ## What it does
     Reads keepalived, corosync, flannel, kubelet, the manifests of a Kubernetes control plane, etcd, rke2 and k3s, and systemd units that
-    require a card's device (`sys-subsystem-net-devices-ens192.device`). Names are compared with those of the target's cards; addresses
+    require a card's device (`sys-subsystem-net-devices-ens192.device`), and OpenRC services that need that of a card
+    (`rc_need="net.ens192"`). Names are compared with those of the target's cards; addresses
     count on targets that do not keep the network. Files of services that do not start are ignored.
 
     ## Why it matters
@@ -41,6 +43,10 @@ class ServiceBoundToNetwork(Rule):
         Example({**_ON, _UNIT: "[Unit]\nBindsTo=sys-subsystem-net-devices-ens192.device\nAfter=network.target\n[Service]\nExecStart=/x\n"},
                 flags=(f"{_UNIT}:2",)),
         Example({**_ON, _UNIT: "[Service]\nExecStart=/opt/flanneld --iface=ens192 -v\n"}, flags=(f"{_UNIT}:2",)),
+        Example({**_OPENRC, "/etc/conf.d/sshd": '#rc_need="net.eth1"\nrc_need="dns net.ens192"\n'}, flags=("/etc/conf.d/sshd:2",)),
+        Example({**_OPENRC, "/etc/rc.conf": "rc_sshd_need=net.ens192\nrc_ftpd_need=net.ens192\n"}, flags=("/etc/rc.conf:1",)),
+        Example({**_OPENRC, "/etc/init.d/sshd": "depend() {\n\tneed localmount net.ens192\n}\n"}, flags=("/etc/init.d/sshd:2",)),
+        Example({**_OPENRC, "/etc/conf.d/sshd": 'rc_use="net.ens192"\nrc_need="!net.ens192 net.lo"\n'}, title="only ordered"),
         Example({**_GUEST, _VRRP: "vrrp_instance VI_1 {\n  interface br0\n  # interface ens192\n}\n"}, title="a bridge, which stays"),
         Example({**_GUEST, "/sbin/init": "", _VRRP: "vrrp_instance VI_1 {\n  interface ens192\n}\n"}, title="keepalived does not start"),
         Example({**_GUEST, _VRRP: "vrrp_instance VI_1 {\n  interface ens192\n}\n"}, target="vmware", title="the usual name there"),

@@ -151,10 +151,15 @@ class BlockTable:
         return found[0] if len(found) == 1 or (one_btrfs and all(device.fs_type == "btrfs" for device in found)) else None
 
     def twins(self, spec: str) -> tuple[BlockDevice, ...]:
-        """Filesystems that share a tag (``UUID=…``), as on the disks of a clone; empty when the tag identifies one, or one btrfs."""
+        """Filesystems that share a tag (``UUID=…``), as on the disks of a clone; empty when the tag identifies one, or different devices of
+        one btrfs. Partitions of one PARTUUID are told apart by nobody, whatever is on them.
+        """
         found = tuple(device for device in self.candidates(spec) if device.fs_type and not device.problem)
         kinds = {device.fs_type for device in found}
-        return found if len(found) > 1 and len(kinds) == 1 and "btrfs" not in kinds else ()
+        if len(found) < 2 or (len(kinds) > 1 and not spec.upper().startswith(("PARTUUID=", "/DEV/DISK/BY-PARTUUID/"))):
+            return ()
+        members = [device.detail("uuid_sub") for device in found if device.detail("uuid_sub")]
+        return found if kinds != {"btrfs"} or len(set(members)) < len(members) else ()
 
     def candidates(self, spec: str) -> Iterable[BlockDevice]:
         """Every device that ``spec`` may refer to; see :meth:`resolve`."""

@@ -117,6 +117,16 @@ def _missing(
             yield Cause(Fate.UNKNOWN if stops else Fate.PASS, reason, entry.spec.where, None, told)
 
 
+def _ambiguous(policy: MountPolicy, blocks: BlockTable) -> Iterator[Cause[None]]:
+    """Tags that several filesystems have, as on the disks of a clone: udev's link leads to the one that it found last, or to any."""
+    for entry in policy.entries:
+        if name_kind(entry.device) is NameKind.TAG and policy.stops(entry) and (same := blocks.twins(entry.device)):
+            names = " and ".join(device.name for device in same)
+            yield Cause(
+                Fate.UNKNOWN, f"{entry.device} for {entry.mount_point} names {names}: which of them is mounted is not known", entry.where
+            )
+
+
 @dataclass(frozen=True, slots=True)
 class Resectored:
     """A mount whose device does not appear on disks of another sector size, or is there and cannot be mounted."""
@@ -315,6 +325,7 @@ class MountsVerdict(Verdict, stage=Stage.MOUNTS, place=90):
     unmatched = Judge(_unmatched)
     hardware_paths = Judge(_hardware_paths)
     missing = Judge(_missing)
+    ambiguous = Judge(_ambiguous)
     sectors = Judge(_sectors)
     required = Judge(_required)
     multipath = Judge(_multipath)

@@ -349,12 +349,17 @@ def _without_root(boot: DefaultBoot, devices: Devices, automatic: GptAuto | None
 def _doubled(stack: RootStack, blocks: BlockTable) -> Iterator[Cause[None]]:
     """One physical volume seen twice, as on the disks of a clone: "Cannot activate LVs in VG vg0 while PVs appear on duplicate devices"."""
     for volume in stack.of_kind("lv"):
+        group = volume.name.partition("/")[0]
         members = (blocks.named(name) for name in volume.parents)
         same = next((same for member in members if member and member.uuid and (same := blocks.twins(f"UUID={member.uuid}"))), ())
         if same:
-            names, group = " and ".join(device.name for device in same), volume.name.partition("/")[0]
+            names = " and ".join(device.name for device in same)
             reason = f"{names} are the same physical volume: LVM activates nothing of {group}, unless its settings leave one of them out"
             yield Cause(Fate.UNKNOWN, reason, Device(same[0].name))
+        elif len(named := {device.detail("vg_uuid"): device for device in blocks if device.detail("vg") == group}) > 1:
+            names = " and ".join(device.name for device in named.values())
+            reason = f"{names} belong to different groups called {group}: LVM activates neither by this name"
+            yield Cause(Fate.UNKNOWN, reason, Device(next(iter(named.values())).name))
 
 
 def _replayed(fs: GuestFS) -> Iterator[Cause[None]]:

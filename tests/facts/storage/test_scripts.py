@@ -112,6 +112,30 @@ def test_what_changes_that(init: str, more: Files, stops: bool) -> None:
     assert policy(init, "/dev/sdq1 /a ext4 defaults 0 2", more)[1] is stops
 
 
+FSCK = "/etc/conf.d/fsck"
+
+
+@pytest.mark.parametrize(
+    ("line", "more", "stops"),
+    [
+        ("ext4 nofail 0 0", {"/etc/conf.d/localmount": 'critical_mounts="/a"\n'}, False),
+        ("ext4 noauto 0 0", {"/etc/conf.d/localmount": 'critical_mounts="/a"\n'}, False),
+        ("vfat defaults 0 2", {FSCK: 'fsck_mnt="/home"\n'}, False),
+        ("vfat defaults 0 0", {FSCK: 'fsck_mnt="/home /a/"\n'}, True),
+        ("vfat nofail 0 2", {FSCK: 'fsck_passno=">1"\n'}, True),
+        ("vfat nofail 0 2", {FSCK: 'fsck_passno="=1"\n'}, False),
+        ("vfat defaults 0 2", {FSCK: 'fsck_passno="=1"\n'}, True),  # fsck without names checks all
+        ("vfat defaults 0 2", {FSCK: 'fsck_passno="<9 3"\n'}, True),
+        ("ext4 defaults 0 2", {FSCK: 'fsck_passno=">1"\n'}, False),
+        ("vfat defaults 0 2", {FSCK: "fsck_abort_on_errors=no\n"}, True),
+        ("vfat defaults 0 2", {FSCK: 'fsck_args="-p"\n'}, True),
+    ],
+)
+def test_settings_of_openrc(line: str, more: Files, stops: bool) -> None:
+    """Each was seen in a container: whether a service that needs localmount started with OpenRC 0.45 and the scripts of 0.63."""
+    assert policy("openrc", f"/dev/sdq1 /a {line}", more)[1] is stops
+
+
 HOOK = "usr/lib/dracut/hooks/pre-pivot/50-mount-usr.sh"
 OLD_HOOK = 'if [ -n "$AUTOFSCK_SINGLEUSER" ]; then\n\temergency_shell\nfi\nmount "$NEWROOT/usr" 2>&1 | vinfo\n'
 NEW_HOOK = OLD_HOOK + 'if ! ismounted "$NEWROOT/usr"; then\n    warn "failed"\n    {}\nfi\n'

@@ -37,6 +37,8 @@ _SOURCES: tuple[tuple[str, tuple[str, ...], str, tuple[str, ...]], ...] = (
 _DEVICE = re.compile(
     r"^\s*(?P<how>BindsTo|Requires|Wants|After|Requisite)=[^\n]*?\bsys-subsystem-net-devices-(?P<name>[\w\\.-]{1,40})\.device"
 )
+_NEED = r"""^\s*(?:(?:rc_need|RC_NEED|rc_%s_need)=["']?|need\s+)(?:[^"'#\n]*\s)?net\.(?P<name>[A-Za-z][\w.-]{1,14})"""
+"""What OpenRC does not start a service without, in conf.d, rc.conf and depend(): that of a card. ``rc_use`` and others only order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ def find_bound_services(fs: GuestFS, services: Services) -> BoundServices:
             found += _bindings(program, text, re.compile(expression))
     for text in _texts(fs, _UNITS):
         found += _devices(text, services)
+    found += _needs(fs, services) if services.init == "openrc" else ()
     return BoundServices(tuple(found[:MAX_BINDINGS]))
 
 
@@ -83,6 +86,17 @@ def _bindings(program: str, text: GuestText, pattern: re.Pattern[str]) -> Iterat
         for group, value in (match.groupdict() if match else {}).items():
             if match and value and (group == "address" or _is_card(value)):
                 yield Binding(program, line.token(match.start(group), match.end(group)), group == "address")
+
+
+def _needs(fs: GuestFS, services: Services) -> Iterator[Binding]:
+    """Services that need that of a card, ``net.eth0``, which fails where there is no such card (netifrc)."""
+    for service in sorted(services.enabled)[:MAX_FILES]:
+        name = re.escape(re.sub(r"\W", "_", service))
+        for path in (f"/etc/conf.d/{service}", "/etc/rc.conf", f"/etc/init.d/{service}"):
+            # rc_need of rc.conf is for every service; those with an own setting are enough here.
+            text = fs.text(path) if fs.is_file(path) else None
+            if text is not None:
+                yield from _bindings(service, text, re.compile(_NEED % name))
 
 
 def _is_card(name: str) -> bool:

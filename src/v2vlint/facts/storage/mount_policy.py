@@ -41,8 +41,8 @@ class MountPolicy:
     whose scripts are not understood; ``init`` is its name.
 
     ``entries`` are the lines of fstab, and native units in the same terms, that the boot acts on. ``graph`` is empty but for systemd.
-    ``critical`` are the mount points that OpenRC's localmount cannot do without. ``early`` is the /usr without which the initramfs stops,
-    with or without ``nofail``, and ``without_early`` says how.
+    ``critical`` are the mount points that OpenRC's localmount cannot do without, once ``mount -a`` fails. ``early`` is the /usr without
+    which the initramfs stops, with or without ``nofail``, and ``without_early`` says how.
     """
 
     style: str = "systemd"
@@ -66,7 +66,7 @@ class MountPolicy:
             return False
         if self.checks.fails(entry):
             return True
-        if self.style == "openrc" and entry.mount_point in self.critical:
+        if self.style == "openrc" and entry.mount_point in self.critical and not (entry.nofail or entry.noauto):
             return True
         return not (entry.noauto or entry.nofail or entry.is_network) and self._cannot_do_without(entry)
 
@@ -126,7 +126,7 @@ def find_mount_policy(fs: GuestFS, init: Init, os: OsInfo, fstab: Fstab, store: 
     """By the init program; RHEL 6 has upstart, but mounts with the old scripts."""
     style, (early, without_early) = _style(fs, init.name, os, store), _early(fstab, store)
     if style != "systemd":
-        checks = script_checks(style, os.family, fs, store)
+        checks = script_checks(style, os.family, fs, fstab, store)
         entries = tuple(entry for entry in fstab.entries if not entry.noauto or checks.fails(entry) or entry == early)
         critical = frozenset(_critical(fs)) if style == "openrc" else frozenset[str]()
         return MountPolicy(style, entries, checks=checks, critical=critical, init=init.name, early=early, without_early=without_early)

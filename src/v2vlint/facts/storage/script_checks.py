@@ -10,21 +10,26 @@ was run in a container with each type.
 
 from __future__ import annotations
 
+import operator
 import re
+from collections.abc import Callable, Iterator
 
 from v2vlint.facts.boot.bootloader import default_entries
 from v2vlint.facts.registry import FactStore
-from v2vlint.facts.storage.fstab import FstabEntry
+from v2vlint.facts.storage.fstab import Fstab, FstabEntry
 from v2vlint.facts.syntax.conf_vars import conf_vars
 from v2vlint.facts.syntax.shell_source import sh_is_bash
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.digits import decimal
 
 FASTBOOT = "/fastboot"
 _FAT = frozenset({"vfat", "msdos"})
 _CHECKED = _FAT | {
     "ext2", "ext3", "ext4", "ext4dev", "xfs", "btrfs", "jfs", "reiserfs", "minix", "f2fs", "exfat", "cramfs", "gfs2", "ocfs2", "nilfs2",
 }  # fmt: skip
+_PASSES = re.compile(r"([<=>]?)(\d+)")
+_COMPARES: dict[str, Callable[[int, int], bool]] = {"": operator.eq, "=": operator.eq, "<": operator.lt, ">": operator.gt}
 _PROGRAMS = ("/sbin", "/usr/sbin", "/bin", "/usr/bin")
 _CHECKS = ("/etc/rcS.d/S*checkfs*", "/etc/runlevels/*/checkfs.sh", "/etc/runlevels/*/mountall.sh")
 """Who runs Debian's check: rcS(5), or OpenRC, where mountall.sh needs it."""
@@ -35,33 +40,48 @@ _FSCK = ("/sbin/fsck", "/usr/sbin/fsck")
 class ScriptChecks:
     """``runs``: whether anything is checked. ``types`` limits it (empty: every type), ``network``: lines with ``_netdev`` are checked too.
 
-    ``fatal`` are the types whose missing device stops the boot.
+    ``fatal`` are the types whose missing device stops the boot. ``points`` are the mount points that OpenRC hands to ``fsck`` one by one,
+    whatever their pass number and ``nofail``; without any, the pass numbers count.
     """
 
     runs: bool = False
     types: frozenset[str] = frozenset()
     network: bool = False
     fatal: frozenset[str] = _CHECKED
+    points: frozenset[str] = frozenset()
 
     def fails(self, entry: FstabEntry) -> bool:
         """Whether boot stops at the check of ``entry`` when its device is missing."""
+        if self.points:
+            return self.runs and entry.mount_point in self.points and entry.fs_type in self.fatal
         if not self.runs or entry.passno < 1 or entry.nofail or entry.is_bind or entry.fs_type not in self.fatal:
             return False
         return (self.network or "_netdev" not in entry.options) and (not self.types or entry.fs_type in self.types)
 
 
-def script_checks(style: str, family: str, fs: GuestFS, store: FactStore) -> ScriptChecks:
+def script_checks(style: str, family: str, fs: GuestFS, fstab: Fstab, store: FactStore) -> ScriptChecks:
     """According to the scripts of ``style`` (``sysv``, ``openrc``, ``runit``), or Debian's if they exist."""
     if style not in ("sysv", "openrc", "runit") or fs.exists(FASTBOOT) or "fastboot" in arguments(store):
         return ScriptChecks()
     if style == "openrc":
         busybox = any((fs.resolve(path) or "").endswith("/busybox") for path in _FSCK)
-        return ScriptChecks(not busybox, fatal=_FAT & _checked(fs))
+        return ScriptChecks(not busybox, fatal=_FAT & _checked(fs), points=frozenset(_openrc_points(fs, fstab)))
     debian = style == "sysv" and family != "rhel"
     if debian and fs.glob("/etc/rcS.d/S*") and not any(fs.glob(pattern) for pattern in _CHECKS):
         return ScriptChecks()
     types = _types(fs) if debian else frozenset[str]()
     return ScriptChecks("none" not in types, types - {"none"}, network=debian, fatal=_checked(fs))
+
+
+def _openrc_points(fs: GuestFS, fstab: Fstab) -> Iterator[str]:
+    """``fsck_mnt`` of OpenRC's fsck, or the mount points that ``fsck_passno`` selects. Without either, fsck is called for all lines."""
+    conf = conf_vars((fs.text("/etc/conf.d/fsck"),), bash=sh_is_bash(fs), fs=fs)
+    yield from (word.value.rstrip("/") or "/" for word in conf.words("fsck_mnt"))
+    for word in conf.words("fsck_passno"):
+        match = _PASSES.fullmatch(word.value)
+        for entry in fstab.entries if match else ():
+            if match and _COMPARES[match[1]](entry.passno, decimal(match[2])):
+                yield entry.mount_point
 
 
 def _checked(fs: GuestFS) -> frozenset[str]:
