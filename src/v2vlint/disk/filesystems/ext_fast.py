@@ -28,7 +28,7 @@ _FC_HEAD, _FC_TAIL = Fields("<", fc_features=(0, "I"), fc_tid=(4, "I")), Fields(
 _FC_DENTRY, _FC_INODE = Fields("<", fc_parent_ino=(0, "I"), fc_ino=(4, "I")), Fields("<", fc_ino=(0, "I"))
 _FC_ADD = Fields("<", fc_ino=(0, "I"), ee_block=(4, "I"), ee_len=(8, "H"), ee_start_hi=(10, "H"), ee_start_lo=(12, "I"))
 _FC_DEL = Fields("<", fc_ino=(0, "I"), fc_lblk=(4, "I"), fc_len=(8, "I"))
-_INODE_FLAGS = Fields("<", i_flags=(0x20, "I"))
+_INODE_FLAGS, _INODE_LINKS = Fields("<", i_flags=(0x20, "I")), Fields("<", i_links_count=(0x1A, "H"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +152,9 @@ def _apply(found: FastCommits, tag: int, value: bytes) -> None:
             found.reused.update({inode} & found.unlinked)
     # The inode's number and at least EXT4_GOOD_OLD_INODE_SIZE bytes of it.
     elif tag == _INODE and len(value) >= 4 + 128:
+        # ext4_iget() takes it for one that is not there, and the mount fails: a file that was forced to the disk without having a name.
+        if not _INODE_LINKS.read(value[4:])["i_links_count"]:
+            raise ImageError("its fast commits hold a file without a name, which Linux refuses")
         found.inodes[_FC_INODE.read(value)["fc_ino"]] = value[4:]
     elif tag == _ADD_RANGE:
         added = _FC_ADD.read(value)
