@@ -80,6 +80,10 @@ NATIVE = ("bochs", "virtio_gpu")
     [
         (guest(*NATIVE), "kvm", ""),
         (guest("bochs") | SET, "kvm", "modeset=0 keeps bochs from driving it"),
+        (guest("bochs") | {"/etc/modprobe.d/a.conf": "options bochs modeset=1\r\n"}, "kvm", "modeset=1 keeps bochs from driving it"),
+        (guest("bochs") | {"/etc/modprobe.d/a.conf": "options bochs modeset=0x0\n"}, "kvm", "modeset=0x0 keeps bochs from driving it"),
+        (guest("bochs", args="root=/dev/vda1 bochs.modeset=off"), "kvm", "bochs.modeset=off keeps bochs from driving it"),
+        (sample_boot(sample_kernel((*VIRTIO, *EXT4), builtin=("bochs",)), args="root=/dev/vda1 bochs.modeset=off"), "kvm", ""),
         (guest(*NATIVE) | SET, "kvm", ""),
         (sample_boot(sample_kernel((*VIRTIO, *EXT4), builtin=("bochs",))) | SET, "kvm", ""),
         (guest("bochs", args="root=/dev/vda1 bochs.modeset=1") | SET, "kvm", ""),

@@ -30,6 +30,8 @@ _VIRTIO_BUS = "virtio_pci"
 """It binds to every virtio device, whatever ``nomodeset`` keeps from driving it: Xorg's vesa refused such a card (docs/x-displays.md)."""
 
 
+_NUMBER, _ZERO = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F]+|[0-9]+)"), re.compile(r"[+-]?(?:0[xX])?0+")
+"""What ``kstrtoint()`` reads of a parameter."""
 _DRIVER = re.compile(r"vesa_drv\.s?o")
 _MOST = 1 << 20
 _HEEDS = b"Framebuffer or dri device present"
@@ -100,13 +102,19 @@ def find_kernel_display(target: Target, fs: GuestFS, store: FactStore) -> Kernel
 def _kept_out(path: BootPath, args: Sequence[KernelArg], name: str) -> tuple[str, Where] | None:
     """With what setting the driver ``name`` leaves its card alone; modprobe passes those of the command line last, and the last counts."""
     told: list[tuple[str | None, str, Where]] = []
-    if name in _MODESET and path.module(name).means is not Means.BUILTIN:
+    modular = path.module(name).means is not Means.BUILTIN
+    if name in _MODESET and modular:
         words = [word for command in path.modprobe.get().options(name) for word in command.words[1:]]
-        told += [(word.value.removeprefix("modeset="), str(word), word.where) for word in words if word.value.startswith("modeset=")]
+        told += [
+            (word.value.removeprefix("modeset="), str(word).rstrip(), word.where) for word in words if word.value.startswith("modeset=")
+        ]
     if name in _MODESET:
         told += [(arg.value, str(arg), arg.where) for arg in args if normal(arg.name) == f"{name}.modeset"]
+    if modular and (wrong := next((one for one in told if not _NUMBER.fullmatch(one[0] or "")), None)):
+        # The kernel refuses the module, even for a CR at the end of the line.
+        return wrong[1:]
     if told and told[-1][0] != "-1":
-        return told[-1][1:] if told[-1][0] == "0" else None
+        return told[-1][1:] if _ZERO.fullmatch(told[-1][0] or "") else None
     bare = last_arg(args, "nomodeset")
     return (str(bare), bare.where) if bare else None
 
