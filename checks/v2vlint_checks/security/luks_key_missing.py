@@ -27,6 +27,7 @@ _BLOCKS = BlockTable(
     )
 )
 _STACK = RootStack("ext4", _INSIDE, (_INSIDE,))
+_CFG = "/boot/grub/grub.cfg"
 _SCRIPT = "lib/cryptsetup/scripts/"
 _IMAGE = "/boot/initrd.img-6.1.0-13-amd64"
 
@@ -46,8 +47,9 @@ class LuksKeyMissing(Rule):
     """The key that opens the encrypted root is not there.
 
     ## What it does
-    Looks at the crypttab inside the initramfs: a key on a device that is on none of the guest's disks, such as a USB stick
-    (`keyscript=passdev`, systemd's `/key:LABEL=STICK`); a key file or key script that the initramfs lacks; a smart card.
+    Looks at the crypttab inside the initramfs, and at the command line: a key on a device that is on none of the guest's disks, such as a
+    USB stick (`keyscript=passdev`, systemd's `/key:LABEL=STICK`, `rd.luks.key=`, `cryptkey=`, `root_keydev=`); a key file or key script
+    that the initramfs lacks; a smart card.
 
     ## Why it matters
     Debian's `passdev` waits for its device for ever; where a key script or file is named, `cryptroot` never asks for a passphrase. systemd
@@ -90,11 +92,22 @@ class LuksKeyMissing(Rule):
             severity=Severity.WARNING,
         ),
         Example(_dracut("/root.key:LABEL=STICK"), given=(_BLOCKS, _STACK), flags=(_IMAGE,), severity=Severity.WARNING),
+        *(
+            Example(
+                {**sample_boot(args=f"root=/dev/mapper/root {argument}")},
+                given=(_BLOCKS, _STACK),
+                flags=(f"{_CFG}:2",),
+                severity=Severity.WARNING,
+            )
+            for argument in ("rd.luks.key=/k:LABEL=STICK", "cryptkey=LABEL=STICK:vfat:/k", "root_keydev=/dev/disk/by-id/usb-X_1-0:0-part1")
+        ),
+        Example({**sample_boot(args="root=/dev/mapper/root rd.luks.key=/k:UUID=4a2e-99 cryptkey=rootfs:/k")}, given=(_BLOCKS, _STACK)),
+        Example({**sample_boot(args="root=/dev/mapper/root cryptkey=LABEL=STICK:vfat:/k")}, title="the root is not encrypted"),
         Example(_dracut("/root.key"), given=(_BLOCKS, _STACK), title="systemd asks for a passphrase"),
         Example(_opened("none", ""), given=(_BLOCKS, _STACK)),
         Example(_opened("/etc/keys/x", "keyscript=decrypt_keyctl", decrypt_keyctl=""), given=(_BLOCKS, _STACK)),
     )
 
     def check(self, unlock: UnlockVerdict) -> Iterator[Finding]:
-        for cause in unlock.keys:
+        for cause in (*unlock.keys, *unlock.key_arguments):
             yield self.finding(cause.where, cause.reason, cause.about, severity=cause.severity)

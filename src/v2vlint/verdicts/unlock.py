@@ -9,6 +9,7 @@ from v2vlint.facts.boot.needs import BootNeeds
 from v2vlint.facts.boot.path import BootPath, Means
 from v2vlint.facts.boot.start import DefaultBoot
 from v2vlint.facts.conversion.landing import Landing
+from v2vlint.facts.initramfs.early_crypttab import key_devices_of_arguments
 from v2vlint.facts.storage.crypttab import Crypttab, CrypttabEntry
 from v2vlint.facts.storage.devices import Devices, NameFate, NameKind, name_fate, name_kind
 from v2vlint.facts.storage.root_stack import RootStack
@@ -104,6 +105,14 @@ def _keys(unlock: EarlyUnlock, stack: RootStack, devices: Devices, landing: Land
             yield (fault if scripted and unlock.certain else doubt)(True, reason, image.where, effect)
 
 
+def _key_arguments(boot: DefaultBoot, stack: RootStack, devices: Devices, landing: Landing, blocks: BlockTable) -> Iterator[Cause[str]]:
+    """Keys that the command line looks for on a device of their own."""
+    for argument, device in key_devices_of_arguments(tuple(boot.choice.args)) if stack.of_kind("luks") else ():
+        if _is_elsewhere(device, devices, landing, blocks):
+            reason = f"{argument} has the key of the root on {device}, which is on none of the disks"
+            yield doubt(True, reason, argument.where, "boot waits for the device, and may ask for a passphrase then")
+
+
 def _is_elsewhere(device: str, devices: Devices, landing: Landing, blocks: BlockTable) -> bool:
     gone = name_kind(device) is NameKind.HARDWARE or name_fate(device, landing.prefixes, blocks) is NameFate.GONE
     return gone or (name_kind(device) is NameKind.TAG and devices.present(device) is False)
@@ -128,4 +137,5 @@ class UnlockVerdict(Verdict, stage=Stage.UNLOCK, place=70):
     tpm = Judge(_tpm)
     keyboard = Judge(_keyboard)
     keys = Judge(_keys)
+    key_arguments = Judge(_key_arguments)
     passphrase = Judge(_passphrase)

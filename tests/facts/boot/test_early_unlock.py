@@ -90,7 +90,12 @@ def unlocking(files: Mapping[str, str], args: str = "root=/dev/mapper/root") -> 
             "luks-4a2e-99 is opened by the key file /etc/cryptsetup-keys.d/root.key in the initramfs",
         ),
         ({**DRACUT, "root.key": "k"}, "rd.luks.key=/root.key", "luks-4a2e-99 is opened by the key file /root.key in the initramfs"),
-        ({**DRACUT, "root.key": "k"}, "rd.luks.key=/root.key:UUID=77", ASKS),
+        ({**DRACUT, "root.key": "k"}, "rd.luks.key=/root.key:UUID=4a2e-99", ASKS),
+        (
+            {**DRACUT, "root.key": "k"},
+            "rd.luks.key=/root.key:UUID=77",
+            "rd.luks.key=/root.key:UUID=77 has the key of the root on UUID=77, which is on none of the disks",
+        ),
         ({"crypto_keyfile.bin": "k"}, "", "luks-4a2e-99 is opened by the key file /crypto_keyfile.bin in the initramfs"),
         ({"my.key": "k"}, "cryptkey=rootfs:/my.key", "luks-4a2e-99 is opened by the key file /my.key in the initramfs"),
     ],

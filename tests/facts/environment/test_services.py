@@ -41,6 +41,26 @@ def test_systemd_units_links_aliases_and_masks() -> None:
     assert services.link_files("ssh") == (WholeFile(f"{WANTS}/ssh.service"),)
 
 
+TARGETS: Files = {f"/usr/lib/systemd/system/{name}.target": "" for name in ("sysinit", "basic")}
+UNIT: Files = {"/usr/lib/systemd/system/a@.service": "[Service]\n"}
+
+
+@pytest.mark.parametrize(
+    ("files", "starts"),
+    [
+        ({f"{WANTS}/a@x.service": Link("/lib/gone/a@.service")}, False),
+        ({f"{WANTS}/a@x.service": Link("/lib/gone/a@.service"), **UNIT}, True),
+        ({f"{WANTS}/a@x.service": "a file", **UNIT}, False),
+        ({f"{WANTS}/a@x.service": Link("/lib/gone/a@.service"), "/etc/init.d/a@x": ""}, True),
+        ({f"{WANTS}/a@x.service": Link("x"), "/usr/lib/systemd/system-generators/netplan": ""}, True),
+    ],
+)
+def test_a_link_counts_where_there_is_such_a_unit_and_a_file_never(files: Files, starts: bool) -> None:
+    """Seen in a container but for the script and the generator; of a tree without systemd's targets nothing is certain."""
+    assert fact(Services, {**SYSTEMD, **TARGETS, **files}).starts("a@x") is starts
+    assert fact(Services, {**SYSTEMD, **files}).starts("a@x") is True
+
+
 @pytest.mark.parametrize(
     ("files", "init", "starts"),
     [

@@ -57,7 +57,7 @@ def find_boot_end(fs: GuestFS, init: Init, store: FactStore) -> BootEnd:
     if (found := _asked_shell(fs, entries) or _nobody(fs, entries, store) or _last_resort(fs, entries)) is not None:
         return found
     if init.name == "systemd":
-        return _systemd(fs, store, entries)
+        return _systemd(store, entries)
     return _levels(fs, entries) if init.name in ("sysv", "upstart") else BootEnd()
 
 
@@ -115,8 +115,8 @@ def _is_shell(fs: GuestFS, path: str) -> bool:
     return fs.is_file(path) and path.rpartition("/")[2] in _SHELLS
 
 
-def _systemd(fs: GuestFS, store: FactStore, entries: tuple[BootEntry, ...]) -> BootEnd:
-    if (frozen := _frozen(fs, store)) is not None:
+def _systemd(store: FactStore, entries: tuple[BootEntry, ...]) -> BootEnd:
+    if (frozen := _frozen(store)) is not None:
         return frozen
     goal = store.get(BootGoal).target
     name, _, kind = goal.rpartition(".")
@@ -129,9 +129,9 @@ def _systemd(fs: GuestFS, store: FactStore, entries: tuple[BootEntry, ...]) -> B
     return BootEnd(maintenance=f"systemd starts {goal}, which {_ENDS[name]}", where=place)
 
 
-def _frozen(fs: GuestFS, store: FactStore) -> BootEnd | None:
+def _frozen(store: FactStore) -> BootEnd | None:
     files, goal = store.get(UnitFiles), store.get(BootGoal)
-    found = unstartable(fs, files, store.get(MountUnits), goal)
+    found = unstartable(files, store.get(MountUnits), goal)
     if found is None:
         return None
     why = "is masked" if found.masked else "is not there"

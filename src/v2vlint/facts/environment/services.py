@@ -71,11 +71,18 @@ def _upstart(fs: GuestFS) -> Iterator[tuple[str, str]]:
             yield path.rpartition("/")[2].removesuffix(".conf"), path
 
 
+def _counts(fs: GuestFS, units: UnitFiles, path: str) -> bool:
+    """Whether systemd takes what is in ``.wants``: a link, wherever it leads, if there is a unit of its name (unit_load_dropin())."""
+    return not units.is_whole or (fs.readlink(path) is not None and not units.lacks(path.rpartition("/")[2]))
+
+
 def _enabled(fs: GuestFS, units: UnitFiles) -> Iterator[tuple[str, str]]:
     for folder, names in units.listed.items():
         for name in sorted(names):
             if name.endswith((".wants", ".requires")):
-                yield from ((unit, f"{folder}/{name}/{unit}") for unit in fs.listdir(f"{folder}/{name}"))
+                yield from (
+                    (unit, path) for unit in fs.listdir(f"{folder}/{name}") if _counts(fs, units, path := f"{folder}/{name}/{unit}")
+                )
     for folder in ADMIN:
         for name in fs.listdir(folder):
             target = fs.readlink(f"{folder}/{name}")

@@ -89,6 +89,23 @@ def early_mappings(image: Initramfs) -> tuple[EarlyMapping, ...]:
     return (*_in_tables(image), *_in_old_table(image))
 
 
+def key_devices_of_arguments(args: tuple[KernelArg, ...]) -> tuple[tuple[KernelArg, str], ...]:
+    """The devices that keys are read from: ``rd.luks.key=PATH:DEVICE`` (dracut.cmdline(7), systemd), mkinitcpio's
+    ``cryptkey=DEVICE:TYPE:PATH`` and genkernel's ``root_keydev=DEVICE``.
+    """
+    return tuple((arg, device) for arg in args if (device := _key_device(arg.name, arg.value or "")))
+
+
+def _key_device(name: str, value: str) -> str:
+    if name in ("cryptkey", "root_keydev"):
+        device = value.partition(":")[0]
+    elif name in ("rd.luks.key", "luks.key"):
+        device = (value.partition(":")[2]).partition(":")[0]
+    else:
+        return ""
+    return device if device.startswith(_ON_A_DEVICE) else ""
+
+
 def key_of_arguments(image: Initramfs, args: tuple[KernelArg, ...]) -> str:
     """The key file in ``image`` for the command line or the encrypt hook; empty when there is none."""
     named = [(arg.value or "").removeprefix("rootfs:") for arg in args if arg.name in ("rd.luks.key", "cryptkey", "luks.key")]

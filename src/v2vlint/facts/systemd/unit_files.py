@@ -23,6 +23,10 @@ FOLDERS = (*ADMIN, *VENDOR)
 MAX_UNITS = 5000
 _ADDED = (".d", ".wants", ".requires", ".upholds")
 """Ends of the folders that add to a unit."""
+_USUAL = ("sysinit.target", "basic.target")
+_MADE = frozenset({"device", "slice", "swap", "scope"})
+"""Kinds of units that need no file: two of them never, the others come from fstab and partitions, or from programs."""
+_SCRIPTS = ("/etc/init.d", "/etc/rc.d/init.d")
 _ALWAYS_THERE = frozenset({"systemd-debug-generator", "systemd-getty-generator"})
 """Generators that every build of systemd has: a folder without them is not systemd's own."""
 
@@ -43,6 +47,11 @@ class UnitFiles:
     def folders(self) -> tuple[str, ...]:
         """The folders that exist, in order of precedence."""
         return tuple(self.listed)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether systemd's own targets are there: what a tree without them lacks may be elsewhere."""
+        return all(map(self.path, _USUAL))
 
     def path(self, name: str) -> str | None:
         """The file in effect for ``name``, including a mask; for an instance without a file of its own, the template's."""
@@ -99,6 +108,16 @@ class UnitFiles:
             return not self._fs.is_masked(path)
         others = {other for folder in folders for other in self._fs.listdir(folder)}
         return not others.issuperset(_ALWAYS_THERE)
+
+    def lacks(self, name: str) -> bool:
+        """Whether certainly nothing makes the unit ``name``: neither a file nor a script, nor a generator that is not systemd's own."""
+        stem, _, kind = name.rpartition(".")
+        if kind in _MADE or self.path(name) is not None or not self.is_whole:
+            return False
+        if any(self._fs.exists(f"{folder}/{stem}") for folder in _SCRIPTS) or (is_instance(name) and name.startswith("systemd-")):
+            return False
+        listed = (other for folder in SYSTEMD for other in self._fs.listdir(f"{folder}/system-generators"))
+        return all(other.startswith("systemd-") for other in listed)
 
     def administered(self) -> tuple[str, ...]:
         """The units with a file or drop-ins of the administrator's, sorted."""

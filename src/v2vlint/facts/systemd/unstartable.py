@@ -9,21 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from v2vlint.facts.syntax.layers import SYSTEMD
 from v2vlint.facts.systemd.goal import BootGoal
 from v2vlint.facts.systemd.mount_units import MountUnits
 from v2vlint.facts.systemd.specifiers import words
-from v2vlint.facts.systemd.unit_files import UnitFiles, is_instance
-from v2vlint.guest.fs import GuestFS
+from v2vlint.facts.systemd.unit_files import UnitFiles
 from v2vlint.model.dataclass import dataclass
 
 _STRONG = ("Requires", "BindsTo", "Requisite")
-_USUAL = ("sysinit.target", "basic.target")
-_MADE = ("device", "slice")
-"""Units of these kinds need no file."""
-_GENERATED = ("swap", "scope")
-"""Units of these kinds come from fstab and partitions, or from programs."""
-_SCRIPTS = ("/etc/init.d", "/etc/rc.d/init.d")
 _MAX_UNITS = 10_000
 
 
@@ -36,21 +28,19 @@ class Unstartable:
     masked: bool
 
 
-def unstartable(fs: GuestFS, files: UnitFiles, mounts: MountUnits, goal: BootGoal) -> Unstartable | None:
-    """The first requirement of the target of the boot that certainly cannot be loaded; None in a tree without systemd's own targets."""
-    if not all(files.path(name) for name in _USUAL):
-        return None
-    return next(_broken(fs, files, mounts, goal), None)
+def unstartable(files: UnitFiles, mounts: MountUnits, goal: BootGoal) -> Unstartable | None:
+    """The first requirement of the target of the boot that certainly cannot be loaded."""
+    return next(_broken(files, mounts, goal), None)
 
 
-def _broken(fs: GuestFS, files: UnitFiles, mounts: MountUnits, goal: BootGoal) -> Iterator[Unstartable]:
+def _broken(files: UnitFiles, mounts: MountUnits, goal: BootGoal) -> Iterator[Unstartable]:
     pending, seen = [goal.target], {goal.target}
     while pending and len(seen) < _MAX_UNITS:
         above = pending.pop(0)
         for asked in _required(files, above):
             name = files.alias_of(asked)
             masked = {asked, name} & goal.masked or files.is_masked(asked) or files.is_masked(name)
-            if masked or _is_lacking(fs, files, mounts, name):
+            if masked or (name not in mounts.units and files.lacks(name)):
                 yield Unstartable(asked, above, bool(masked))
             elif name not in seen:
                 seen.add(name)
@@ -61,13 +51,3 @@ def _required(files: UnitFiles, name: str) -> Iterator[str]:
     unit = files.own(name) or files.changes(name)
     yield from words(unit, "Unit", *_STRONG)
     yield from files.linked(name, "requires")
-
-
-def _is_lacking(fs: GuestFS, files: UnitFiles, mounts: MountUnits, name: str) -> bool:
-    """Whether no file, no generator and no script makes the unit ``name``."""
-    stem, dot, kind = name.rpartition(".")
-    if not dot or kind in _MADE or kind in _GENERATED or name in mounts.units or files.path(name) is not None:
-        return False
-    if any(fs.exists(f"{folder}/{stem}") for folder in _SCRIPTS) or (is_instance(name) and name.startswith("systemd-")):
-        return False
-    return not any(other for folder in SYSTEMD for other in fs.listdir(f"{folder}/system-generators") if not other.startswith("systemd-"))
