@@ -140,7 +140,7 @@ def test_the_loader_s_comes_on_top(own: tuple[str, ...], given: tuple[str, ...],
     ("data", "config", "found"),
     [
         (newc({"kernel/x86/microcode/GenuineIntel.bin": b"x"}), "", [FAILS]),
-        (newc({"init": "usr/lib/systemd/systemd"}), "", [FAILS]),
+        (newc({"init": "usr/lib/systemd/systemd"}), "", []),
         (newc({"init": "usr/lib/systemd/systemd", "usr/lib/systemd/systemd": b"x"}) + WHOLE, "", []),
         (WHOLE, "# CONFIG_BLK_DEV_INITRD is not set\n", [FAILS]),
         (WHOLE, 'CONFIG_INITRAMFS_SOURCE=""\nCONFIG_INITRAMFS_FORCE=y\n', [FAILS]),

@@ -317,7 +317,8 @@ class BootPaths:
         if image is None and (given is not None or not choice.initrds):
             return None, "there is no initramfs" if given is None else "the kernel ignores the loader's initramfs (CONFIG_INITRAMFS_FORCE)"
         program = next((argument.value for argument in reversed(choice.args) if argument.name == "rdinit"), None) or "/init"
-        if image is None or image.damage or image.find(program) is not None:
+        # A link counts without what it leads to: a recreated or stripped guest has the names that dracut writes, not systemd itself.
+        if image is None or image.damage or image.find(program) is not None or program.lstrip("/") in image.files:
             return image, ""
         return None, f"the initramfs has no {program}"
 
