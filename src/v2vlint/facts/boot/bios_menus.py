@@ -89,18 +89,23 @@ class BiosMenus:
             return None, ""
         if chain.disk and image.prefix.startswith("(hd"):
             return None, f"core.img looks for {image.prefix}, and which disk the firmware calls so cannot be told"
-        if not place.exists and kind and not image.config and self._stands_in(image.prefix):
-            return None, f"core.img looks for {image.prefix}, which is not there: it may not be the one that boots this guest"
+        if not place.exists and not image.config and self._stands_in(chain, image.prefix, kind):
+            return None, ""
         return place, ""
 
-    def _stands_in(self, prefix: str) -> bool:
-        """Whether core.img may not be the guest's own: grub-install never names the disk (`(,msdos1)`), builders of images do, and do not
-        always fit the folder to the layout. A configuration in another usual folder of the same filesystem tells of such an image.
+    def _stands_in(self, chain: BootChain, prefix: str, kind: str) -> bool:
+        """Whether core.img is likely not the guest's own: grub-install never names the disk (`(,msdos1)`), builders of images do.
+
+        Theirs may name another kind of partition table than the disk has, or the filesystem has a configuration in another usual folder.
         """
         if prefix.startswith("(,"):
             return False
+        table = next((disk.detail("pt") for disk in self.files.blocks.disks if disk.disk == chain.disk), "")
+        if (table == "gpt") is not (",gpt" in prefix):
+            return True
         device = prefix.partition(")")[0]
-        return any(self.files.locate(f"{device}){one}", "").exists for path in GRUB_CONFIGS for one in (path, path.removeprefix("/boot")))
+        paths = [one for path in GRUB_CONFIGS for one in (path, path.removeprefix("/boot"))]
+        return bool(kind) and any(self.files.locate(f"{device}){one}", "").exists for one in paths)
 
     def _legacy(self, firmware: str) -> BootMenu | None:
         found = next((path for path in self._legacy_configs() if self.fs.is_file(path)), None)
