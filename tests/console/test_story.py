@@ -258,3 +258,17 @@ def test_a_flood_of_lines_is_bounded() -> None:
 def test_no_line_is_heard_twice() -> None:
     story = told("guest login: ", "guest login: ")
     assert story.login == 0
+
+
+def test_what_the_boot_recovered_from_does_not_explain_its_end() -> None:
+    failed = 'BdsDxe: failed to load Boot0001 "UEFI QEMU DVD-ROM QM00003 " from PciRoot(0x0)/Pci(0x1,0x1): Not Found'
+    assert told(failed).explained
+    assert not told(failed, *GRUB, *LINUX).explained
+    assert told(failed, *GRUB, *LINUX, "/init: line 7: ALERT!  /dev/sda1 does not exist.  Dropping to a shell!").explained
+
+
+def test_a_volume_group_on_a_disk_that_is_still_locked() -> None:
+    lvm = ['  Volume group "vg" not found', "  Cannot process volume group vg"]
+    locked = told(*GRUB, *LINUX, *lvm, "Please unlock disk vda5_crypt: ")
+    assert (locked.failure().stage, locked.failure().reason) == (Stage.UNLOCK, "the guest waits for the passphrase of an encrypted disk")
+    assert told(*GRUB, *LINUX, *lvm).failure().reason == "LVM does not find the volume group vg"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from v2vlint.diagnosing.boots import diagnose
+from v2vlint.diagnosing.boots import boots_in, diagnose
 from v2vlint.model.diagnosis import Diagnosis
 from v2vlint.model.finding import Severity, Stage
 
@@ -170,3 +170,16 @@ def test_a_guest_that_restarts_again_and_again() -> None:
     assert told(*relabel * 4).reason.endswith("none of the 4 boots in the log comes up")
     assert "none of" not in told(*relabel * 2).reason
     assert told(*relabel * 3, *UP).came_up
+
+
+def test_a_log_that_ends_after_the_boot_recovered() -> None:
+    failed = 'BdsDxe: failed to load Boot0001 "UEFI QEMU DVD-ROM QM00003 " from PciRoot(0x0)/Pci(0x1,0x1): Not Found'
+    (boot,) = boots_in(enumerate([failed, "Welcome to GRUB!", "[    0.000000] Linux version 6.1.0"], 1))
+    assert (boot.outcome().came_up, boot.outcome().stage) == (None, None)
+    assert boot.outcome().reason == "the log ends without a known message; the last sign is: kernel"
+
+
+def test_a_screen_that_was_copied_with_its_margin() -> None:
+    text = ["", "   SeaBIOS (version 1.16.2)", "   Boot failed: not a bootable disk", "", "   No bootable device."]
+    found = diagnose("screen", enumerate(text, 1), lambda _line: ())
+    assert (found.came_up, found.decisive and found.decisive.line) == (False, 5)

@@ -95,12 +95,25 @@ class Story:
         names = [name for name, _stage in MILESTONES if name in self.seen and name != signatures.NETWORK]
         return names[-1] if names else ""
 
+    @property
+    def explained(self) -> bool:
+        """Whether a message was seen that the boot did not recover from: what :meth:`failure` needs."""
+        return bool(self._final or self._explaining)
+
+    @property
+    def _final(self) -> list[int]:
+        known = failures()
+        return [index for index, times in self._times.items() if 0 < known[index].stops <= times]
+
+    @property
+    def _explaining(self) -> list[int]:
+        """From a message of an earlier stage than the one reached, the boot has recovered."""
+        reached, known = self._reached_stage(), failures()
+        return [index for index in self.failures if reached is None or not before(self._stage(known[index]), reached)]
+
     def failure(self) -> BootOutcome:
         """The verdict on a boot that failed: the most specific reason among those that the boot did not recover from."""
-        reached, known = self._reached_stage(), failures()
-        final = [index for index, times in self._times.items() if 0 < known[index].stops <= times]
-        # From a message of an earlier stage than the one reached, the boot has recovered.
-        explaining = [index for index in self.failures if reached is None or not before(self._stage(known[index]), reached)]
+        final, explaining, known = self._final, self._explaining, failures()
         best = min({*final, *explaining})
         decisive = known[min(final)] if final else known[best]
         lines = tuple(sight.text for index, (_reason, sight) in self.failures.items() if index in {*final, *explaining})[-EVIDENCE_LINES:]

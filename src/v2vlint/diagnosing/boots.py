@@ -12,7 +12,7 @@ from itertools import chain, islice
 from v2vlint.console import signatures
 from v2vlint.console.signatures import Signature, failures, troubles
 from v2vlint.console.story import BootOutcome, Sight, Story
-from v2vlint.diagnosing.lines import MAX_SCREEN, joined, unbroken
+from v2vlint.diagnosing.lines import MAX_SCREEN, dedented, joined, unbroken
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.diagnosis import Diagnosis, LogMessage, LogMilestone
 from v2vlint.model.finding import Severity, Stage
@@ -65,7 +65,7 @@ class DiagnosedBoot:
             )
         if story.login is not None:
             return BootOutcome(True, "it reached its login prompt")
-        if story.failures:
+        if story.explained:
             told = story.failure()
             return BootOutcome(None, f"the log ends before the boot does; {told.reason}", told.stage, told.evidence, told.told)
         furthest = story.furthest or "nothing that is known"
@@ -86,6 +86,7 @@ def diagnose(log: str, lines: Iterable[tuple[int, str]], foreseeing: Foreseeing)
     """The last boot that shows how it ended, or else the last one. ``foreseeing`` returns the rules that predict a line."""
     lines = unbroken(lines)
     screen = list(islice(lines, MAX_SCREEN + 1))
+    screen = dedented(screen) if len(screen) <= MAX_SCREEN else screen
     boots = boots_in(chain(screen, lines))
     if len(screen) <= MAX_SCREEN and not _tell(boots) and _tell(again := boots_in(heapq.merge(screen, joined(screen)))):
         boots = again

@@ -56,6 +56,12 @@ def _is_broken(head: str, tail: str) -> bool:
     return any(match.start() < place < match.end() and not pattern.search(tail) for pattern, match in found)
 
 
+def dedented(lines: list[Numbered]) -> list[Numbered]:
+    """A screen's lines without the margin that all of them have."""
+    margin = min((len(line) - len(line.lstrip()) for _number, line in lines if line.strip()), default=0)
+    return [(number, line[margin:]) for number, line in lines]
+
+
 def joined(lines: Iterable[Numbered]) -> Iterator[Numbered]:
     """A screen's lines in pairs, for sentences and names that go on in the next row."""
     before = ""

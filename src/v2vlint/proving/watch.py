@@ -135,7 +135,7 @@ class Watch:
         return self._too_long() if now > self.timeout else None
 
     def _restarting(self) -> BootOutcome:
-        if self.story.failures:
+        if self.story.explained:
             return self.story.failure()
         return BootOutcome(False, f"the guest keeps restarting, {self._after()}", None)
 
@@ -154,7 +154,7 @@ class Watch:
     def _too_long(self) -> BootOutcome:
         evidence = tuple(line for line in self._last_lines() if line)
         reason = f"no login and no known failure within {self.timeout:g} s; last seen: {self.story.furthest or 'nothing'}"
-        if self.story.failures:
+        if self.story.explained:
             reason += f"; {self.story.failure().reason}"
         return BootOutcome(None, reason, None, evidence)
 
