@@ -11,6 +11,7 @@ from v2vlint.facts.network.match import Survival
 LAN = "/etc/NetworkManager/system-connections/lan.nmconnection"
 PROFILE = "[connection]\nid=lan\ntype=ethernet\n"
 NO_AUTO: Files = {"/usr/lib/NetworkManager/conf.d/00-server.conf": "[main]\nno-auto-default=*\n"}
+DEBIAN, IFACES = "[main]\nplugins=ifupdown,keyfile\n[ifupdown]\nmanaged=false\n", "/etc/network/interfaces"
 CONF = "/etc/NetworkManager/NetworkManager.conf"
 
 
@@ -31,6 +32,14 @@ CONF = "/etc/NetworkManager/NetworkManager.conf"
         ({CONF: "[main]\nno-auto-default=interface-name:eth*\n"}, KEPT),
         ({CONF: "[keyfile]\nunmanaged-devices=driver:virtio_net\n"}, UNSURE),
         ({CONF: "[keyfile]\nunmanaged-devices=driver:virtio_net\n", LAN: PROFILE}, UNSURE),
+        ({CONF: DEBIAN, IFACES: "iface ens3 inet manual\niface enp1s0 inet manual\n"}, UNSURE),
+        ({CONF: DEBIAN, IFACES: "iface ens192 inet manual\n", LAN: PROFILE}, KEPT),
+        ({CONF: DEBIAN, IFACES: "auto enp1s0\n"}, KEPT),
+        ({CONF: DEBIAN.replace("false", "true"), IFACES: "iface enp1s0 inet manual\n"}, KEPT),
+        ({CONF: "; mine\n[main]\n"}, LOST),
+        ({CONF: "# mine\n[main]\n"}, KEPT),
+        ({CONF: "plugins=keyfile\n", LAN: PROFILE}, LOST),
+        ({CONF: "[main]\nplugins=keyfile\n", LAN: PROFILE}, KEPT),
         ({LAN: f"; mine\n{PROFILE}"}, KEPT),
         ({LAN: f"; mine\n{PROFILE}", **NO_AUTO}, LOST),
         ({LAN: f"; mine\n{PROFILE}autoconnect=false\n", **NO_AUTO}, UNSURE),

@@ -14,7 +14,7 @@ from v2vlint.facts.network.interface import InterfaceConfig, Manager, Method
 from v2vlint.facts.network.managers import NetManagers
 from v2vlint.facts.network.match import Match, MatchKey, any_of
 from v2vlint.facts.network.name_policy import NamePolicy
-from v2vlint.facts.network.names import parent_name
+from v2vlint.facts.network.names import is_glob, parent_name
 from v2vlint.facts.network.netifrc import Netifrc
 from v2vlint.facts.network.netplan import Netplan
 from v2vlint.facts.network.networkd import Networkd
@@ -27,7 +27,7 @@ from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.osinfo import OsInfo
-from v2vlint.model.place import Token, Where, WholeFile
+from v2vlint.model.place import Span, Token, Where, WholeFile
 
 _RENAME_DEVICE = ("/lib/udev/rename_device", "/usr/lib/udev/rename_device")
 _NM_DEFAULT = "NetworkManager connects any other card by DHCP"
@@ -56,7 +56,8 @@ class Network:
     ``interfaces`` are those of managers that run (or that may run, if the guest does not show it: ``certain`` is then false); ``unread``
     are configurations whose manager does not run. ``pins`` give cards fixed names; ``policy`` names the others. ``fallback`` says what
     brings up a card without any configuration, or is empty; cards that match one of ``no_fallback`` it leaves alone. ``hands_off`` are
-    configurations that exclude matching cards from a manager. ``refused`` are profiles that NetworkManager does not load.
+    configurations that exclude matching cards from a manager. ``refused`` are profiles that NetworkManager does not load; ``broken`` is the
+    line of its settings on account of which it does not start at all.
     """
 
     interfaces: tuple[InterfaceConfig, ...] = ()
@@ -69,6 +70,7 @@ class Network:
     fallback: str = ""
     no_fallback: tuple[Match, ...] = ()
     refused: tuple[RefusedProfile, ...] = ()
+    broken: Span | None = None
     cloud_init_writes: bool = False
     certain: bool = False
 
@@ -184,12 +186,13 @@ def parse_network(
     keyfiles: NmKeyfiles,
 ) -> Network:
     """The guest's network, over every manager that runs or may run."""
-    live = tuple(interface for interface in configured.interfaces if managers.runs(interface.manager) is not False)
+    broken = next(iter(nm_conf.malformed), None) if managers.runs(Manager.NETWORK_MANAGER) is not False else None
+    sorted_out = [(one, _is_in_force(one, managers, broken)) for one in configured.interfaces]
+    live, unread = (tuple(one for one, runs in sorted_out if runs is wanted) for wanted in (True, False))
     handed_over = bool(managers.runs(Manager.NETPLAN)) and netplan.renderer == "NetworkManager"
     by_nm = managers.runs(Manager.NETWORK_MANAGER) is not False
-    left = nm_conf.hands_off(manages_all=handed_over) if by_nm else ()
+    left = (*nm_conf.hands_off(manages_all=handed_over), *_left_to_ifupdown(configured, nm_conf)) if by_nm else ()
     hands_off = (*(networkd.unmanaged if managers.runs(Manager.NETWORKD) is not False else ()), *left)
-    unread = tuple(interface for interface in configured.interfaces if managers.runs(interface.manager) is False)
     udev_pins = () if _ignores_udev_names(os) else udev.rules
     pins = tuple(_pins(fs, live, links if policy.by_link else SystemdLinks(), udev_pins, managers))
     return Network(
@@ -200,9 +203,10 @@ def parse_network(
         policy=policy,
         managers=managers,
         udev=udev,
-        fallback=(fallback := _fallback(managers, nm_conf)),
+        fallback=(fallback := _fallback(managers, nm_conf, broken)),
         no_fallback=tuple(_no_default(live, left, nm_conf)) if fallback == _NM_DEFAULT else (),
         refused=keyfiles.refused if by_nm else (),
+        broken=broken,
         cloud_init_writes=cloud_init.writes_network,
         certain=bool(managers.active),
     )
@@ -243,12 +247,26 @@ def _link_pins(links: SystemdLinks) -> Iterator[NamePin]:
             yield NamePin(Token("", link.where), where, mac, link.conditions)
 
 
-def _fallback(managers: NetManagers, nm_conf: NmConf) -> str:
-    if managers.runs(Manager.NETWORK_MANAGER) and nm_conf.connects_by_itself:
+def _fallback(managers: NetManagers, nm_conf: NmConf, broken: Span | None) -> str:
+    if managers.runs(Manager.NETWORK_MANAGER) and not broken and nm_conf.connects_by_itself:
         return _NM_DEFAULT
     if managers.runs(Manager.DHCPCD):
         return "dhcpcd requests an address on every card"
     return ""
+
+
+def _is_in_force(one: InterfaceConfig, managers: NetManagers, broken: Span | None) -> bool:
+    """Whether the program that reads it runs, or may run. With a broken NetworkManager none of its profiles and of netplan's is."""
+    by_nm = Manager.NETWORK_MANAGER in (one.manager, one.renderer)
+    return managers.runs(one.manager) is not False and not (broken and by_nm)
+
+
+def _left_to_ifupdown(configured: _Configured, nm_conf: NmConf) -> Iterator[InterfaceConfig]:
+    """The cards with a stanza in /etc/network/interfaces, which Debian's plugin leaves alone, whether or not ifupdown brings them up."""
+    for one in configured.interfaces if nm_conf.spares_ifupdown else ():
+        names = [name for name in one.names if not is_glob(name.value)]
+        if one.manager is Manager.IFUPDOWN and names:
+            yield InterfaceConfig(Manager.NETWORK_MANAGER, one.where, conditions=any_of(MatchKey.NAME, names), order=" ")
 
 
 def _no_default(live: Iterable[InterfaceConfig], left: Iterable[InterfaceConfig], nm_conf: NmConf) -> Iterator[Match]:

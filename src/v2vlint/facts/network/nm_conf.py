@@ -31,6 +31,12 @@ class NmConf:
     plugins: Token | None = None
     malformed: tuple[Span, ...] = ()
     disowned: tuple[Token, ...] = ()
+    ifupdown_managed: Token | None = None
+
+    @property
+    def spares_ifupdown(self) -> bool:
+        """Whether Debian's plugin leaves alone what /etc/network/interfaces names."""
+        return self.plugins is not None and "ifupdown" in words_of(self.plugins) and boolean(self.ifupdown_managed) is not True
 
     @property
     def connects_by_itself(self) -> bool:
@@ -65,6 +71,7 @@ def parse_nm_conf(fs: GuestFS) -> NmConf:
         plugins=_last(files, "main", "plugins"),
         malformed=tuple(place for file in files for place in file.malformed),
         disowned=tuple(_disowned(files)),
+        ifupdown_managed=_last(files, "ifupdown", "managed"),
     )
 
 

@@ -21,9 +21,12 @@ def without_ways(network: Network, spared: Survival) -> NetworkOutlook:
     """The outlook where no interface is configured to come up."""
     if spared is Survival.KEPT:
         return NetworkOutlook(spared, network.fallback)
+    certain = network.certain and not network.cloud_init_writes
+    if network.broken is not None:
+        reason = f"NetworkManager does not start: it refuses line {network.broken.line} of {network.broken.path}"
+        return NetworkOutlook(Survival.LOST if certain else Survival.UNSURE, reason, network.broken)
     lost = next((one for one in network.refused if one.would_connect), None)
     if lost is not None and not network.fallback:
-        certain = network.certain and not network.cloud_init_writes
         reason = f"NetworkManager ignores the profile {lost.interface.where.path}: {lost.reason}"
         return NetworkOutlook(Survival.LOST if certain else Survival.UNSURE, reason, lost.interface.where)
     if network.fallback:
