@@ -1,4 +1,4 @@
-"""GRUB legacy, extlinux, systemd-boot and unified kernel images."""
+"""GRUB legacy, systemd-boot and unified kernel images."""
 
 from __future__ import annotations
 
@@ -102,62 +102,6 @@ def test_an_absent_or_empty_grub_legacy() -> None:
     empty = legacy_menu(GrubFiles(memory_guest({"/m": "kernel /x\n"}), BlockTable()), "/m")
     assert empty is not None
     assert (empty.default, empty.default_reason) == (None, "/m has no entries")
-
-
-ALPINE = """DEFAULT menu.c32
-APPEND quiet
-LABEL virt
-  MENU DEFAULT
-  MENU LABEL Linux ^virt
-  LINUX vmlinuz-virt
-  INITRD ucode.img,initramfs-virt
-  APPEND root=UUID=1 modules=ext4
-LABEL old
-  KERNEL /boot/vmlinuz-5.10.0-9 initrd=x
-LABEL hdt
-  COM32 hdt.c32
-LABEL mem
-  KERNEL memtest.c32
-"""
-
-
-def test_extlinux() -> None:
-    found = extlinux_menu(GrubFiles(memory_guest({"/boot/extlinux.conf": ALPINE}), BlockTable()), "/boot/extlinux.conf")
-    assert found is not None
-    virt, old, hdt, memory = found.entries
-    assert (virt.title, virt.kernel, virt.initrds) == ("Linux virt", "/boot/vmlinuz-virt", ("/boot/ucode.img", "/boot/initramfs-virt"))
-    assert [str(arg) for arg in virt.args] == ["root=UUID=1", "modules=ext4"]
-    assert (old.kernel, old.version, [str(arg) for arg in old.args]) == ("/boot/vmlinuz-5.10.0-9", "5.10.0-9", ["quiet"])
-    assert (hdt.kernel, memory.kernel) == ("", "")
-    assert found.default is virt
-
-
-@pytest.mark.parametrize(
-    ("head", "name", "reason"),
-    [
-        ("DEFAULT b\n", "b", "DEFAULT b"),
-        ("default b\nONTIMEOUT a\n", "a", "ONTIMEOUT a"),
-        ("", "a", "the first label"),
-        ("DEFAULT vesamenu.c32\n", "a", "the first label"),
-        ("DEFAULT gone\n", None, "DEFAULT gone names no label"),
-        ("INCLUDE more.cfg\nMENU INCLUDE /boot/more.cfg\nINCLUDE\nINCLUDE gone\n", "c", "DEFAULT c"),
-    ],
-)
-def test_the_default_of_extlinux(head: str, name: str | None, reason: str) -> None:
-    labels = "LABEL a\n LINUX k\n APPEND -\nLABEL b\n LINUX k\n APPEND initrd=/i root=/dev/sda1\nLABEL c\n LINUX k\n MENU HIDE\n menu\n"
-    files = {"/boot/extlinux/extlinux.conf": head + labels, "/boot/extlinux/more.cfg": "DEFAULT c\n", "/boot/more.cfg": "# nothing\n"}
-    found = extlinux_menu(GrubFiles(memory_guest(files), BlockTable()), "/boot/extlinux/extlinux.conf")
-    assert found is not None
-    assert (found.default.id if found.default else None, found.default_reason) == (name, reason)
-    assert found.entries[1].initrds == ("/i",)
-    assert found.entries[1].initrd_at[0].value == "/i"
-
-
-def test_an_absent_or_empty_extlinux() -> None:
-    assert extlinux_menu(GrubFiles(memory_guest({}), BlockTable()), "/extlinux.conf") is None
-    found = extlinux_menu(GrubFiles(memory_guest({"/extlinux.conf": "\n"}), BlockTable()), "/extlinux.conf")
-    assert found is not None
-    assert (found.default, found.default_reason) == (None, "/extlinux.conf has no labels")
 
 
 ESP: dict[str, str | bytes | Link] = {

@@ -133,7 +133,11 @@ def test_syslinux_for_efi(first: int) -> None:
 
 
 def test_syslinux_loads_from_its_own_partition() -> None:
-    esp: dict[str, Content] = {"/EFI/BOOT/BOOTX64.EFI": SYSLINUX, "/syslinux.cfg": "LABEL a\n LINUX /vmlinuz\n", "/vmlinuz": b"x"}
+    esp: dict[str, Content] = {
+        "/EFI/BOOT/BOOTX64.EFI": SYSLINUX,
+        "/syslinux.cfg": "DEFAULT a\nLABEL a\n LINUX /vmlinuz\n",
+        "/vmlinuz": b"x",
+    }
     systems = {
         "/": MemoryFileSystem({"/vmlinuz": b"y", "/boot/efi/x": b""}, "ext4", ROOT),
         "/boot/efi": MemoryFileSystem(esp, "vfat", "AB-CD"),

@@ -122,7 +122,8 @@ class BiosMenus:
     def extlinux(self, firmware: str) -> BootMenu | None:
         """The menu of EXTLINUX or SYSLINUX."""
         found = next((path for path in EXTLINUX_CONFIGS if self.fs.is_file(path)), None)
-        return extlinux_menu(self.files, found, firmware) if found else None
+        sure = firmware == "bios" and self.firmware.loader == "syslinux"
+        return extlinux_menu(self.files, found, firmware, sure=sure) if found else None
 
 
 def core_start(files: GrubFiles, chain: BootChain, image: GrubImage) -> GrubShell:

@@ -285,7 +285,7 @@ class _Finder:
         top = self.efi.mount.rstrip("/")
         for folder in (image.folder, *(found for name in _SYSLINUX_FOLDERS if (found := find_case(self.fs, top or "/", name)))):
             path = next((found for name in names if (found := find_case(self.fs, folder, name))), None)
-            if path and (menu := extlinux_menu(self.files, path, "uefi")):
+            if path and (menu := extlinux_menu(self.files, path, "uefi", sure=True)):
                 return menu
         stops = f"no configuration of SYSLINUX is beside {image.path}, in /boot/syslinux, /syslinux or at the top of its partition"
         return BootMenu("extlinux", "uefi", WholeFile(image.path), (), None, stops, (), stops=stops)

@@ -26,6 +26,8 @@ CONFIGS = (
     "/extlinux/extlinux.conf", "/extlinux.conf", "/syslinux/syslinux.cfg", "/syslinux.cfg", "/boot/isolinux/isolinux.cfg",
 )  # fmt: skip
 MAX_INCLUDES = 16
+_SUFFIXES = (".cbt", ".bss", ".bs", ".com", ".c32", ".bin")
+"""What SYSLINUX appends to a name that is neither a label nor a file."""
 _KEYWORD = re.compile(r"\s*(\S+)(?:\s+(.*?))?\s*$")
 
 
@@ -47,10 +49,16 @@ class _Menu:
     append: tuple[KernelArg, ...] = ()
     files: list[str] = field(default_factory=list)
     marked: str = ""
+    asked: _Label | None = None
+
+    @property
+    def has_ui(self) -> bool:
+        """Whether a menu comes up: SYSLINUX' own shell knows nothing of what is said for it."""
+        return "ui" in self.settings or self.settings.get("default", "").endswith(".c32")
 
 
-def extlinux_menu(files: GrubFiles, path: str, firmware: str = "bios") -> BootMenu | None:
-    """The menu in the configuration file ``path``; None when it does not exist."""
+def extlinux_menu(files: GrubFiles, path: str, firmware: str = "bios", *, sure: bool = False) -> BootMenu | None:
+    """The menu in the configuration file ``path``; None when it does not exist. ``sure``: SYSLINUX itself reads it, and not U-Boot."""
     fs = files.fs
     text = fs.text(path)
     if text is None:
@@ -59,7 +67,11 @@ def extlinux_menu(files: GrubFiles, path: str, firmware: str = "bios") -> BootMe
     _read(fs, files, menu, text)
     entries = tuple(_built(files, path, menu, index, label) for index, label in enumerate(menu.labels))
     default, reason = _default(path, menu, entries)
-    return BootMenu("extlinux", firmware, WholeFile(path), entries, default, reason, tuple(menu.files))
+    stops = ""
+    if sure and not menu.has_ui:
+        default, reason, stops = _shell(files, path, menu, entries)
+        entries += (default,) if default and default not in entries else ()
+    return BootMenu("extlinux", firmware, WholeFile(path), entries, default, reason, tuple(menu.files), stops=stops)
 
 
 def _read(fs: GuestFS, files: GrubFiles, menu: _Menu, text: GuestText) -> None:
@@ -96,6 +108,11 @@ def _keyword(menu: _Menu, text: GuestText, line: Line, keyword: str, value: Toke
         _load(label, text, keyword, value)
     elif keyword == "menu":
         _menu(menu, label, value.value)
+    elif keyword == "default":  # the last one counts, and it may be a kernel with its arguments
+        words = value.value.split()
+        kernel = text.token(value.where.start, value.where.start + len(words[0]))
+        append = split_args(literal(text, kernel.where.end, value.where.end))
+        menu.settings[keyword], menu.asked = value.value, _Label(words[0], line.where, kernel=kernel, append=append)
     else:
         menu.settings.setdefault(keyword, value.value)
 
@@ -148,13 +165,40 @@ def _built(files: GrubFiles, path: str, menu: _Menu, index: int, label: _Label) 
 
 
 def _default(path: str, menu: _Menu, entries: tuple[BootEntry, ...]) -> tuple[BootEntry | None, str]:
-    by_id = {entry.id: entry for entry in reversed(entries)}
+    """What a menu starts after its time (``run_menu`` of menumain.c): DEFAULT replaces the entry marked with MENU DEFAULT."""
     asked = menu.settings.get("default", "")
-    for name, why in ((menu.marked, "MENU DEFAULT"), (menu.settings.get("ontimeout", ""), "ONTIMEOUT"), (asked, "DEFAULT")):
-        if name.split(" ")[0] in by_id:
-            return by_id[name.split(" ")[0]], f"{why} {name}"
+    for name, why in ((menu.settings.get("ontimeout", ""), "ONTIMEOUT"), (asked, "DEFAULT"), (menu.marked, "MENU DEFAULT")):
+        if (entry := _named(name, entries)) is not None:
+            return entry, f"{why} {name}"
     if not entries:
         return None, f"{path} has no labels"
-    if not asked or asked.endswith(".c32"):
+    if not asked or menu.has_ui:
         return entries[0], "the first label"
     return None, f"DEFAULT {asked} names no label"
+
+
+def _named(name: str, entries: tuple[BootEntry, ...]) -> BootEntry | None:
+    return next((entry for entry in entries if name and entry.id == name.split(" ")[0]), None)
+
+
+def _shell(files: GrubFiles, path: str, menu: _Menu, entries: tuple[BootEntry, ...]) -> tuple[BootEntry | None, str, str]:
+    """What SYSLINUX starts without a menu, how that was found, and why it stops (``ldlinux.c``, and seen with 6.04 in SeaBIOS): it knows
+    neither MENU DEFAULT nor a first label, ONTIMEOUT belongs to its prompt, and DEFAULT may be a kernel. ONERROR comes after a kernel that
+    is not there.
+    """
+    asked, after = menu.settings.get("default", ""), menu.settings.get("ontimeout", "")
+    if menu.settings.get("prompt", "0") != "0" and (entry := _named(after, entries)) is not None:
+        return entry, f"ONTIMEOUT {after}", ""
+    if menu.asked is None:
+        stops = f"{path} has neither DEFAULT nor UI, so that SYSLINUX waits at its prompt"
+        return None, stops, stops
+    entry = _named(asked, entries)
+    if entry is None:
+        implicit = replace(menu.asked, append=menu.append + (menu.asked.append or ()))
+        entry = _built(files, path, menu, len(entries), implicit)
+        if any(files.fs.exists(f"{entry.kernel}{suffix}") for suffix in _SUFFIXES):
+            return None, f"DEFAULT {asked} names no label", ""
+    if "onerror" in menu.settings and entry.kernel and not files.fs.exists(entry.kernel):
+        other = _named(menu.settings["onerror"], entries)
+        return other, f"DEFAULT {asked} does not start, and ONERROR {menu.settings['onerror']}", ""
+    return entry, f"DEFAULT {asked}", ""
