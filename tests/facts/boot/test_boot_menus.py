@@ -82,6 +82,34 @@ def test_the_default_of_grub_legacy(head: str, title: str | None, reason: str) -
     assert (found.default.title if found.default else None, found.default_reason) == (title, reason)
 
 
+@pytest.mark.parametrize(
+    ("head", "kernels", "title"),
+    [
+        ("default 0\n", "gone k", "0"),
+        ("default 0\nfallback 1\n", "gone k", "1"),
+        ("default 0\nfallback 1\n", "k k", "0"),
+        ("default 0\nfallback 1\n", "noinitrd k", "1"),
+        ("default 0\nfallback 1 2\n", "gone gone k", "2"),
+        ("default 0\nfallback 1\n", "gone gone", "0"),
+        ("default 0\nfallback 7\n", "gone k", "0"),
+        ("default 0\nfallback 1\n", "other k", "1"),
+    ],
+)
+def test_fallbacks_of_grub_legacy(head: str, kernels: str, title: str) -> None:
+    """What certainly fails to load gives way; one disk has no (hd1)."""
+    texts = {
+        "k": "kernel /k\n", "gone": "kernel /gone\n", "noinitrd": "kernel /k\ninitrd /gone\n", "other": "kernel (hd1,0)/k\n",
+    }  # fmt: skip
+    entries = "".join(f"title {at}\nroot (hd0,0)\n{texts[one]}" for at, one in enumerate(kernels.split()))
+    disk = BlockDevice("disk1", "disk", 9, 0, details=(("pt", "dos"),))
+    blocks = BlockTable((disk, BlockDevice("disk1p1", "partition", 9, 0, 1, "ext3", "aaaa", parents=("disk1",))))
+    guest = GuestFS({"/": MemoryFileSystem({"/boot/grub/menu.lst": head + entries, "/k": b"k"}, "ext3", "aaaa")})
+    found = legacy_menu(GrubFiles(guest, blocks), "/boot/grub/menu.lst")
+    assert found is not None
+    assert found.default is not None
+    assert found.default.title == title
+
+
 def test_grub_legacy_finds_its_filesystem() -> None:
     boot = BlockDevice("disk1p2", "partition", 1, 0, 2, "ext3", "bbbb")
     text = "root (hd0,1)\ntitle a\n kernel /k\ntitle b\n uuid bbbb\n kernel /k\ntitle c\n kernel (hd0)/k\n"

@@ -11,11 +11,12 @@ title CentOS (2.6.18-398.el5)
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import field, replace
 
 from v2vlint.facts.boot.cmdline import KernelArg, split_args
 from v2vlint.facts.boot.entry import BootEntry, BootMenu, kernel_version
-from v2vlint.facts.boot.grub.files import GrubFiles
+from v2vlint.facts.boot.grub.files import GrubFiles, GuestPath
 from v2vlint.facts.syntax.located import literal
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText, Line
@@ -24,6 +25,7 @@ from v2vlint.model.digits import decimal
 from v2vlint.model.place import Span, Token, WholeFile
 
 CONFIGS = ("/boot/grub/grub.conf", "/boot/grub/menu.lst")
+MAX_FALLBACKS = 8
 _COMMAND = re.compile(r"\s*(\w+)(?:[\s=]+|$)(.*\S|)\s*$")  # skip_to() of stage2/cmdline.c: `default=0` and `default 0` are the same
 _DEVICE = re.compile(r"\(hd(\d+)(?:,(\d+))?\)")
 _OPTION = re.compile(r"(?:--\S+(?:\s+|$))*")
@@ -61,7 +63,7 @@ def legacy_menu(files: GrubFiles, path: str, firmware: str = "bios") -> BootMenu
         if not line.is_blank():
             _read(menu, text, line)
     entries = tuple(_built(files, path, index, entry) for index, entry in enumerate(menu.entries))
-    default, reason = _default(fs, path, menu, entries)
+    default, reason = _default(fs, path, menu, entries, [_fails(files, entry) for entry in menu.entries])
     return BootMenu("grub-legacy", firmware, WholeFile(path), entries, default, reason, (path,), tuple(menu.malformed))
 
 
@@ -139,15 +141,27 @@ def _built(files: GrubFiles, path: str, index: int, entry: _Entry) -> BootEntry:
     return replace(built, kernel=place[0], foreign=place[1], version=kernel_version(place[0], files.fs.resolve(place[0]) or ""))
 
 
+def _fails(files: GrubFiles, entry: _Entry) -> bool:
+    """Whether a file that the entry loads certainly does not exist: "Error 15: File not found"."""
+    tokens = (entry.kernel, *entry.initrds, *(token for token, _args in entry.modules))
+    places = (_place(files, token, entry.root) for token in tokens if token)
+    return any(place.certain and not place.exists and not place.foreign for place in places)
+
+
 def _locate(files: GrubFiles, token: Token, root: str) -> tuple[str, bool]:
-    name, device = token.value, root
-    if match := _DEVICE.match(name):
-        name, device = name[match.end() :], _device(name)
-    place = files.locate(name, device)
+    place = _place(files, token, root)
     return place.path, place.foreign
 
 
-def _default(fs: GuestFS, path: str, menu: _Menu, entries: tuple[BootEntry, ...]) -> tuple[BootEntry | None, str]:
+def _place(files: GrubFiles, token: Token, root: str) -> GuestPath:
+    name, device = token.value, root
+    if match := _DEVICE.match(name):
+        name, device = name[match.end() :], _device(name)
+    return files.locate(name, device)
+
+
+def _default(fs: GuestFS, path: str, menu: _Menu, entries: tuple[BootEntry, ...], fails: Sequence[bool]) -> tuple[BootEntry | None, str]:
+    """The default entry, or the first of the fallbacks that starts: an error in one goes on to the next (GRUB manual, "fallback")."""
     if not entries:
         return None, f"{path} has no entries"
     value = menu.settings["default"].value if "default" in menu.settings else "0"
@@ -155,11 +169,14 @@ def _default(fs: GuestFS, path: str, menu: _Menu, entries: tuple[BootEntry, ...]
     if value == "saved":
         value = _saved(fs, path)
         reason = f"default=saved, which is {value}"
+    words = menu.settings["fallback"].value.split()[:MAX_FALLBACKS] if "fallback" in menu.settings else []
+    spare = [decimal(word) for word in words if word.isdecimal() and decimal(word) < len(entries)]
     if value.isdecimal() and decimal(value) < len(entries):
-        return entries[decimal(value)], reason
-    fallback = menu.settings["fallback"].value.split() if "fallback" in menu.settings else []
-    if fallback and fallback[0].isdecimal() and decimal(fallback[0]) < len(entries):
-        return entries[decimal(fallback[0])], f"{reason} names no entry, so fallback={fallback[0]} is taken"
+        first = decimal(value)
+        other = next((one for one in spare if not fails[one]), None) if fails[first] else None
+        return (entries[first], reason) if other is None else (entries[other], f"{reason} does not start, so fallback={other} is taken")
+    if spare:
+        return entries[spare[0]], f"{reason} names no entry, so fallback={spare[0]} is taken"
     return None, f"{reason} names no entry: the menu waits"
 
 
