@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import random
 
+import lz4.block
 import pytest
 
+from v2vlint.facts.initramfs.images import Initramfses
 from v2vlint.fixing.operations import build, selinux_specification
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.fix import AppendInitramfs, Applicability, CopyFile, Delete, Edit, Fix, Rebuild, ReplaceText, WriteData, WriteFile
 from v2vlint.model.place import Span
 from v2vlint.model.rule import Link
+from v2vlint.samples.boot import VERSION, sample_initramfs, sample_kernel
 from v2vlint.samples.memory import memory_guest
 
 FILES: dict[str, str | bytes | Link] = {
@@ -121,3 +125,20 @@ def test_what_two_fixes_write_once_needs_room_once() -> None:
     device = BlockDevice("disk1p1", "partition", 1 << 30, 0, uuid="fs", details=(("free", str((1 << 20) + 5000)),))
     done = build(memory_guest(FILES, "fs"), BlockTable((device,)), fixes)
     assert (done.taken, done.refused) == (tuple(fixes), ())
+
+
+@pytest.mark.parametrize("size", range(8))
+def test_what_is_appended_to_lz4_is_found_by_the_kernel(size: int) -> None:
+    """Without four zero bytes it is taken for a block, and lost: booted with Linux 6.1, whatever was appended."""
+    path = f"/boot/initrd.img-{VERSION}"
+    block = lz4.block.compress(sample_initramfs(("ext4",), {"pad": random.Random(size).randbytes(size)}), store_size=False)
+    image = b"\x02\x21\x4c\x18" + len(block).to_bytes(4, "little") + block
+    for module in ("virtio_blk", "virtio_pci"):
+        files = {**sample_kernel(), path: image}
+        done = build(memory_guest(files), BlockTable(), (fix(AppendInitramfs(path, VERSION, (module,))),))
+        (append,) = done.operations
+        assert append["op"] == "append"
+        image += base64.b64decode(append["data"])
+        found = Initramfses(memory_guest({path: image})).of(path)
+        assert found is not None
+        assert (found.damage, found.remark, found.has(module), found.has("ext4")) == ("", "", True, True)

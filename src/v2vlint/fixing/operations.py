@@ -224,7 +224,9 @@ def _append(draft: _Draft, path: str, version: str, names: tuple[str, ...], file
         raise FactUnavailable(WholeFile(path), image.damage)
     view = KnownImage(path, version, image.files, image.contents, image.generator, image.compression)
     # The kernel looks for the next archive at multiples of 4 and skips zeros before it (init/initramfs.c, unpack_to_rootfs).
-    data = bytes(-found.size % 4) + segment(draft.fs, view, names, files)
+    # A stream of lz4 ends with four of them only (lib/decompress_unlz4.c).
+    padding = -found.size % 4 + (4 if image.compression == "lz4" else 0)
+    data = bytes(padding) + segment(draft.fs, view, names, files)
     _need_room(draft, path, len(data))
     renewed = sorted(files)
     return {"op": "append", "path": draft.fs.resolve(path) or path, "size": found.size, "data": _b64(pad4(data)), "renewed": renewed}

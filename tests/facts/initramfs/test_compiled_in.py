@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import lzma
+import random
 import struct
 from collections.abc import Callable
 
@@ -91,6 +92,13 @@ def test_it_is_found_and_drives_the_disk(packing: str, inner: str) -> None:
 def test_what_it_holds_decides(inside: bytes, config: str, found: list[object]) -> None:
     judged = initramfs(guest(b"", kernel=kernel(bzimage(vmlinux(inside)), config)))
     assert told([*judged.none_loaded, *judged.drivers]) == found
+
+
+@pytest.mark.parametrize("padding", range(8))
+def test_lz4_is_followed_by_its_size_at_once(padding: int) -> None:
+    """Whatever its length is: the stream has no end of its own."""
+    inner = _lz4(newc({"init": b"#!/bin/sh\n", "x": random.Random(padding).randbytes(padding)}))
+    assert initramfs(guest(b"", kernel=kernel(bzimage(vmlinux(inner))))).drivers != ()
 
 
 def test_the_kernel_s_own_configuration_is_read_before_it_is_searched() -> None:
@@ -192,10 +200,21 @@ FIRST, SECOND = newc({"init": b"#!/bin/sh\n"}), newc({"marker": b"x"})
         (gzip.compress(SECOND + bytes(2) + FIRST, mtime=0), False, True),
         (gzip.compress(SECOND + bytes(4) + FIRST, mtime=0), True, True),
         (FIRST + bytes(3) + gzip.compress(SECOND, mtime=0), True, False),
+        # A stream of lz4 goes on until there is no more, four zero bytes, or the magic number of another: "Decoding failed".
+        (_lz4(FIRST) + gzip.compress(SECOND, mtime=0), True, False),
+        (_lz4(FIRST) + bytes(-len(_lz4(FIRST)) % 4) + SECOND, True, False),
+        (_lz4(FIRST) + _lz4(SECOND), True, True),
+        *((_lz4(FIRST) + bytes(count) + _lz4(SECOND), True, False) for count in (1, 2, 3)),
+        *((_lz4(FIRST) + bytes(count) + _lz4(SECOND), True, True) for count in (4, 5, 6, 7)),
+        (lzma.compress(FIRST, check=lzma.CHECK_CRC64), False, False),  # "settings that are not supported by this XZ decoder"
+        (FIRST + lzma.compress(SECOND), True, False),
+        (lzma.compress(FIRST, check=lzma.CHECK_CRC32) + lzma.compress(SECOND, check=lzma.CHECK_NONE), True, True),
     ],
 )
-def test_archives_begin_at_multiples_of_four(data: bytes, init: bool, marker: bool) -> None:
-    """Each of them (but the last but one) was booted with Linux 6.1, with a program as /init that looked for the marker."""
+def test_what_the_kernel_finds_behind_the_first_archive(data: bytes, init: bool, marker: bool) -> None:
+    """Archives begin at multiples of four. All were booted with Linux 6.1 in this or a like form, with a program as /init that looked for
+    the marker.
+    """
     image = read_initramfs(Source(io.BytesIO(data), 0, len(data)), WholeFile("/i"))
     assert ("init" in image.files, "marker" in image.files) == (init, marker)
     assert bool(image.damage) is not init

@@ -36,6 +36,10 @@ class Damaged(Exception):
     """A compressed stream or archive that cannot be read further; the message is a lower-case fragment."""
 
 
+class Junk(Damaged):
+    """What lies behind a whole archive or stream cannot be read, and the kernel stops there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """``size`` bytes of ``stream`` starting at ``base``, readable at any offset."""
@@ -126,6 +130,18 @@ def _pump(make: Callable[[], Any]) -> Callable[[CompressedStream], Iterator[byte
     return pieces
 
 
+# XZ_CHECK_CRC32 of lib/xz/xz_stream.h; the type is in the second of the stream flags, behind the magic number.
+_XZ_CHECK, _XZ_CRC32 = 7, 1
+_XZ = _pump(lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MAX_WINDOW))
+
+
+def _xz(stream: CompressedStream) -> Iterator[bytes]:
+    """xz(1) uses CRC64 unless told otherwise, for which the kernel refuses the stream (``dec_stream_header``)."""
+    if any(check > _XZ_CRC32 for check in stream.source.at(stream.end + _XZ_CHECK, 1)):
+        raise Junk("is packed by xz with a check other than CRC32, which the kernel refuses")
+    yield from _XZ(stream)
+
+
 def _zstd(stream: CompressedStream) -> Iterator[bytes]:
     import zstandard
 
@@ -200,9 +216,11 @@ def _lz4(stream: CompressedStream) -> Iterator[bytes]:
             stream.end += 4
             continue
         size = int.from_bytes(head, "little")
-        # LZ4_compressBound(): what is larger is no block, but the start of the next segment.
-        if len(head) < 4 or not 0 < size <= block_size + block_size // 255 + 16:
+        if len(head) < 4 or not size:
             return
+        # LZ4_compressBound(): what is larger is no block, but the kernel takes it for one.
+        if size > block_size + block_size // 255 + 16 or compression_of(source.at(stream.end, 8)):
+            raise Junk(f"has something at byte {stream.end} that the kernel takes for more lz4, as no four zero bytes precede it")
         data = source.at(stream.end + 4, size)
         if len(data) < size:
             raise Damaged("ends early: its compressed data is cut off")
@@ -266,7 +284,7 @@ def _lzo_header(source: Source, start: int) -> tuple[int, int]:
 _READERS: dict[str, Callable[[CompressedStream], Iterator[bytes]]] = {
     "gzip": _pump(_Inflate),
     "bzip2": _pump(bz2.BZ2Decompressor),
-    "xz": _pump(lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MAX_WINDOW)),
+    "xz": _xz,
     "lzma": _pump(lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=MAX_WINDOW)),
     "lzo": _lzo,
     "lz4": _lz4,

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from v2vlint.disk.filesystems import nested_image
 from v2vlint.facts.initramfs.content import Initramfs, Segment, modules_in
 from v2vlint.facts.initramfs.cpio import KINDS, CpioMember, Input, PieceInput, SourceInput, members
-from v2vlint.facts.initramfs.decompress import CompressedStream, Damaged, Source, compression_of
+from v2vlint.facts.initramfs.decompress import CompressedStream, Damaged, Junk, Source, compression_of
 from v2vlint.facts.initramfs.layout import generator_of
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable
@@ -69,17 +69,13 @@ class _Tally:
         return FactUnavailable(self.where, reason)
 
 
-class _Junk(Damaged):
-    """What follows the last segment is not a segment."""
-
-
 def read_initramfs(source: Source, where: WholeFile) -> Initramfs:
     """List the image in ``source``. FactUnavailable when a limit is reached or it is an old filesystem image instead of an archive."""
     tally = _Tally(where)
     damage, remark = "is empty" if not source.size else "", ""
     try:
         _segments(source, tally)
-    except _Junk as error:
+    except Junk as error:
         # Without an init so far, the junk may be all that is left of the archive that has it.
         damage, remark = ("", str(error)) if "init" in tally.files or "init" in tally.links else (str(error), "")
     except Damaged as error:
@@ -115,7 +111,7 @@ def _segments(source: Source, tally: _Tally) -> None:
         compression = compression_of(head)
         # do_reset() and unpack_to_rootfs() of init/initramfs.c: only behind a compressed stream, another one may start anywhere.
         if start % _ALIGNED and not (packed and compression):
-            raise _Junk(_MISPLACED.format(start))
+            raise Junk(_MISPLACED.format(start))
         if head[:6] not in KINDS and not compression:
             _reject(source, start, tally)
         end = source.size
@@ -133,7 +129,7 @@ def _reject(source: Source, start: int, tally: _Tally) -> None:
     for offset, magic, what in _OLD if start == 0 else ():
         if source.at(offset, len(magic)) == magic:
             raise tally.fail(f"is {what}, an initrd of the old kind")
-    raise _Junk(f"contains data at byte {start} that the kernel cannot unpack")
+    raise Junk(f"contains data at byte {start} that the kernel cannot unpack")
 
 
 def _without_bootconfig(source: Source) -> Source:
@@ -156,7 +152,7 @@ def _compressed(source: Source, start: int, compression: str, tally: _Tally) -> 
     # One stream may hold several archives, padded like those that are not compressed.
     while data.skip_zeros():
         if data.position % _ALIGNED:
-            raise _Junk(_MISPLACED.format(data.position) + ", counted in what it unpacks to")
+            raise Junk(_MISPLACED.format(data.position) + ", counted in what it unpacks to")
         _archive(data, tally)
     return stream.end
 
