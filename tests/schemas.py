@@ -109,6 +109,7 @@ TARGET: dict[str, Schema] = {
     "max_mtu": number(0, 1 << 16),
     "firmware": some({"enum": ["bios", "uefi"]}, 1),
     "first_disk_only": some({"enum": ["bios", "uefi"]}),
+    "boot_order": some(number(1, 1 << 10)),
     "admission": table(
         {
             **dict.fromkeys(("swap", "lvm", "grows_root", "power_button"), FLAG),

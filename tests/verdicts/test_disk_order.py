@@ -18,6 +18,7 @@ from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.finding import Mover
 from v2vlint.model.osinfo import OsInfo
+from v2vlint.model.target import Target
 from v2vlint.samples.boot import sample_chain
 from v2vlint.samples.memory import MemoryFileSystem, memory_guest
 from v2vlint.target.libvirt import from_text
@@ -31,6 +32,7 @@ UEFI = BlockTable((*DATA, disk(2, details=GPT), ESP), chains=(sample_chain("none
 OTHER = BlockTable((disk(details=GPT), part(1, "vfat", "EF-01", part_type=ESP_TYPE), *UEFI.devices[2:]), chains=UEFI.chains)
 BIOS = BlockTable((*DATA, disk(2), part(1, "ext4", ROOT, on=2)), chains=(sample_chain("none"), sample_chain(disk=1)))
 ODD = BlockTable(BIOS.devices, chains=(sample_chain("other"), sample_chain(disk=1)))
+FIRST = BlockTable((disk(), part(1, "ext4", ROOT), disk(2)), chains=(sample_chain(), sample_chain("none", 1)))
 BOTH = BlockTable(BIOS.devices, chains=(sample_chain(), sample_chain(disk=1)))
 WINDOWS = OsInfo("windows", "windows", "windows", "Windows 10", "10.0", "x86_64")
 
@@ -58,10 +60,31 @@ def test_another_esp_on_the_first_disk() -> None:
     assert told(store({}, GuestFS(mounts), OTHER, ChosenFirmware("uefi")).get(FirmwareVerdict).order) == [UNSURE]
 
 
-def test_a_domain_that_orders_all_its_disks() -> None:
-    disks = "".join(f"<disk device='disk'><target dev='vd{name}' bus='virtio'/>{{}}</disk>" for name in "ab")
-    for order, wanted in (("<boot order='1'/>", ()), ("", ("bios", "uefi"))):
-        assert from_text("a", f"<domain type='kvm'><devices>{disks.format(order, order)}</devices></domain>").first_disk_only == wanted
+def domain(*orders: int, names: str = "abc") -> Target:
+    """A domain whose disks have these boot orders, 0 for none."""
+    boots = (f"<boot order='{order}'/>" if order else "" for order in orders)
+    disks = "".join(f"<disk device='disk'><target dev='vd{name}'/>{boot}</disk>" for name, boot in zip(names, boots, strict=False))
+    return from_text("a", f"<domain type='kvm'><devices>{disks}</devices></domain>")
+
+
+@pytest.mark.parametrize(("blocks", "kind", "orders", "wanted"), [
+    (UEFI, "uefi", (0, 0), [FAILS]), (UEFI, "uefi", (0, 1), []), (UEFI, "uefi", (1, 2), []), (UEFI, "uefi", (1, 0), [FAILS]),
+    (OTHER, "uefi", (1, 2), [UNSURE]), (OTHER, "uefi", (2, 1), []), (OTHER, "uefi", (0, 1), []),
+    (BIOS, "bios", (0, 0), [FAILS]), (BIOS, "bios", (0, 1), []), (BIOS, "bios", (1, 2), [FAILS]), (BIOS, "bios", (2, 1), []),
+    (ODD, "bios", (2, 1), []), (BOTH, "bios", (1, 2), []), (FIRST, "bios", (0, 1), [FAILS]), (FIRST, "bios", (1, 2), []),
+    (FIRST, "bios", (2, 1), [FAILS]),
+])  # fmt: skip
+@pytest.mark.parametrize("system", ["linux", "windows"])
+def test_a_domain_that_orders_its_disks(blocks: BlockTable, kind: str, orders: tuple[int, ...], wanted: Told, system: str) -> None:
+    mounts = {"/": MemoryFileSystem({"/boot/efi/x": b""}, "ext4", ROOT)}
+    mounts["/boot/efi"] = MemoryFileSystem({"/EFI/BOOT/BOOTX64.EFI": b"MZ grub_"}, "vfat", "AB-CD")
+    given = (GuestFS(mounts), blocks, ChosenFirmware(kind), domain(*orders), *([WINDOWS] if system == "windows" else []))
+    assert told(store({}, *given).get(FirmwareVerdict).order) == wanted
+
+
+def test_the_disks_of_a_domain_are_numbered_by_their_names() -> None:
+    assert domain(1, 2, names="ba").boot_order == (2, 1)
+    assert domain(0, 0).boot_order == ()
 
 
 @pytest.mark.truth

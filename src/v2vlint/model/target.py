@@ -153,7 +153,8 @@ class Target:
     say what of the source's hardware identity travels: MAC addresses, PCI topology, UEFI NVRAM, virtual TPM, the IP network.
     ``xen_pv`` allows Xen PV kernels. ``hypervisor`` and ``platform`` are free words.
     ``names_system_disk`` says that the import designates the boot disk; elsewhere it is the first disk.
-    ``first_disk_only`` is the firmware that starts no other disk than the first.
+    ``boot_order`` lists the numbers of the disks (from 1) that the firmware is told to start, in order; empty: the first.
+    ``first_disk_only`` is the firmware that starts no other disk than the first, or those in ``boot_order``.
     ``sector_size`` is the logical sector size of the disks in bytes, 0 when the image decides. ``secure_boot`` says whose signatures the
     firmware requires: ``microsoft`` (Windows and third parties), ``windows``, ``own``, or empty when Secure Boot is off. ``efi32``: a
     32-bit guest gets 32-bit UEFI firmware.
@@ -195,6 +196,7 @@ class Target:
     xen_pv: bool = False
     names_system_disk: bool = False
     first_disk_only: tuple[Firmware, ...] = ("bios",)
+    boot_order: tuple[int, ...] = ()
     sector_size: int = 512
     secure_boot: SecureBoot = ""
     efi32: bool = False

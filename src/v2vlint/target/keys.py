@@ -149,6 +149,11 @@ def _first_disk(target: Target) -> Iterator[str]:
         yield f"{' and '.join(kind.upper() for kind in target.first_disk_only)} from the first disk only"
 
 
+def _boot_order(target: Target) -> Iterator[str]:
+    if target.boot_order:
+        yield f"starts {', '.join(f'disk{number}' for number in target.boot_order)}"
+
+
 def _secure_boot(target: Target) -> Iterator[str]:
     if target.secure_boot:
         keys = {"microsoft": "Microsoft's keys", "windows": "the key of Windows only", "own": "own keys"}[target.secure_boot]
@@ -207,6 +212,7 @@ KEYS: dict[str, TargetKey] = {
         listed(one_of("bios", "uefi")), "firmware",
         _first_disk,
     ),
+    "boot_order": TargetKey(listed(number(1, 1 << 10)), "firmware", _boot_order),
     "bios": TargetKey(maybe(_WORD), "firmware", lambda target: [f"the BIOS is {target.bios}"] if target.bios else []),
     "arch": TargetKey(one_of(*ARCHITECTURES), "processor", lambda target: [target.arch]),
     "cpu_level": TargetKey(

@@ -10,6 +10,7 @@ from typing import TypeVar
 from xml.etree.ElementTree import Element
 
 from v2vlint.model.arm_level import BASE, arm_level
+from v2vlint.model.domain_disks import disk_bus, in_order
 from v2vlint.model.errors import UsageError
 from v2vlint.model.mac import all_macs
 from v2vlint.model.target import Controller, Display, Firmware, Hardware, Nic, SecureBoot, Target
@@ -69,7 +70,7 @@ def _target(name: str, path: str, data: bytes | str) -> Target:
     root = read_document(path, data, UsageError).root
     if root.tag != "domain":
         raise UsageError(f"{path}: not a libvirt domain", hint="'virsh dumpxml NAME' prints one")
-    disks = [disk for disk in root.iterfind("devices/disk") if disk.get("device", "disk") in ("disk", "lun")]
+    disks = [disk for disk in in_order(root.iterfind("devices/disk")) if disk.get("device", "disk") in ("disk", "lun")]
     if not disks:
         raise UsageError(f"{path}: a domain without a disk")
     scsi = next((_model(one) for one in root.iterfind("devices/controller") if one.get("type") == "scsi"), "")
@@ -88,8 +89,7 @@ def _target(name: str, path: str, data: bytes | str) -> Target:
         displays=tuple(_display(video) for video in videos if video != "none"),
         consoles=_consoles(root),
         firmware=(_firmware(root),),
-        # With an order for every disk, the firmware tries all of them.
-        first_disk_only=() if all(disk.find("boot") is not None for disk in disks) else base.first_disk_only,
+        boot_order=_boot_order(disks),
         secure_boot=_secure_boot(root),
         sector_size=_sector(disks[0]),
         arch=_arch(root),
@@ -127,11 +127,7 @@ def _model(element: Element | None, attribute: str = "model") -> str:
 
 
 def _bus(disk: Element) -> str:
-    """The bus of a disk; libvirt derives it from the device name when it is not stated."""
-    target = disk.find("target")
-    name = _model(target, "dev")
-    guessed = next((bus for prefix, bus in (("vd", "virtio"), ("sd", "scsi"), ("xvd", "xen")) if name.startswith(prefix)), "ide")
-    return _model(target, "bus") or guessed
+    return disk_bus(disk) or "ide"
 
 
 def _nic_model(nic: Element) -> str:
@@ -223,6 +219,12 @@ def _secure_boot(root: Element) -> SecureBoot:
     on = asked.get("secure-boot", _model(root.find("os/loader"), "secure") == "yes")
     keyless = _KEYLESS.search(_model(root.find("os/nvram"), "template")) is not None
     return "microsoft" if on and asked.get("enrolled-keys", not keyless) else ""
+
+
+def _boot_order(disks: Iterable[Element]) -> tuple[int, ...]:
+    """The numbers of the disks with an order of their own; the firmware is told of no other."""
+    ranks = ((_model(disk.find("boot"), "order"), number) for number, disk in enumerate(disks, 1))
+    return tuple(number for _rank, number in sorted((int(rank), number) for rank, number in ranks if rank.isdecimal()))
 
 
 def _sector(disk: Element) -> int:

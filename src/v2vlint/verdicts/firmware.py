@@ -121,32 +121,42 @@ def _signed(secure: SecureBoot) -> Iterator[Cause[str]]:
 def _order(guest: Startable, chosen: ChosenFirmware, blocks: BlockTable, target: Target, conversion: Conversion) -> Iterator[Cause[None]]:
     """Firmware boots from the first disk by default. A cloud import designates the disk with the system.
 
-    OVMF drops entries that are not in QEMU's boot order; libvirt's ``<boot dev='hd'/>`` puts only the first disk there (observed).
+    OVMF drops entries that are not in QEMU's boot order, and SeaBIOS starts the first disk in it alone; libvirt's ``<boot dev='hd'/>`` puts
+    only the first disk there (observed).
     """
     disk = guest.boot_disk if chosen.kind == "bios" else guest.esp_disk if chosen.kind == "uefi" else None
-    if not disk or not blocks.disks:  # 0 is the first disk, which firmware starts anyway
+    if disk is None or disk < 0 or not blocks.disks:
+        return
+    before = _before(disk + 1, chosen.kind, target)
+    others = [_starts(chosen.kind, number - 1, blocks) for number in before]
+    falls_through = chosen.kind == "uefi" and disk + 1 in (target.boot_order or (1,)) and None not in others
+    if not others or True in others or falls_through:
         return
     place = Device(f"disk{disk + 1}", "boot sector" if chosen.kind == "bios" else "partition table")
-    what = "the boot code is" if chosen.kind == "bios" else "the EFI system partition is"
-    there = _on_first(chosen.kind, blocks)
-    if there is True:
-        return
-    has = "has none" if there is False else "may have something else to start"
-    reason = f"{what} on disk{disk + 1}, and {target.title} starts disk1, which {has}"
+    what, unsure = "the boot code is" if chosen.kind == "bios" else "the EFI system partition is", None in others
+    has = "may have something else to start" if unsure else "has none" if len(before) == 1 else "have none"
+    reason = f"{what} on disk{disk + 1}, and {target.title} starts {' and '.join(f'disk{one}' for one in before)}, which {has}"
     if conversion.fits:
         yield repaired(reason, place, None)
-    elif there is None or target.names_system_disk or chosen.kind not in target.first_disk_only:
+    elif unsure or target.names_system_disk or chosen.kind not in target.first_disk_only:
         yield doubt(True, reason, place, None)
     else:
         yield fault(True, reason, place, None)
 
 
-def _on_first(kind: str, blocks: BlockTable) -> bool | None:
-    """Whether the first disk starts something; None where that is not known. Another ESP there may be empty, or of another system."""
+def _before(number: int, kind: str, target: Target) -> tuple[int, ...]:
+    """The disks that the firmware tries before this one, or instead of it; a BIOS tries one alone."""
+    order = target.boot_order or (1,)
+    tried = order[:1] if kind == "bios" else order
+    return tried[: tried.index(number)] if number in tried else tried
+
+
+def _starts(kind: str, disk: int, blocks: BlockTable) -> bool | None:
+    """Whether the 0-based disk starts something; None where that is not known. Another ESP there may be empty, or of another system."""
     if kind == "uefi":
-        return None if any(one.disk == 0 for one in esp_devices(blocks)) else False
-    first = blocks.chain(0)
-    return first.starts if first is not None else None
+        return None if any(one.disk == disk for one in esp_devices(blocks)) else False
+    chain = blocks.chain(disk)
+    return chain.starts if chain is not None else None
 
 
 def _start(guest: Startable, chosen: ChosenFirmware, landing: Landing, target: Target, store: FactStore) -> Iterator[Cause[None]]:

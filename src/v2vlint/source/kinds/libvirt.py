@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
 from xml.etree.ElementTree import Element
 
 from v2vlint.model.definition import ControllerDevice, Definition, DiskDevice, Feature, Medium, NicDevice, Topology, place_name
-from v2vlint.model.disk_letters import index_of
+from v2vlint.model.domain_disks import disk_bus, in_order
 from v2vlint.model.errors import ImageError
 from v2vlint.model.place import Where
 from v2vlint.model.source import GuestSource
@@ -19,8 +19,6 @@ from v2vlint.source.kind import DefinitionKind
 from v2vlint.source.nearby import Nearby
 from v2vlint.source.values import identifier, mac_address, number
 
-_NAME = re.compile(r"(?:fd|hd|vd|sd|xvd|ubd)([a-z]{1,4})\d*")
-_GUESSED = (("vd", "virtio"), ("sd", "scsi"), ("xvd", "xen"), ("hd", "ide"), ("fd", "fdc"))
 _ALWAYS_512 = ("ide", "sata", "fdc")
 """QEMU refuses other sectors on them."""
 _KEYLESS = re.compile(r"OVMF_VARS(_4M)?\.fd$")
@@ -121,14 +119,14 @@ class _Domain:
         return places if feature is None else {**places, "secure_boot": self.at(feature)}
 
     def disks(self) -> Iterator[DiskDevice]:
-        for disk in _in_order(self.root.iterfind("devices/disk")):
+        for disk in in_order(self.root.iterfind("devices/disk")):
             if disk.get("device", "disk") in ("disk", "lun"):
                 yield self.disk(disk)
 
     def disk(self, disk: Element) -> DiskDevice:
         source, driver, target = (disk.find(name) for name in ("source", "driver", "target"))
         path = _get(source, "file") or _get(source, "dev")
-        name, bus = _get(target, "dev"), _bus(target)
+        name, bus = _get(target, "dev"), disk_bus(disk)
         backing = "" if path else f"{disk.get('type')} {_get(source, 'protocol') or _get(source, 'pool')}".strip()
         if backing:
             self.notes.append(f"disk {name}: not a local file ({backing})")
@@ -173,7 +171,7 @@ class _Domain:
             if (kind := disk.get("device", "disk")) in ("cdrom", "floppy"):
                 source = disk.find("source")
                 path = _get(source, "file") or _get(source, "dev") or _get(source, "name")
-                yield Medium(kind, path, _bus(disk.find("target")), self.at(disk if source is None else source))
+                yield Medium(kind, path, disk_bus(disk), self.at(disk if source is None else source))
 
     def passthrough(self) -> Iterator[Feature]:
         for device in self.root.iterfind("devices/hostdev"):
@@ -230,26 +228,6 @@ def _bytes(text: str, unit: str | None) -> int:
 
 def _get(element: Element | None, name: str) -> str:
     return "" if element is None else element.get(name, "")
-
-
-def _bus(target: Element | None) -> str:
-    """The bus of a disk, guessed from its name as libvirt does if it is not stated."""
-    name = _get(target, "dev")
-    return _get(target, "bus") or next((bus for prefix, bus in _GUESSED if name.startswith(prefix)), "")
-
-
-def _in_order(disks: Iterable[Element]) -> list[Element]:
-    """The disks in libvirt's order after reading the file: by bus, then by name (virDomainDiskInsert)."""
-    buses: dict[str, list[Element]] = {}
-    for disk in disks:
-        buses.setdefault(_bus(disk.find("target")), []).append(disk)
-    return [disk for found in buses.values() for disk in sorted(found, key=_position)]
-
-
-def _position(disk: Element) -> int:
-    """The number in the name of a disk: ``vda`` is 0, ``vdaa`` 26; 0 for any other name."""
-    match = _NAME.fullmatch(_get(disk.find("target"), "dev"))
-    return index_of(match[1]) if match else 0
 
 
 def _host_address(device: Element) -> str:
