@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import gzip
 import re
 import subprocess
 import tempfile
@@ -13,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.disk.boot.ovmf import esp_image, shown
-from tests.verdicts.asking import FAILS, ROOT, UNSURE, WARNS, store, told
-from v2vlint.facts.boot.authenticode import signatures
+from tests.facts.guests import DEBIAN
+from tests.verdicts.asking import FAILS, ROOT, UNSURE, WARNS, Told, store, told
+from v2vlint.facts.boot.authenticode import Certificate, PeSignature, signatures
 from v2vlint.facts.boot.efi import EfiImage
 from v2vlint.facts.boot.secure_boot import Program, SecureBoot, read_program
 from v2vlint.facts.kernel.module_signature import MAGIC, is_signed
@@ -22,6 +24,7 @@ from v2vlint.facts.registry import FactStore
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.definition import Definition
+from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.finding import Stage
 from v2vlint.model.target import SecureBoot as Keys
 from v2vlint.model.target import Target
@@ -139,6 +142,34 @@ def test_keys_that_are_not_known() -> None:
     assert told(guest({"vmlinuz": signed(UNSIGNED)}, demanding("own")).get(KernelVerdict).signed) == [UNSURE]
 
 
+@pytest.mark.parametrize(("kernel", "distro", "wanted"), [
+    (KERNEL, "ubuntu", []), (KERNEL, "debian", [UNSURE]), (UNSIGNED, "ubuntu", [FAILS]), (UNSIGNED, "debian", [FAILS]),
+])  # fmt: skip
+def test_a_kernel_that_was_packed_after_it_was_signed(kernel: bytes, distro: str, wanted: Told) -> None:
+    os = dataclasses.replace(DEBIAN, distro=distro)
+    assert told(guest({"vmlinuz": gzip.compress(kernel, 1)}, None, os).get(KernelVerdict).signed) == wanted
+
+
+def test_a_packed_kernel_that_is_cut_off() -> None:
+    facts = guest({"vmlinuz": gzip.compress(KERNEL)[:-9]})
+    with pytest.raises(FactUnavailable, match="signature cannot be read"):
+        list(facts.get(KernelVerdict).signed)
+
+
+@pytest.mark.parametrize("keys", ["windows", "microsoft"])
+@pytest.mark.parametrize(("authorities", "certain"), [
+    (("Microsoft Windows Production PCA 2011",), None), (("Windows UEFI CA 2023",), False), (("our own key",), True),
+    (("Microsoft Windows Production PCA 2011", "Windows UEFI CA 2023"), None),
+])  # fmt: skip
+def test_windows_boot_managers(keys: str, authorities: tuple[str, ...], certain: bool | None) -> None:
+    """Those of 2023 start where the firmware is as new: the OVMF of 2022 has no such key."""
+    names = (b"\x30" + bytes([len(name) + 11]) + b"\x31" + bytes([len(name) + 9]) + b"\x30" + bytes([len(name) + 7])
+             + b"\x06\x03\x55\x04\x03\x0c" + bytes([len(name)]) + name.encode() for name in authorities)  # fmt: skip
+    made = tuple(PeSignature((Certificate(b"", b"", name, b""),), "sha256", b"") for name in names)
+    refusal = SecureBoot(keys, demanded=True).by_firmware(Program("/bootmgfw.efi", made))
+    assert (refusal and refusal.certain) is certain, refusal
+
+
 def test_hypervs_default_template_trusts_windows_only() -> None:
     assert told(guest({}, demanding("windows", "hyperv-gen2")).get(FirmwareVerdict).signed) == [FAILS]
 
@@ -180,7 +211,6 @@ def test_nothing_that_is_damaged_stops_the_reader() -> None:
 
 
 def test_modules(tmp_path: Path) -> None:
-    import gzip
     import lzma
 
     import zstandard

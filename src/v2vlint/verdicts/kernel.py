@@ -123,7 +123,7 @@ def _signed(boot: DefaultBoot, secure: SecureBoot, startup: Startup) -> Iterator
     kernel, first = boot.choice.kernel, secure.first
     if kernel is None or not kernel.image or first is None or kernel.image == first.path:
         return
-    program, loader = secure.of(kernel.image), startup.menu.loader if startup.menu else ""
+    program, loader = secure.of_kernel(kernel.image), startup.menu.loader if startup.menu else ""
     if first.kind == "shim":
         refusal = secure.by_shim(program, secure.of(first.path), kernel=True)
     else:

@@ -5,9 +5,10 @@ From shim's ``shim.c``, ``mok.c``, ``pe.c`` and ``sbat.c``. Keys that were enrol
 
 from __future__ import annotations
 
+import io
 import struct
-from collections.abc import Iterator, Mapping
-from dataclasses import field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import field, replace
 from typing import BinaryIO
 
 from v2vlint.facts.boot.authenticode import Certificate, PeSignature, certificate, is_intact, signatures
@@ -16,6 +17,7 @@ from v2vlint.facts.boot.pe import PeImage, read_pe
 from v2vlint.facts.boot.sbat import PUBLISHED, automatic_level, generations, revoked
 from v2vlint.facts.boot.shim import handed_on
 from v2vlint.facts.boot.start import ChosenFirmware
+from v2vlint.facts.initramfs.decompress import CompressedStream, Damaged, Source
 from v2vlint.facts.registry import FactStore, provides
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
@@ -26,9 +28,13 @@ from v2vlint.model.place import Where, WholeFile
 from v2vlint.model.target import Target
 from v2vlint.model.verdict import Cause, doubt, fault
 
-WINDOWS = frozenset({"Microsoft Windows Production PCA 2011", "Windows UEFI CA 2023"})
-OLD, NEW = frozenset({"Microsoft Corporation UEFI CA 2011"}), frozenset({"Microsoft UEFI CA 2023"})
-"""By these Microsoft signs what others make: shim above all. The first expired in 2026, the second is missing in older firmware."""
+_WINDOWS, _NEW_WINDOWS = "Microsoft Windows Production PCA 2011", "Windows UEFI CA 2023"
+_OTHERS, _NEW_OTHERS = "Microsoft Corporation UEFI CA 2011", "Microsoft UEFI CA 2023"
+"""By these Microsoft signs what others make: shim above all."""
+_OLD = {"windows": frozenset({_WINDOWS}), "microsoft": frozenset({_WINDOWS, _OTHERS})}
+_NEW = {"windows": frozenset({_NEW_WINDOWS}), "microsoft": frozenset({_NEW_WINDOWS, _NEW_OTHERS})}
+"""What firmware with these keys accepts. The old ones expired in 2026, the new ones are missing in older firmware (OVMF of 2022)."""
+MAX_UNPACKED = 256 << 20
 MAX_VENDOR = 1 << 16
 MAX_CERTIFICATES = 16
 
@@ -36,7 +42,8 @@ MAX_CERTIFICATES = 16
 @dataclass(frozen=True, slots=True)
 class Program:
     """A signed or unsigned program. ``sbat`` is None when it has no such section; a shim has ``vendor``, the certificates that it trusts,
-    and ``level``, its revocation level. ``changed`` says that no signature matches the file's content.
+    and ``level``, its revocation level. ``changed`` says that no signature matches the file's content. ``packed``: all of it is about what
+    gzip had packed.
     """
 
     path: str
@@ -45,6 +52,7 @@ class Program:
     sbat: Mapping[str, int] | None = None
     vendor: tuple[Certificate, ...] = ()
     level: Mapping[str, int] = field(default_factory=dict)
+    packed: bool = False
 
     @property
     def signers(self) -> str:
@@ -65,7 +73,8 @@ class SecureBoot:
     """``keys`` are those of the target, empty when nothing has to be signed. ``demanded`` is false if only the definition enables Secure
     Boot.
 
-    ``first`` is the program that the firmware starts, None when it is unknown. ``keeps`` says that enrolled keys travel.
+    ``first`` is the program that the firmware starts, None when it is unknown. ``keeps`` says that enrolled keys travel, ``unpacks`` that
+    GRUB checks a kernel after unpacking it: a patch of Ubuntu's, also in Red Hat's, without which it checks the packed file.
     """
 
     keys: str = ""
@@ -74,6 +83,7 @@ class SecureBoot:
     keeps: bool = False
     efi: Efi = Efi()
     arch: str = ""
+    unpacks: bool = False
     _fs: GuestFS | None = field(default=None, repr=False, compare=False)
     _known: dict[str, Program] = field(default_factory=dict, repr=False, compare=False)
 
@@ -83,6 +93,12 @@ class SecureBoot:
             self._known[path] = read_program(self._fs, path) if self._fs else Program(path)
         return self._known[path]
 
+    def of_kernel(self, path: str) -> Program:
+        """The kernel at ``path``, or the one that gzip has packed there: Ubuntu's for arm64 are signed before (LP #2098111)."""
+        if path not in self._known and self._fs is not None and (self._fs.head(path, 2) or b"") == b"\x1f\x8b":
+            self._known[path] = replace(_program(path, lambda: _unpacked(self._fs, path)), packed=True)
+        return self.of(path)
+
     def by_firmware(self, program: Program) -> SecureBootRefusal | None:
         """Why the firmware may not start ``program``."""
         if (found := _unsigned(program)) is not None:
@@ -91,10 +107,9 @@ class SecureBoot:
             return SecureBootRefusal(
                 f"is signed by {program.signers}, and whether the target's own keys accept that is not known", certain=False
             )
-        accepted = WINDOWS if self.keys == "windows" else WINDOWS | OLD
-        if any(one.is_of(accepted) for one in program.signatures):
+        if any(one.is_of(_OLD[self.keys]) for one in program.signatures):
             return None
-        if self.keys == "microsoft" and any(one.is_of(NEW) for one in program.signatures):
+        if any(one.is_of(_NEW[self.keys]) for one in program.signatures):
             return SecureBootRefusal("is signed with Microsoft's key of 2023 alone, which older firmware does not have", certain=False)
         return SecureBootRefusal(f"is signed by {program.signers}, which the firmware does not trust")
 
@@ -107,6 +122,8 @@ class SecureBoot:
             known = " or ".join(one.name for one in shim.vendor) or "nobody"
             reason = f"is signed by {program.signers}, and {shim.path} trusts {known}: a key that was enrolled on the source stays behind"
             return SecureBootRefusal(reason, certain=self.keys != "own" and not self.keeps)
+        if kernel and program.packed and not self.unpacks:
+            return SecureBootRefusal("is packed by gzip, and GRUB may look for the signature in the packed file", certain=False)
         if shim.sbat is None or (kernel and program.sbat is None):  # a shim from before SBAT (15.3) asks for no generation
             return None
         if program.sbat is None:
@@ -139,8 +156,24 @@ def _unsigned(program: Program) -> SecureBootRefusal | None:
 
 def read_program(fs: GuestFS, path: str) -> Program:
     """The program at ``path``; a file that is not a PE image counts as unsigned. FactUnavailable when it cannot be read."""
+    return _program(path, lambda: fs.open(path))
+
+
+def _unpacked(fs: GuestFS | None, path: str) -> BinaryIO | None:
+    stream = fs.open(path) if fs else None
+    if stream is None:
+        return None
+    data = bytearray()
+    for piece in CompressedStream(Source(stream, 0, stream.seek(0, io.SEEK_END)), 0, "gzip"):
+        data += piece
+        if len(data) > MAX_UNPACKED:
+            raise ValueError(f"it unpacks to more than {MAX_UNPACKED >> 20} MiB")
+    return io.BytesIO(data)
+
+
+def _program(path: str, opened: Callable[[], BinaryIO | None]) -> Program:
     try:
-        stream = fs.open(path)
+        stream = opened()
         image = read_pe(stream) if stream else None
         if stream is None or image is None:
             return Program(path)
@@ -149,7 +182,7 @@ def read_program(fs: GuestFS, path: str) -> Program:
         return Program(
             path, good or made, bool(made) and not good, generations(stream, image), _vendor(stream, image), automatic_level(stream, image)
         )
-    except (OSError, ValueError, struct.error) as error:
+    except (OSError, ValueError, struct.error, Damaged) as error:
         raise FactUnavailable(WholeFile(path), f"its signature cannot be read: {error}") from error
 
 
@@ -184,4 +217,5 @@ def find_secure_boot(
         return SecureBoot()
     efi = store.get(Efi)
     first = None if target.keeps_nvram else efi.fallback(firmware_arch(os.arch, target))
-    return SecureBoot(keys, bool(target.secure_boot), first, target.keeps_nvram, efi, os.arch, fs)
+    unpacks = os.distro == "ubuntu" or os.family == "rhel"
+    return SecureBoot(keys, bool(target.secure_boot), first, target.keeps_nvram, efi, os.arch, unpacks, fs)
