@@ -118,6 +118,7 @@ TARGET: dict[str, Schema] = {
         },
     ),
     "sector_size": {"enum": [0, 512, 4096]},
+    "disk_sectors": some({"enum": [0, 512, 4096]}),
     "secure_boot": {"enum": ["", "microsoft", "windows", "own"]},
     "arch": {"enum": [*keys.ARCHITECTURES]},
     "cpu_level": number(1, 4),

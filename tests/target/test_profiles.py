@@ -158,6 +158,7 @@ SAMPLES: dict[str, Any] = {
     "boards": [{"cards": ["0000:09:00.0"], "source": "odd"}], "other_slots": [9, 99], "other_buses": [9, 99], "other_indexes": [9, 99],
     "macs": ["02:99:00:00:00:01"],
     "mac_prefixes": ["02:99"], "max_mtu": 1492, "names_system_disk": True, "sector_size": 4096, "secure_boot": "own", "efi32": True,
+    "disk_sectors": [512, 4096],
     "first_disk_only": ["uefi"], "boot_order": [2, 1], "arch": "aarch64", "arm_level": 91, "page_sizes": [16],
 }  # fmt: skip
 """A value for each key that ``SMALL`` has otherwise, or not at all."""

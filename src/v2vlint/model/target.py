@@ -155,7 +155,8 @@ class Target:
     ``names_system_disk`` says that the import designates the boot disk; elsewhere it is the first disk.
     ``boot_order`` lists the numbers of the disks (from 1) that the firmware is told to start, in order; empty: the first.
     ``first_disk_only`` is the firmware that starts no other disk than the first, or those in ``boot_order``.
-    ``sector_size`` is the logical sector size of the disks in bytes, 0 when the image decides. ``secure_boot`` says whose signatures the
+    ``sector_size`` is the logical sector size of the disks in bytes, 0 when the image decides; ``disk_sectors`` are those of single disks,
+    in order, where they differ. ``secure_boot`` says whose signatures the
     firmware requires: ``microsoft`` (Windows and third parties), ``windows``, ``own``, or empty when Secure Boot is off. ``efi32``: a
     32-bit guest gets 32-bit UEFI firmware.
 
@@ -198,6 +199,7 @@ class Target:
     first_disk_only: tuple[Firmware, ...] = ("bios",)
     boot_order: tuple[int, ...] = ()
     sector_size: int = 512
+    disk_sectors: tuple[int, ...] = ()
     secure_boot: SecureBoot = ""
     efi32: bool = False
     keyboards: tuple[str, ...] = ()
@@ -221,6 +223,10 @@ class Target:
     macs: tuple[str, ...] = ()
     max_mtu: int = 0
     hardware: Hardware | None = None
+
+    def sector_of(self, disk: int) -> int:
+        """The logical sector size in bytes of the disk with this 0-based index, 0 when its image decides."""
+        return self.disk_sectors[disk] if 0 <= disk < len(self.disk_sectors) else self.sector_size
 
     @property
     def carries_mac(self) -> bool:

@@ -112,12 +112,12 @@ def disk_devices(board: ProofMachine, nodes: Sequence[str], boot: int = 0) -> It
         raise UsageError(f"{len(nodes)} disks do not fit on the controller of target {board.target.name}")
     order = sorted(range(len(nodes)), key=lambda index: (index != boot, index))
     for index, node in enumerate(nodes):
-        attached = f"{_attach(name, index, board.q35, properties)}{_sectors(board)}"
+        attached = f"{_attach(name, index, board.q35, properties)}{_sectors(board, index)}"
         yield from ("-device", f"{attached},drive={node},bootindex={order.index(index) + 1}")
 
 
-def _sectors(board: ProofMachine) -> str:
-    size = board.target.sector_size
+def _sectors(board: ProofMachine, disk: int) -> str:
+    size = board.target.sector_of(disk)
     return f",logical_block_size={size},physical_block_size={size}" if size > 512 else ""
 
 

@@ -144,6 +144,11 @@ def _sectors(target: Target) -> Iterator[str]:
         yield f"logical sectors of {target.sector_size} bytes" if target.sector_size else "logical sectors as the image states them"
 
 
+def _disk_sectors(target: Target) -> Iterator[str]:
+    if target.disk_sectors:
+        yield f"disks with logical sectors of {', '.join(str(size or 'any') for size in target.disk_sectors)} bytes"
+
+
 def _first_disk(target: Target) -> Iterator[str]:
     if target.first_disk_only:
         yield f"{' and '.join(kind.upper() for kind in target.first_disk_only)} from the first disk only"
@@ -206,6 +211,7 @@ KEYS: dict[str, TargetKey] = {
         flag, "firmware", lambda target: ["the import designates the boot disk"] if target.names_system_disk else []
     ),
     "sector_size": TargetKey(_sector, "disks", _sectors),
+    "disk_sectors": TargetKey(listed(_sector), "disks", _disk_sectors),
     "secure_boot": TargetKey(maybe(one_of("microsoft", "windows", "own")), "firmware", _secure_boot),
     "efi32": TargetKey(flag, "firmware", lambda target: ["UEFI of 32 bits for guests of 32 bits"] if target.efi32 else []),
     "first_disk_only": TargetKey(

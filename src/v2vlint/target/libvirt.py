@@ -73,6 +73,7 @@ def _target(name: str, path: str, data: bytes | str) -> Target:
     disks = [disk for disk in in_order(root.iterfind("devices/disk")) if disk.get("device", "disk") in ("disk", "lun")]
     if not disks:
         raise UsageError(f"{path}: a domain without a disk")
+    sectors = tuple(map(_sector, disks))
     scsi = next((_model(one) for one in root.iterfind("devices/controller") if one.get("type") == "scsi"), "")
     buses = tuple(dict.fromkeys(_bus(disk) for disk in disks))
     cards = root.findall("devices/interface")
@@ -91,7 +92,8 @@ def _target(name: str, path: str, data: bytes | str) -> Target:
         firmware=(_firmware(root),),
         boot_order=_boot_order(disks),
         secure_boot=_secure_boot(root),
-        sector_size=_sector(disks[0]),
+        sector_size=sectors[0],
+        disk_sectors=sectors if len(set(sectors)) > 1 else (),
         arch=_arch(root),
         cpu_level=_cpu_level(root.find("cpu")),
         arm_level=_arm_level(root.find("cpu")),
@@ -228,9 +230,9 @@ def _boot_order(disks: Iterable[Element]) -> tuple[int, ...]:
 
 
 def _sector(disk: Element) -> int:
-    """The sector size of the first disk. QEMU's disks on IDE and SATA have 512 bytes, whatever is requested."""
+    """The sector size of a disk. QEMU refuses others than 512 bytes on IDE and SATA."""
     size = _model(disk.find("blockio"), "logical_block_size")
-    return 4096 if size == "4096" else 512
+    return 4096 if size == "4096" and _bus(disk) not in ("ide", "sata") else 512
 
 
 def _cpu_level(cpu: Element | None) -> int:

@@ -93,7 +93,7 @@ def _sectors(guest: Startable, chosen: ChosenFirmware, blocks: BlockTable, secto
     if kind == "bios" and (size := sectors.of_disk(guest.boot_disk)) != USUAL:
         reason = f"the boot code of disk{(guest.boot_disk or 0) + 1} reads sectors of {USUAL} bytes, and there they have {size}"
         yield (fault if target.bios == "seabios" else doubt)(True, reason, _disk(guest), "bios")
-    esp = next(iter(esp_devices(blocks)), None)
+    esp = next((one for one in esp_devices(blocks) if one.disk == guest.esp_disk), None)
     if kind == "uefi" and esp is not None and (reason := sectors.lost(esp)):
         yield fault(True, f"{reason}: UEFI finds no EFI system partition", Device(f"disk{esp.disk + 1}", "partition table"), "uefi")
 

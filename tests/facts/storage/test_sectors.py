@@ -150,6 +150,41 @@ def test_the_root_fails_where_its_partition_is_lost() -> None:
     assert told(store({}, blocks, RootStack("ext4", root)).get(RootVerdict).sectors) == [FAILS]
 
 
+def domain_of(*disks: tuple[str, str]) -> Target:
+    """A domain with disks of these names and requested sector sizes."""
+    text = (f"<disk device='disk'><blockio logical_block_size='{size}'/><target dev='{name}'/></disk>" for name, size in disks)
+    return from_text("a", f"<domain type='kvm'><devices>{''.join(text)}</devices></domain>")
+
+
+def test_each_disk_of_a_domain_has_its_own() -> None:
+    mixed = domain_of(("vdb", "4096"), ("vda", "512"))
+    assert (mixed.sector_size, mixed.disk_sectors) == (512, (512, 4096))
+    assert domain_of(("vda", "4096"), ("vdb", "4096")).disk_sectors == domain_of(("hda", "4096")).disk_sectors == ()
+    assert domain_of(("hda", "4096")).sector_size == 512
+    data = disk(2, details=(("sector_size", "512"),))
+    blocks = BlockTable((*GRUB.devices, data, part(1, "ext4", "bb-22", on=2)))
+    found = store({}, blocks, mixed).get(Sectors)
+    assert [found.of(one) for one in blocks.disks] == [512, 4096]
+    assert not found.lost(blocks.devices[1])
+    assert "disk2 counts in sectors of 512 bytes, and there they have 4096" in found.lost(blocks.devices[3])
+    assert [bool(store({}, blocks, one).get(Sectors).lost(blocks.devices[3])) for one in (domain_of(("vda", "512")), load("kvm"))] == [
+        False,
+        False,
+    ]
+
+
+def test_images_and_cards_with_smaller_sectors(tmp_path: Path) -> None:
+    """exFAT and ISO 9660, which not every host's kernel can mount."""
+    image, tree = tmp_path / "d.raw", tmp_path / "tree"
+    tree.mkdir()
+    for command in (f"mkfs.exfat {image}", f"genisoimage -quiet -o {image} {tree}"):
+        image.unlink(missing_ok=True)
+        subprocess.run(["truncate", "-s", "16M", image], check=True)
+        subprocess.run(command.split(), check=True, capture_output=True)
+        found = blocks_of(image)
+        assert [bool(Sectors(size, found).refused(found.disks[0])) for size in (512, 4096)] == [False, True], command
+
+
 def test_libvirt_says_the_size() -> None:
     text = "<domain type='kvm'><devices><disk device='disk'>{}<target dev='vda' bus='virtio'/></disk></devices></domain>"
     assert from_text("a", text.format("")).sector_size == 512

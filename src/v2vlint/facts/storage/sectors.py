@@ -2,7 +2,8 @@
 
 A partition table is in units of sectors, and a GPT header is in the second sector (Linux ``block/partitions/efi.c``, EDK II
 ``PartitionDxe``). A filesystem with blocks smaller than a sector is not mounted: ``fat_fill_super`` ("logical sector size too small for
-device"), ``xfs_readsb`` ("device supports 4096 byte sectors (not 512)"), ``sb_set_blocksize`` in ext4 and btrfs.
+device"), ``xfs_readsb`` ("device supports 4096 byte sectors (not 512)"), ``sb_set_blocksize`` in ext4 and btrfs,
+``exfat_calibrate_blocksize``, ``isofs_fill_super``.
 """
 
 from __future__ import annotations
@@ -16,19 +17,23 @@ from v2vlint.model.target import Target
 
 MAX_LAYERS = 32
 USUAL = 512
-_OWN = {"xfs": "sector_size", "vfat": "block_size", "ext2": "block_size", "ext3": "block_size", "ext4": "block_size", "btrfs": "block_size"}
+_OWN = {"xfs": "sector_size"} | dict.fromkeys(("vfat", "exfat", "iso9660", "ext2", "ext3", "ext4", "btrfs"), "block_size")
 
 
 @dataclass(frozen=True, slots=True)
 class Sectors:
-    """The sector sizes on the target. ``presented`` is the target's own, 0 when it uses the one that an image states."""
+    """The sector sizes on the target. ``presented`` is the target's own, 0 when it uses the one that an image states; ``each`` are those of
+    its first disks, where they differ.
+    """
 
     presented: int = USUAL
     blocks: BlockTable = BlockTable()
+    each: tuple[int, ...] = ()
 
     def of(self, disk: BlockDevice) -> int:
         """The logical sector size of ``disk`` on the target."""
-        return self.presented or int(disk.detail("stated_sector") or USUAL)
+        own = self.each[disk.disk] if 0 <= disk.disk < len(self.each) else self.presented
+        return own or int(disk.detail("stated_sector") or USUAL)
 
     def of_disk(self, index: int | None) -> int:
         """The logical sector size of the disk with this 0-based index; the usual size when there is none."""
@@ -67,4 +72,4 @@ class Sectors:
 @provides
 def find_sectors(target: Target, blocks: BlockTable) -> Sectors:
     """Determined by the target's key and by what images state."""
-    return Sectors(target.sector_size, blocks)
+    return Sectors(target.sector_size, blocks, target.disk_sectors)
