@@ -83,6 +83,7 @@ from v2vlint.facts.network.nm_conf import NmConf
 from v2vlint.facts.network.nm_keyfile import NmKeyfiles, RefusedProfile
 from v2vlint.facts.network.outlook import NetworkOutlook
 from v2vlint.facts.network.proxies import Proxies, Proxy
+from v2vlint.facts.network.refusal import ManagerRefusal
 from v2vlint.facts.network.resolv_conf import ResolvConf
 from v2vlint.facts.network.systemd_link import LinkFile, SystemdLinks
 from v2vlint.facts.network.udev_net import UdevNet, UdevNetRule

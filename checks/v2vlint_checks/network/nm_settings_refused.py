@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Example, Finding, NetworkLanding, NotApplicable, Rule, Severity, Stage
+from v2vlint.api import Example, Finding, Manager, NetworkLanding, NotApplicable, Rule, Severity, Stage
 
 _NM = {"/sbin/init": "", "/usr/sbin/NetworkManager": "", "/etc/systemd/system/multi-user.target.wants/NetworkManager.service": ""}
 _CONF = "/etc/NetworkManager/conf.d/90-local.conf"
@@ -46,7 +46,7 @@ class NmSettingsRefused(Rule):
     )
 
     def check(self, landing: NetworkLanding) -> Iterator[Finding]:
-        broken = landing.network.broken
+        broken = next((one.where for one in landing.network.broken if one.manager is Manager.NETWORK_MANAGER), None)
         if broken is None:
             raise NotApplicable("NetworkManager does not run, or reads its settings")
         lost = landing.cut_off and landing.outlook.where == broken

@@ -119,7 +119,7 @@ def test_templates_and_lines_out_of_place() -> None:
     text = "address 1.2.3.4\nmapping eth*\n  script /bin/x\n  map home\niface lan\niface eth0 inherits lan\nno-auto-down eth0\niface\n"
     interfaces = fact(Interfaces, {PATH: text})
     assert [interface.label for interface in interfaces.interfaces] == ["lan", "eth0"]
-    assert [at(place) for place in interfaces.malformed] == ["1:1", "8:1"]
+    assert [at(refusal.where) for refusal in interfaces.refused] == ["1:1"]
 
 
 @pytest.mark.parametrize("text", HOSTILE)

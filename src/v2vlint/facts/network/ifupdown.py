@@ -12,6 +12,7 @@ import glob
 import re
 from collections.abc import Iterator
 
+from v2vlint.facts.network.ifupdown_refused import lists_interfaces, refusal, refuses
 from v2vlint.facts.network.interface import (
     Address,
     InterfaceConfig,
@@ -24,6 +25,7 @@ from v2vlint.facts.network.interface import (
 )
 from v2vlint.facts.network.match import Condition, Match, MatchKey, Term, any_of
 from v2vlint.facts.network.names import matches, parent_name
+from v2vlint.facts.network.refusal import ManagerRefusal
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.edit_lines import delete_all, replace_token, slice_token, whole_lines
 from v2vlint.guest.fs import GuestFS
@@ -38,6 +40,8 @@ MAX_DEPTH = 8
 MAX_FILES = 200
 MAX_STANZAS = 5000
 _WORD = re.compile(r"[^\s\\]\S*|\\\S+")
+_STANZA = re.compile(r"^[ \t]*iface\b(?!.*\bloopback\b)", re.MULTILINE)
+_NAMELESS = re.compile(r"[ \t]*\\\n\s")
 _SOURCED_NAME = re.compile(r"[a-zA-Z0-9_-]+(?:\.ifcfg|\.intf)?|[a-zA-Z0-9_.-]+\.ifquery")
 # [VARIABLE]/VALUE[/[OPTIONS]][=LOGICAL] on auto and allow- lines (interfaces(5), "INTERFACE PATTERN MATCHING").
 _PATTERN = re.compile(r"(?P<variable>[\w.]*)/(?P<value>[^/=]+)(?:/(?P<number>\d*))?(?:=(?P<logical>\S+))?")
@@ -59,7 +63,7 @@ class _Option:
 
 @dataclass(frozen=True, slots=True)
 class _Stanza:
-    """One ``iface`` stanza; ``family`` and ``method`` are None where ifupdown2 and ifupdown-ng allow omitting them."""
+    """One ``iface`` stanza with what it inherits; ``family`` and ``method`` are None where ifupdown2 and ifupdown-ng allow omitting."""
 
     name: Token
     family: Token | None
@@ -75,12 +79,13 @@ class _Stanza:
 
 @dataclass(frozen=True, slots=True)
 class Interfaces:
-    """ifupdown's complete configuration. ``auto`` are the names and patterns brought up at boot or on hotplug."""
+    """ifupdown's complete configuration. ``auto`` are the names and patterns brought up at boot or on hotplug, ``refused``
+    the first line of each file that ifupdown refuses."""
 
     interfaces: tuple[InterfaceConfig, ...] = ()
     auto: tuple[Token, ...] = ()
     files: tuple[str, ...] = ()
-    malformed: tuple[Span, ...] = ()
+    refused: tuple[ManagerRefusal, ...] = ()
 
 
 @provides
@@ -94,53 +99,87 @@ def parse_interfaces(fs: GuestFS) -> Interfaces:
     auto = tuple(reader.auto)
     cards = [name for name, stanzas in found.items() if _kind(stanzas) == "ethernet"]
     interfaces = tuple(_interface(stanzas, auto, cards == [name]) for name, stanzas in found.items())
-    return Interfaces(interfaces, auto, tuple(reader.files), tuple(reader.malformed))
+    return Interfaces(interfaces, auto, tuple(reader.files), tuple(reader.refused))
 
 
 class _Reader:
-    """Follows ``source`` lines and groups logical lines into stanzas."""
+    """Follows ``source`` lines and groups logical lines into stanzas. Debian's ifupdown passes over the rest of a sourced file."""
 
     def __init__(self, fs: GuestFS) -> None:
         self.fs = fs
+        self.refuses = refuses(fs)
         self.stanzas: list[_Stanza] = []
         self.auto: list[Token] = []
         self.files: list[str] = []
-        self.malformed: list[Span] = []
+        self.refused: list[ManagerRefusal] = []
+        self.known: set[tuple[str, str]] = set()
 
     def read(self, path: str, depth: int) -> None:
-        """Read one file and all it sources, depth first."""
-        text = self.fs.text(path) if depth <= MAX_DEPTH and len(self.files) < MAX_FILES else None
+        """Read one file and all it sources, depth first; none of them twice."""
+        seen = depth > MAX_DEPTH or len(self.files) >= MAX_FILES or path in self.files
+        text = None if seen else self.fs.text(path)
         if text is None:
             return
         self.files.append(path)
-        current: list[Token] = []
-        options: list[_Option] = []
+        block = _OpenStanza(text)
         for words in _logical(text):
+            if self._is_refused(block, words) and depth and self.refuses:
+                break
             keyword = words[0].value
-            if _starts_stanza(keyword):
-                self._close(text, current, options)
-                current, options = (list(words), []) if keyword in ("iface", "mapping") else ([], [])
+            if block.is_iface and lists_interfaces(keyword) and len(words) == 1:
+                self._list(keyword, block.head[1:2])
+            elif _starts_stanza(keyword) and not (self.refuses and block.is_iface and keyword == "template"):
+                self._close(block)
+                block = _OpenStanza(text, words if keyword in ("iface", "mapping") else ())
                 self._other(path, words, depth)
-            elif current:
-                options.append(_Option(keyword, words[1:], _join(text, words)))
-            else:
-                self.malformed.append(_join(text, words))
-        self._close(text, current, options)
+            elif block.head:
+                block.options.append(_Option(keyword, words[1:], _join(text, words)))
+        self._close(block)
 
-    def _close(self, text: GuestText, head: list[Token], options: list[_Option]) -> None:
-        if not head or head[0].value == "mapping" or len(self.stanzas) >= MAX_STANZAS:
+    def _is_refused(self, block: _OpenStanza, words: tuple[Token, ...]) -> bool:
+        """Whether ifupdown refuses the file at this line; only the first such line of it counts, and none after the whole is."""
+        path = block.text.path
+        if self.refuses is False or any(one.whole or one.where.path == path for one in self.refused):
+            return False
+        if words[0].value == "iface":
+            self._close(block)
+            block.head = ()
+        keyword = block.head[0].value if block.head else ""
+        reason = refusal([word.value for word in words], keyword, self.known, any(option.key == "script" for option in block.options))
+        if reason:
+            certain = bool(self.refuses)
+            where, whole = _join(block.text, words), path == PATH
+            loses = whole or _STANZA.search(block.text.content, where.start) is not None
+            self.refused.append(ManagerRefusal(Manager.IFUPDOWN, where, reason, certain, whole, loses))
+        return bool(reason)
+
+    def _close(self, block: _OpenStanza) -> None:
+        head = block.head
+        if len(head) < 2 or head[0].value == "mapping" or len(self.stanzas) >= MAX_STANZAS:
             return
-        if len(head) < 2:
-            self.malformed.append(head[0].where)
-        else:
-            plain = len(head) > 3 and head[2].value != "inherits"
-            family, method = (head[2], head[3]) if plain else (None, None)
-            self.stanzas.append(_Stanza(head[1], family, method, tuple(options), _join(text, tuple(head)), text))
+        family, method = (*head[2:4], None, None)[:2]
+        at = next((number for number in (2, 3, 4) if head[number : number + 1] and head[number].value == "inherits"), 0)
+        base = self._inherited(head[at + 1].value, family if at > 2 else None) if at and len(head) > at + 1 else None
+        if 0 < at < 4:
+            family, method = (family if at > 2 else None), None
+        if base is not None:
+            family, method = family or base.family, method or base.method
+        options = (*(base.options if base else ()), *block.options)
+        self.stanzas.append(_Stanza(head[1], family, method, options, _join(block.text, head), block.text))
+        self.known |= {(head[1].value, ""), (head[1].value, family.value if family else "")}
+
+    def _inherited(self, name: str, family: Token | None) -> _Stanza | None:
+        """The first stanza before it that has the name, and the family if that is stated."""
+        same = (one for one in self.stanzas if one.name.value == name)
+        return next((one for one in same if family is None or one.family is None or one.family.value == family.value), None)
+
+    def _list(self, keyword: str, names: tuple[Token, ...]) -> None:
+        if keyword == "auto" or keyword.startswith("allow-"):
+            self.auto.extend(names)
 
     def _other(self, path: str, words: tuple[Token, ...], depth: int) -> None:
         keyword, rest = words[0].value, words[1:]
-        if keyword == "auto" or keyword.startswith("allow-"):
-            self.auto.extend(rest)
+        self._list(keyword, rest)
         folder = path.rpartition("/")[0]
         for word in rest if keyword.startswith("source") else ():
             target = word.value if word.value.startswith("/") else f"{folder}/{word.value}"
@@ -157,9 +196,23 @@ class _Reader:
                 self.read(f"{path}/{name}", depth + 1)
 
 
+class _OpenStanza:
+    """The stanza that is being read: the words of its first line (none outside of any), and its options."""
+
+    def __init__(self, text: GuestText, head: tuple[Token, ...] = ()) -> None:
+        self.text = text
+        self.head = head
+        self.options: list[_Option] = []
+
+    @property
+    def is_iface(self) -> bool:
+        """Whether it is an ``iface`` stanza with a name."""
+        return len(self.head) > 1 and self.head[0].value == "iface"
+
+
 def _starts_stanza(keyword: str) -> bool:
-    fixed = {"iface", "mapping", "auto", "source", "source-directory", "source-dir", "no-auto-down", "no-scripts", "rename", "template"}
-    return keyword in fixed or keyword.startswith("allow-")
+    fixed = {"iface", "mapping", "source", "rename", "template"}
+    return keyword in fixed or keyword.startswith("source-dir") or lists_interfaces(keyword)
 
 
 def _logical(text: GuestText) -> Iterator[tuple[Token, ...]]:
@@ -170,7 +223,9 @@ def _logical(text: GuestText) -> Iterator[tuple[Token, ...]]:
         start = line.start if start < 0 else start
         if line.text.endswith("\\"):
             continue
-        words = tuple(text.group(match) for match in _WORD.finditer(text.content, start, line.start + len(line.text)))
+        end = line.start + len(line.text)
+        nameless = _NAMELESS.match(text.content, start, end)  # its keyword is the empty word
+        words = () if nameless else tuple(text.group(match) for match in _WORD.finditer(text.content, start, end))
         start = -1
         if words:
             yield words

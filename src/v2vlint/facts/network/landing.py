@@ -18,7 +18,7 @@ from v2vlint.facts.network.match import Card, Condition, Match, MatchKey, Surviv
 from v2vlint.facts.network.name_policy import NamePolicy
 from v2vlint.facts.network.names import IfNameKind, ifname_kind, is_glob, parent_name
 from v2vlint.facts.network.network import NamePin, Network
-from v2vlint.facts.network.outlook import NetworkOutlook, without_ways
+from v2vlint.facts.network.outlook import NetworkOutlook, doubtful, without_ways
 from v2vlint.facts.network.worlds import MAX_CARDS, World, card_count, other_place, worlds
 from v2vlint.facts.registry import provides
 from v2vlint.model.dataclass import dataclass
@@ -370,8 +370,9 @@ def _outlook(
     if not ways:
         return without_ways(network, spared)
     best = max(ways, key=lambda way: _over(scenes, partial(_stands, network, way, ())))
-    if reached is Survival.KEPT and way_out is not None:
-        return way_out
+    doubt = way_out or (doubtful(network, best) if spared is not Survival.KEPT else None)
+    if reached is Survival.KEPT and doubt is not None:
+        return doubt
     if reached is Survival.KEPT:
         return NetworkOutlook(reached, f"{best.label} comes up by {best.manager}", best.where)
     loss = _loss_of(network, best, losses) or next(iter(losses), None)

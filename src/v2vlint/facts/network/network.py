@@ -21,13 +21,14 @@ from v2vlint.facts.network.networkd import Networkd
 from v2vlint.facts.network.nm_conf import NmConf
 from v2vlint.facts.network.nm_keyfile import NmKeyfiles, RefusedProfile, nm_timestamps
 from v2vlint.facts.network.nm_spec import left_alone
+from v2vlint.facts.network.refusal import ManagerRefusal
 from v2vlint.facts.network.systemd_link import SystemdLinks
 from v2vlint.facts.network.udev_net import UdevNet, UdevNetRule
 from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.osinfo import OsInfo
-from v2vlint.model.place import Span, Token, Where, WholeFile
+from v2vlint.model.place import Token, Where, WholeFile
 
 _RENAME_DEVICE = ("/lib/udev/rename_device", "/usr/lib/udev/rename_device")
 _NM_DEFAULT = "NetworkManager connects any other card by DHCP"
@@ -56,8 +57,8 @@ class Network:
     ``interfaces`` are those of managers that run (or that may run, if the guest does not show it: ``certain`` is then false); ``unread``
     are configurations whose manager does not run. ``pins`` give cards fixed names; ``policy`` names the others. ``fallback`` says what
     brings up a card without any configuration, or is empty; cards that match one of ``no_fallback`` it leaves alone. ``hands_off`` are
-    configurations that exclude matching cards from a manager. ``refused`` are profiles that NetworkManager does not load; ``broken`` is the
-    line of its settings on account of which it does not start at all.
+    configurations that exclude matching cards from a manager. ``refused`` are profiles that NetworkManager does not load; ``broken`` are
+    lines on account of which a manager that runs configures nothing.
     """
 
     interfaces: tuple[InterfaceConfig, ...] = ()
@@ -70,7 +71,7 @@ class Network:
     fallback: str = ""
     no_fallback: tuple[Match, ...] = ()
     refused: tuple[RefusedProfile, ...] = ()
-    broken: Span | None = None
+    broken: tuple[ManagerRefusal, ...] = ()
     cloud_init_writes: bool = False
     certain: bool = False
 
@@ -184,9 +185,10 @@ def parse_network(
     os: OsInfo,
     networkd: Networkd,
     keyfiles: NmKeyfiles,
+    ifupdown: Interfaces,
 ) -> Network:
     """The guest's network, over every manager that runs or may run."""
-    broken = next(iter(nm_conf.malformed), None) if managers.runs(Manager.NETWORK_MANAGER) is not False else None
+    broken = tuple(_broken(managers, nm_conf, ifupdown))
     sorted_out = [(one, _is_in_force(one, managers, broken)) for one in configured.interfaces]
     live, unread = (tuple(one for one, runs in sorted_out if runs is wanted) for wanted in (True, False))
     handed_over = bool(managers.runs(Manager.NETPLAN)) and netplan.renderer == "NetworkManager"
@@ -247,18 +249,27 @@ def _link_pins(links: SystemdLinks) -> Iterator[NamePin]:
             yield NamePin(Token("", link.where), where, mac, link.conditions)
 
 
-def _fallback(managers: NetManagers, nm_conf: NmConf, broken: Span | None) -> str:
-    if managers.runs(Manager.NETWORK_MANAGER) and not broken and nm_conf.connects_by_itself:
+def _fallback(managers: NetManagers, nm_conf: NmConf, broken: tuple[ManagerRefusal, ...]) -> str:
+    starts = not any(one.manager is Manager.NETWORK_MANAGER for one in broken)
+    if managers.runs(Manager.NETWORK_MANAGER) and starts and nm_conf.connects_by_itself:
         return _NM_DEFAULT
     if managers.runs(Manager.DHCPCD):
         return "dhcpcd requests an address on every card"
     return ""
 
 
-def _is_in_force(one: InterfaceConfig, managers: NetManagers, broken: Span | None) -> bool:
+def _broken(managers: NetManagers, nm_conf: NmConf, ifupdown: Interfaces) -> Iterator[ManagerRefusal]:
+    """Of each manager that runs, or may run, the first line for which it configures nothing."""
+    if managers.runs(Manager.NETWORK_MANAGER) is not False:
+        yield from (ManagerRefusal(Manager.NETWORK_MANAGER, place, "") for place in nm_conf.malformed[:1])
+    if managers.runs(Manager.IFUPDOWN) is not False:
+        yield from ifupdown.refused
+
+
+def _is_in_force(one: InterfaceConfig, managers: NetManagers, broken: tuple[ManagerRefusal, ...]) -> bool:
     """Whether the program that reads it runs, or may run. With a broken NetworkManager none of its profiles and of netplan's is."""
-    by_nm = Manager.NETWORK_MANAGER in (one.manager, one.renderer)
-    return managers.runs(one.manager) is not False and not (broken and by_nm)
+    stopped = any(refusal.certain and refusal.whole and refusal.manager in (one.manager, one.renderer) for refusal in broken)
+    return managers.runs(one.manager) is not False and not stopped
 
 
 def _left_to_ifupdown(configured: _Configured, nm_conf: NmConf) -> Iterator[InterfaceConfig]:
