@@ -156,6 +156,21 @@ def test_ostree(tmp_path: Path) -> None:
     assert fs.exists("/sysroot/ostree/deploy")
 
 
+@pytest.mark.parametrize("default", ["aaaa.0", "bbbb.0"])
+def test_the_deployment_that_entries_on_another_filesystem_name(tmp_path: Path, default: str) -> None:
+    """Fedora CoreOS has /boot apart; after a rollback the newest deployment is not the one that boots."""
+    home = "ostree/deploy/fedora-coreos/deploy"
+    trees = {f"{home}/{name}/{path}": "" for name in ("aaaa.0", "bbbb.0") for path in ("usr/bin/", "etc/")}
+    first = filesystem(tmp_path / "one", trees, uuid=ROOT)
+    other = {"aaaa.0": "bbbb.0", "bbbb.0": "aaaa.0"}[default]
+    names = (("ostree-2", default), ("ostree-1", other), ("ostree-0", "gone.0"))
+    entries = {f"loader/entries/{entry}.conf": f"options ostree=/{home}/{name}\n" for entry, name in names}
+    second = filesystem(tmp_path / "two", {**entries, "vmlinuz": ""}, uuid=BOOT)
+    script = "label: dos\n1 : start=2048, size=32768, type=83\n2 : start=34816, size=32768, type=83\n"
+    guest = open_paths(partitioned(tmp_path / "disk", script, {2048: first, 34816: second}, 40 * MIB))
+    assert [root.deployment for root in guest.roots] == [f"/{home}/{default}"]
+
+
 def test_windows(tmp_path: Path) -> None:
     """FAT stands in for NTFS, in which no tool makes folders without mounting it."""
     need("mkfs.vfat", "mcopy")

@@ -5,8 +5,9 @@ A broken fstab is exactly what has to be reported, so /boot, /usr, /var and the 
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from v2vlint.disk.filesystems.node import FileSystem, as_known
 from v2vlint.disk.volumes.stack import Stack
@@ -222,25 +223,38 @@ def _is_boot_esp(fs: GuestFS, device: BlockDevice) -> bool:
     return _is_esp(fs, device) and (fs.is_dir("/loader") or any(_KERNEL.match(name) for name in fs.listdir("/")))
 
 
-def ostree_root(system: FileSystem) -> tuple[str, dict[str, FileSystem]]:
-    """The path of the deployment that boots by default on an ostree filesystem and its mounts; an empty path when there is none."""
+def ostree_root(system: FileSystem, others: Iterable[FileSystem] = ()) -> tuple[str, dict[str, FileSystem]]:
+    """The path of the deployment that boots by default on an ostree filesystem and its mounts; an empty path when there is none.
+
+    One of the ``others`` may be its /boot, whose entries name the deployment: after a rollback it is not the newest.
+    """
     fs = GuestFS({"/": as_known(system)})
     deployments = [path for path in fs.glob("/ostree/deploy/*/deploy/*") if fs.is_dir(path + "/usr")]
     if not deployments:
         return "", {}
-    chosen = next((path for path in _booted(fs) if path in deployments), "") or max(deployments, key=lambda path: _changed(fs, path))
+    chosen = next((path for path in _booted(fs, others) if path in deployments), "") or max(
+        deployments, key=lambda path: _changed(fs, path)
+    )
     trees = {"/": descend(system, chosen), "/var": descend(system, chosen.rsplit("/", 2)[0] + "/var"), "/boot": descend(system, "/boot")}
     return chosen, {point: tree for point, tree in trees.items() if tree is not None} | {"/sysroot": system}
 
 
-def _booted(fs: GuestFS) -> Iterator[str]:
-    """Deployments named by boot loader entries on the same filesystem, the preferred one first."""
-    # ostree numbers its entries (ostree-1, ostree-2), and the default has the highest number.
-    for path in sorted(fs.glob("/boot/loader/entries/*.conf"), key=_numbers, reverse=True):
-        match = re.search(r"\bostree=(\S+)", _text(fs, path))
+def _booted(fs: GuestFS, others: Iterable[FileSystem]) -> Iterator[str]:
+    """Deployments named by boot loader entries, the preferred one first: entries on the same filesystem, then those of a separate /boot."""
+    for text in itertools.chain(_entries(fs, "/boot"), *(_entries(GuestFS({"/": as_known(other)}), "") for other in others)):
+        match = re.search(r"\bostree=(\S+)", text)
         resolved = fs.resolve(match[1]) if match else None
         if resolved:
             yield resolved
+
+
+def _entries(fs: GuestFS, folder: str) -> list[str]:
+    """The entries below ``folder``, the default first: ostree numbers them (ostree-1, ostree-2), and it has the highest number."""
+    try:
+        names = fs.glob(f"{folder}/loader/entries/*.conf")[:MAX_ENTRIES]
+        return [_text(fs, path) for path in sorted(names, key=_numbers, reverse=True)]
+    except FactUnavailable:
+        return []
 
 
 def _numbers(path: str) -> tuple[list[int], str]:

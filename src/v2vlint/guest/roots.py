@@ -168,7 +168,8 @@ def _linux_root(stack: Stack, found: _Candidate, taken: frozenset[str], *, ostre
     deployment = ""
     if ostree:
         try:
-            deployment, trees = ostree_root(found.system)
+            free = (stack.open(device.name) for device in stack.filesystems() if device.name not in taken)
+            deployment, trees = ostree_root(found.system, (system for system in free if system is not None))
         except FactUnavailable as error:
             stack.fail(found.device.name, error.reason)
             return None

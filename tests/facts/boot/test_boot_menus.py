@@ -294,6 +294,16 @@ def test_grub_with_entries_on_its_own_partition() -> None:
     assert grub_bls_menu(memory_guest({}), "/efi") is None
 
 
+def test_grub_starts_an_entry_whose_kernel_is_gone_and_skips_those_without_linux() -> None:
+    entry = "linux /vmlinuz-{0}\nversion {0}\nsort-key a\n"
+    files: Files = {f"/efi/loader/entries/{name}.conf": entry.format(name) for name in ("1", "2")}
+    files = {**files, "/efi/loader/entries/3.conf": "efi /EFI/Linux/u.efi\nversion 3\nsort-key a\n", "/efi/EFI/Linux/u.efi": pe_image(UKI)}
+    found = grub_bls_menu(memory_guest({**files, "/efi/vmlinuz-1": "k"}), "/efi")
+    assert found is not None
+    assert [one.id for one in found.entries] == ["2", "1"]
+    assert found.default == found.entries[0]
+
+
 def test_pe_sections() -> None:
     stream = io.BytesIO(pe_image(UKI))
     image = read_pe(stream)

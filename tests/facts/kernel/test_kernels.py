@@ -16,6 +16,7 @@ from v2vlint.guest.text import GuestText
 from v2vlint.model.rule import Link
 from v2vlint.samples.boot import VERSION, sample_arm64_image, sample_bzimage, sample_kernel
 from v2vlint.samples.memory import memory_guest
+from v2vlint.samples.pe import sample_pe
 
 KERNEL = f"/boot/vmlinuz-{VERSION}"
 FOLDER = f"/lib/modules/{VERSION}"
@@ -73,6 +74,10 @@ IMAGES = {
     "empty": (b"", KernelImage("", problem="is empty")),
     "zeros": (bytes(9000), KernelImage("", problem="starts with nothing but zero bytes")),
     "pe": (b"MZ" + b"\x01" * 99, KernelImage("pe")),
+    "unified": (sample_pe({".linux": sample_bzimage("6.7.6"), ".uname": b"5.4\0"}), KernelImage("pe", "6.7.6")),
+    "unified arm64": (sample_pe({".linux": sample_arm64_image(), ".uname": b"6.8.0-arm64\0"}), KernelImage("pe", "6.8.0-arm64")),
+    "cut unified": (sample_pe({".linux": sample_bzimage()[:0x208], ".uname": b"\xff"}), KernelImage("pe")),
+    "another program": (sample_pe({".text": b"x", ".uname": b"6.8.0"}), KernelImage("pe")),
     "elf": (b"\x7fELF\x02", KernelImage("elf")),
     "gzip": (b"\x1f\x8b\x08", KernelImage("gzip")),
     "arm64": (sample_arm64_image(), KernelImage("arm64")),

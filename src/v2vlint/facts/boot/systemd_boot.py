@@ -65,9 +65,10 @@ def systemd_boot_menu(fs: GuestFS, esp: str, others: Iterable[str] = (), machine
 def grub_bls_menu(fs: GuestFS, esp: str) -> BootMenu | None:
     """The menu of a GRUB without a configuration file, which reads entries on its own partition (openSUSE's grub2-bls with sdbootutil).
 
-    None when there are none. ``saved_entry`` in the grubenv beside the program names the default.
+    None when there are none. ``saved_entry`` in the grubenv beside the program names the default. An entry needs ``linux``, and nobody
+    asks whether that file exists before it is started (``bls_create_entry`` of GRUB's blsuki.c).
     """
-    found = _ordered(_type1(fs, esp))
+    found = _ordered(one for one in _all_type1(fs, esp) if not one.entry.uki and not one.entry.chainload)
     folder = find_case(fs, esp, "loader/entries")
     if not found or not folder:
         return None
@@ -97,6 +98,11 @@ def _told_version(fs: GuestFS, path: str, image: PeImage | None) -> int | None:
 
 def _type1(fs: GuestFS, mount: str, machine: str = "", version: int | None = None, *, whole: bool = False) -> list[Candidate]:
     """The entries whose program exists: systemd-boot skips the others (``boot_entry_add_type1``); all of them, if none exists."""
+    found = _all_type1(fs, mount, machine, version, whole=whole)
+    return [one for one in found if _is_there(fs, one.entry.kernel or one.entry.chainload)] or found
+
+
+def _all_type1(fs: GuestFS, mount: str, machine: str = "", version: int | None = None, *, whole: bool = False) -> list[Candidate]:
     folder = find_case(fs, mount, "loader/entries")
     found: list[Candidate] = []
     for file in bls_folder(fs, folder, any_case=True) if folder else ():
@@ -104,7 +110,7 @@ def _type1(fs: GuestFS, mount: str, machine: str = "", version: int | None = Non
         entry, agreed = _as_read(file, version)
         if entry is not None and fits is not False:
             found.append(replace(_from_bls(fs, mount, entry, whole=whole), shown=fits is True and agreed))
-    return [one for one in found if _is_there(fs, one.entry.kernel or one.entry.chainload)] or found
+    return found
 
 
 def _is_there(fs: GuestFS, program: str) -> bool:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+import struct
 
 from v2vlint.disk.fields import Fields
-from v2vlint.facts.boot.pe import pe_defect
+from v2vlint.facts.boot.pe import pe_defect, read_pe, read_section
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
 
 _HEAD = 4096
 _SETUP = Fields("<", setup_sects=(0x1F1, "B"), syssize=(0x1F4, "I"), version=(0x206, "H"), kernel_version=(0x20E, "H"))  # boot.rst
 _SETUP_END = 0x210
+_LAST_START = 0x8000
+_MAX_RELEASE = 128
 _ARM64 = Fields("<", flags=(24, "Q"))  # booting.rst
 _PAGES = (0, 4, 16, 64)
 """The page size in bits 1 and 2 of an arm64 header's flags; 0 when it is not stated."""
@@ -49,7 +52,8 @@ def read_kernel_image(fs: GuestFS, path: str) -> KernelImage | None:
         return _bzimage(fs, path, head, found.size)
     kind = _other(head)
     problem = _arm_problem(fs, path, head) if kind in ("arm64", "zboot") else ""
-    return KernelImage(kind, problem=problem, pages=_PAGES[_ARM64.read(head)["flags"] >> 1 & 3] if kind == "arm64" else 0)
+    version = _unified_version(fs, path) if kind == "pe" else ""
+    return KernelImage(kind, version, problem=problem, pages=_PAGES[_ARM64.read(head)["flags"] >> 1 & 3] if kind == "arm64" else 0)
 
 
 def _other(head: bytes) -> str:
@@ -78,14 +82,33 @@ def _bzimage(fs: GuestFS, path: str, head: bytes, size: int) -> KernelImage:
     paragraphs = header["syssize"] & (0xFFFFFFFF if header["version"] >= 0x204 else 0xFFFF)
     wanted = (setup + 1) * 512 + paragraphs * 16
     problem = f"is truncated: {size} bytes of {wanted}" if size < wanted else ""
-    return KernelImage("bzimage", _version(fs, path, head, header["kernel_version"]), problem)
+    pointer = header["kernel_version"]
+    enough = head if pointer + 0x200 + _MAX_RELEASE <= len(head) else fs.head(path, _LAST_START + _MAX_RELEASE) or b""
+    return KernelImage("bzimage", _version(enough, pointer), problem)
 
 
-def _version(fs: GuestFS, path: str, head: bytes, pointer: int) -> str:
+def _version(data: bytes, pointer: int) -> str:
     # kernel_version counts from 0x200, and may lie anywhere in the setup code.
     start = pointer + 0x200
-    if not pointer or start > 0x8000:
+    if not pointer or start > _LAST_START:
         return ""
-    data = head if start + 128 <= len(head) else fs.head(path, start + 128) or b""
-    match = _VERSION.match(data[start : start + 128])
+    match = _VERSION.match(data[start : start + _MAX_RELEASE])
     return match[0].decode("ascii", "replace") if match else ""
+
+
+def _unified_version(fs: GuestFS, path: str) -> str:
+    """The release of the kernel inside a unified image: what its own header says, or else ``.uname``; empty for another program."""
+    stream = fs.open(path)
+    try:
+        image = read_pe(stream) if stream is not None else None
+    except (struct.error, ValueError):
+        return ""
+    linux = image.section(".linux") if image else None
+    if stream is None or image is None or linux is None:
+        return ""
+    stream.seek(linux.offset)
+    head = stream.read(min(linux.size, _LAST_START + _MAX_RELEASE))
+    found = _version(head, _SETUP.read(head)["kernel_version"]) if head[0x202:0x206] == b"HdrS" and len(head) >= _SETUP_END else ""
+    uname = image.section(".uname")
+    match = _VERSION.match(read_section(stream, uname)) if uname else None
+    return found or (match[0].decode() if match else "")
