@@ -18,7 +18,8 @@ class EndsInShell(Rule):
     Looks at what the default entry and the init program are told: `init=/bin/bash`, `single`, `systemd.unit=rescue.target`; a
     `default.target` that leads to `rescue.target`, `emergency.target` or `poweroff.target`, or to nothing (systemd starts `rescue.target`
     then); an `init=` that is not there, where nothing else is tried (systemd in the initramfs, no initramfs); `initdefault` with level 0,
-    1, 6 or S; a root without any init program, where the kernel starts `/bin/sh`.
+    1, 6 or S; a root without any init program, where the kernel starts `/bin/sh`; what the default target requires and systemd cannot
+    start (masked, not there, without `ExecStart=`; two that conflict, or that wait for each other): it freezes then.
 
     ## Why it matters
     Left over from a repair, it shows at the next boot: the machine waits for root's password on a console, without network and services.

@@ -163,6 +163,19 @@ WHOLE: Files = {
     for name, needs in (("default", "multi-user.target"), ("multi-user", "basic.target"), ("basic", "sysinit.target"), ("sysinit", ""))
 }
 REQUIRED = f"{ETC}/multi-user.target.requires"
+VENDOR = "/usr/lib/systemd/system"
+STARTS = "[Service]\nExecStart=/a\n"
+AFTER = "[Unit]\nAfter=sysinit.target\n"
+
+
+def asked(*names: str) -> Files:
+    """Links in the folder of what multi-user.target requires."""
+    return {f"{REQUIRED}/{name}": Link(f"../{name}") for name in names}
+
+
+def ordered(**units: str) -> Files:
+    """Services by name, with what they say about others."""
+    return {f"{ETC}/{name}.service": f"[Unit]\n{stated}\n{STARTS}" for name, stated in units.items()}
 
 
 @pytest.mark.parametrize(
@@ -174,7 +187,10 @@ REQUIRED = f"{ETC}/multi-user.target.requires"
         ({f"{ETC}/basic.target": MASKED}, "multi-user.target requires basic.target, which is masked"),
         (menu("systemd.mask=sysinit.target"), "basic.target requires sysinit.target, which is masked"),
         (
-            {f"{REQUIRED}/a@x.service": Link("../a@.service"), f"{ETC}/a@.service": "[Unit]\nRequires=b-%i.service\n"},
+            {
+                f"{REQUIRED}/a@x.service": Link("../a@.service"),
+                f"{ETC}/a@.service": "[Unit]\nRequires=b-%i.service\n[Service]\nExecStart=/a\n",
+            },
             "a@x.service requires b-x.service, which is not there",
         ),
         ({f"{REQUIRED}/x.mount": Link("../x.mount")}, "multi-user.target requires x.mount"),
@@ -182,6 +198,47 @@ REQUIRED = f"{ETC}/multi-user.target.requires"
         ({f"{ETC}/multi-user.target.wants/gone.service": Link("../gone.service")}, ""),
         ({f"{ETC}/multi-user.target.d/a.conf": "[Unit]\nWants=gone.service\nPartOf=lost.service\n"}, ""),
         ({f"{ETC}/local-fs.target.requires/gone.service": Link("../gone.service")}, ""),
+        ({**asked("a.service"), f"{ETC}/a.service": "[Unit]\n"}, "multi-user.target requires a.service, which has no ExecStart="),
+        ({**asked("a.service"), f"{ETC}/a.service": "[Service]\nType=oneshot\nExecStop=/a\n"}, "has no ExecStart="),
+        ({**asked("a.service"), f"{ETC}/a.service": "[Service]\nRemainAfterExit=yes\nExecStop=/a\n"}, ""),
+        ({**asked("a.service"), f"{ETC}/a.service": "[Service]\nSuccessAction=reboot\n"}, ""),
+        ({**asked("a.service"), f"{ETC}/a.service": ".include /lib/a.service\n"}, ""),
+        ({**asked("a.service"), f"{ETC}/a.service": f"{STARTS}ExecStart=/b\n"}, "several ExecStart="),
+        ({**asked("a.service"), f"{ETC}/a.service": f"{STARTS}ExecStart=/b\nType=oneshot\n"}, ""),
+        ({**asked("a.service"), f"{ETC}/a.service": f"{STARTS}Type=dbus\n"}, "BusName="),
+        ({**asked("a.socket"), f"{ETC}/a.socket": "[Unit]\n"}, "listens to nothing"),
+        ({**asked("a.timer"), f"{ETC}/a.timer": "[Timer]\nUnit=b.service\n"}, "has no time"),
+        ({**asked("a.path"), f"{ETC}/a.path": "[Path]\n"}, "watches no path"),
+        ({**asked("x.mount"), f"{ETC}/x.mount": "[Mount]\nWhere=/x\n"}, "has no What="),
+        ({**asked("x.mount"), f"{ETC}/x.mount": "[Mount]\nWhat=tmpfs\nWhere=/y\n"}, "has a Where= that is not its name's"),
+        ({**asked("a.scope")}, "requires a.scope, which is not there"),
+        ({**asked("init.scope")}, ""),
+        ({**asked("srv.mount")}, ""),  # systemd-gpt-auto-generator may make it
+        ({**asked("x.mount"), "/etc/fstab": "tmpfs /x tmpfs x-systemd.requires=gone.service\n"}, ""),
+        ({f"{ETC}/multi-user.target.wants/a.service": Link("../a.service"), f"{ETC}/a.service": "[Unit]\n"}, ""),
+        # Two that exclude each other.
+        ({f"{ETC}/multi-user.target.d/a.conf": "[Unit]\nConflicts=basic.target\n"}, "multi-user.target requires basic.target, and"),
+        ({**asked("a.service"), f"{ETC}/a.service": f"[Unit]\nConflicts=basic.target\n{STARTS}"}, "a.service conflicts with that"),
+        ({**asked("shutdown.target"), f"{VENDOR}/shutdown.target": "[Unit]\nDefaultDependencies=no\n"}, "conflicts with that"),
+        ({f"{ETC}/multi-user.target.d/a.conf": "[Unit]\nConflicts=local-fs.target\n"}, ""),
+        ({f"{ETC}/multi-user.target.wants/a.service": Link("../a"), f"{ETC}/a.service": f"[Unit]\nConflicts=basic.target\n{STARTS}"}, ""),
+        # Circles.
+        (
+            {**asked("a.service", "b.service"), **ordered(a="After=b.service", b="After=a.service")},
+            "wait for each other",
+        ),
+        ({**asked("a.service", "b.service"), **ordered(a="After=b.service", b="After=c.service", c="After=a.service")}, ""),
+        ({f"{ETC}/sysinit.target.requires/a.service": Link("../a.service"), **ordered(a="Before=sysinit.target")}, "each other"),
+        (
+            {
+                f"{ETC}/sysinit.target.requires/a.service": Link("../a.service"),
+                **ordered(a="DefaultDependencies=no\nBefore=sysinit.target"),
+            },
+            "",
+        ),
+        ({f"{ETC}/basic.target.d/a.conf": "[Unit]\nAfter=multi-user.target\n"}, ""),
+        ({f"{ETC}/sysinit.target.d/a.conf": "[Unit]\nAfter=basic.target\n", f"{ETC}/basic.target.d/a.conf": AFTER}, "each other"),
+        ({**asked("a.service"), **ordered(a="After=multi-user.target")}, ""),
         ({f"{REQUIRED}/gone.service": "a file"}, ""),
         ({f"{REQUIRED}/a.service": Link("../a.service"), f"{ETC}/a.service": MASKED}, ""),
         ({f"{REQUIRED}/dev-gone.device": Link("x"), f"{REQUIRED}/a.slice": Link("x")}, ""),

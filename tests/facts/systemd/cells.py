@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import graphlib
 import random
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.facts.guests import fact
 from tests.facts.systemd.nspawn import MASKED, Cell
 from v2vlint.facts.boot.boot_end import BootEnd
+from v2vlint.facts.storage.fstab import Fstab
 from v2vlint.facts.storage.mount_policy import MountPolicy
 from v2vlint.facts.systemd.goal import BootGoal
 from v2vlint.facts.systemd.mount_graph import MountGraph
-from v2vlint.facts.systemd.mount_units import REMOTE, MountUnit, MountUnits
-from v2vlint.facts.systemd.unit_files import unit_name
+from v2vlint.facts.systemd.mount_units import LOCAL, REMOTE, MountUnit, MountUnits
+from v2vlint.facts.systemd.unit_files import UnitFiles, unit_name
+from v2vlint.facts.systemd.unstartable import unstartable
 from v2vlint.model.rule import Link
 
 GONE = "UUID=0dead000-0000-4000-8000-000000000000"
@@ -39,7 +40,6 @@ _TARGETS: dict[str, str | Link] = {
     "/etc/systemd/system/multi-user.target.wants/remote-fs.target": Link("/usr/lib/systemd/system/remote-fs.target"),
 }
 BASIC = "[Unit]\nRequires=sysinit.target\nAfter=sysinit.target\nRequiresMountsFor=/var /var/tmp\n"
-_MOUNT = re.compile(r"[\w.\\-]+\.mount")
 _ETC = "/etc/systemd/system"
 _MORE = ("Requires=srv.mount\nAfter=srv.mount", "RequiresMountsFor=/opt/x", "Requires=dev-gone.device\nAfter=dev-gone.device")
 
@@ -166,13 +166,17 @@ def _rich(rng: random.Random, stock: Stock) -> dict[str, str | Link]:
 
 
 def is_broken(cell: Cell) -> bool:
-    """Whether some unit that is required is masked or does not exist, or two wait for each other, as local mounts below a remote one do."""
-    units = fact(MountUnits, _files(cell)).units
-    texts = (f"{path} {content}" for path, content in cell.files.items())
-    named = {name for text in texts for name in _MOUNT.findall(text)}
-    named |= {name for unit in units.values() for name in unit.requires if name.endswith(".mount")}
-    early_network = any(REMOTE in units[lower].before for lower in fact(MountGraph, _files(cell)).needed if lower in units)
-    return bool(named - set(units)) or "systemd.mask=" in cell.cmdline or early_network or _has_cycle(units)
+    """Whether what systemd drops differs from boot to boot: it comes to what cannot be loaded before or after the other requirements of
+    a target or mount (a hash decides), or two units wait for each other, as local mounts below a remote one do.
+    """
+    files = _files(cell)
+    units, graph, goal = fact(MountUnits, files), fact(MountGraph, files), fact(BootGoal, files)
+    early_network = any(REMOTE in units.units[lower].before for lower in graph.needed if lower in units.units)
+    tops = (LOCAL, REMOTE, *graph.asked)
+    found = any(unstartable(fact(UnitFiles, files), units, replace(goal, target=top)) for top in tops)
+    mounts = {name for unit in units.units.values() for name in unit.requires if name.endswith(".mount")}
+    mounts |= {unit_name(entry.place, ".mount") for entry in fact(Fstab, files).entries}
+    return found or bool(mounts - set(units.units)) or early_network or _has_cycle(units.units)
 
 
 def _has_cycle(units: Mapping[str, MountUnit]) -> bool:

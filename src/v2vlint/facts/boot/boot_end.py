@@ -134,10 +134,8 @@ def _frozen(store: FactStore) -> BootEnd | None:
     found = unstartable(files, store.get(MountUnits), goal)
     if found is None:
         return None
-    why = "is masked" if found.masked else "is not there"
-    place = (files.path(found.name) if found.masked else files.path(found.above)) or f"{_FOLDER}/{found.name}"
-    reason = f"systemd freezes before it starts anything: {found.above} requires {found.name}, which {why}"
-    return BootEnd(reason, where=WholeFile(place))
+    place = found.place or files.path(goal.target) or f"{_FOLDER}/{goal.target}"
+    return BootEnd(f"systemd freezes before it starts anything: {found.reason}", where=WholeFile(place))
 
 
 def _levels(fs: GuestFS, entries: tuple[BootEntry, ...]) -> BootEnd:

@@ -24,8 +24,8 @@ MAX_UNITS = 5000
 _ADDED = (".d", ".wants", ".requires", ".upholds")
 """Ends of the folders that add to a unit."""
 _USUAL = ("sysinit.target", "basic.target")
-_MADE = frozenset({"device", "slice", "swap", "scope"})
-"""Kinds of units that need no file: two of them never, the others come from fstab and partitions, or from programs."""
+_MADE = frozenset({"device", "slice", "swap"})
+"""Kinds of units that need no file: two of them never, the last comes from fstab and partitions."""
 _SCRIPTS = ("/etc/init.d", "/etc/rc.d/init.d")
 _ALWAYS_THERE = frozenset({"systemd-debug-generator", "systemd-getty-generator"})
 """Generators that every build of systemd has: a folder without them is not systemd's own."""
@@ -112,7 +112,7 @@ class UnitFiles:
     def lacks(self, name: str) -> bool:
         """Whether certainly nothing makes the unit ``name``: neither a file nor a script, nor a generator that is not systemd's own."""
         stem, _, kind = name.rpartition(".")
-        if kind in _MADE or self.path(name) is not None or not self.is_whole:
+        if kind in _MADE or name == "init.scope" or self.path(name) is not None or not self.is_whole:
             return False
         if any(self._fs.exists(f"{folder}/{stem}") for folder in _SCRIPTS) or (is_instance(name) and name.startswith("systemd-")):
             return False

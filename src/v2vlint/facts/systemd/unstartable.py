@@ -1,53 +1,147 @@
-"""A requirement of the default target that systemd cannot load: it then starts nothing at all, and freezes as process 1.
+"""A requirement of the default target that systemd cannot start: it then starts nothing at all, and freezes as process 1.
 
 Jobs for everything that the target requires, directly or not, belong to its own job: one of them refused refuses all
-(transaction_add_job_and_dependencies() of transaction.c), and do_queue_default_job() of main.c has no other target then. What is only
-wanted, and all that this requires, is left out instead. Compared with Debian's systemd in a container: tests/facts/systemd/cells.py.
+(transaction_add_job_and_dependencies() of transaction.c), and so do two of them that exclude each other or wait for each other
+(transaction_merge_jobs(), transaction_verify_order()). do_queue_default_job() of main.c has no other target then. What is only wanted, and
+all that this requires, is left out instead. Compared with Debian's systemd in a container: tests/facts/systemd/cells.py.
 """
 
 from __future__ import annotations
 
+import graphlib
 from collections.abc import Iterator
 
+from v2vlint.facts.syntax.systemd_unit import Unit
 from v2vlint.facts.systemd.goal import BootGoal
 from v2vlint.facts.systemd.mount_units import MountUnits
+from v2vlint.facts.systemd.refused import refusal
 from v2vlint.facts.systemd.specifiers import words
 from v2vlint.facts.systemd.unit_files import UnitFiles
 from v2vlint.model.dataclass import dataclass
 
-_STRONG = ("Requires", "BindsTo", "Requisite")
+_SYSINIT, _BASIC, _SHUTDOWN = "sysinit.target", "basic.target", "shutdown.target"
+_EARLY = frozenset({"service", "socket", "timer", "path"})
+"""Kinds of units that require sysinit.target by default."""
+_ORDERED = _EARLY | {"target"}
+"""Kinds that are never active before there are jobs, unlike mounts and slices."""
+_FOUND = frozenset({"efi.mount", "boot.mount", "home.mount", "srv.mount", "var.mount", "var-tmp.mount"})
+"""What systemd-gpt-auto-generator(8) may make."""
 _MAX_UNITS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Unstartable:
-    """``name`` is required by ``above``, and masked or not there."""
+    """``reason`` says what is wrong; ``place`` is the file that says so, empty if there is none."""
 
-    name: str
-    above: str
-    masked: bool
+    reason: str
+    place: str
 
 
 def unstartable(files: UnitFiles, mounts: MountUnits, goal: BootGoal) -> Unstartable | None:
-    """The first requirement of the target of the boot that certainly cannot be loaded."""
-    return next(_broken(files, mounts, goal), None)
+    """What certainly keeps systemd from starting the target of the boot."""
+    return next(_Required(files, mounts, goal).faults(), None)
 
 
-def _broken(files: UnitFiles, mounts: MountUnits, goal: BootGoal) -> Iterator[Unstartable]:
-    pending, seen = [goal.target], {goal.target}
-    while pending and len(seen) < _MAX_UNITS:
-        above = pending.pop(0)
-        for asked in _required(files, above):
-            name = files.alias_of(asked)
-            masked = {asked, name} & goal.masked or files.is_masked(asked) or files.is_masked(name)
-            if masked or (name not in mounts.units and files.lacks(name)):
-                yield Unstartable(asked, above, bool(masked))
-            elif name not in seen:
-                seen.add(name)
-                pending.append(name)
+class _Required:
+    """What the target of the boot requires: each unit with the one that does so."""
+
+    def __init__(self, files: UnitFiles, mounts: MountUnits, goal: BootGoal) -> None:
+        self._files, self._mounts, self._goal = files, mounts, goal
+        self._above = {goal.target: ""}
+
+    def faults(self) -> Iterator[Unstartable]:
+        """Units that cannot be loaded, then those that cannot be started together."""
+        pending = [self._goal.target]
+        while pending and len(self._above) < _MAX_UNITS:
+            above = pending.pop(0)
+            for asked, starts in self._below(above):
+                name = self._files.alias_of(asked)
+                if why := self._unloadable(asked, name):
+                    path = self._files.path(above if why == "is not there" else asked) or ""
+                    yield Unstartable(f"{above} requires {asked}, which {why}", path)
+                elif starts and name not in self._above:
+                    self._above[name] = above
+                    pending.append(name)
+        yield from self._conflicts()
+        yield from self._cycle()
+
+    def _below(self, above: str) -> Iterator[tuple[str, bool]]:
+        """What ``above`` requires, and whether it starts that: Requisite= does not."""
+        unit = self._unit(above)
+        yield from ((name, True) for name in words(unit, "Unit", "Requires", "BindsTo"))
+        yield from ((name, True) for name in self._files.linked(above, "requires"))
+        yield from ((name, False) for name in words(unit, "Unit", "Requisite"))
+        if _kind(above) in _EARLY and self._is_usual(above):
+            yield _SYSINIT, True
+
+    def _unloadable(self, asked: str, name: str) -> str:
+        if {asked, name} & self._goal.masked or self._files.is_masked(asked) or self._files.is_masked(name):
+            return "is masked"
+        if name in self._mounts.units:
+            return "has no What=" if _kind(name) == "mount" and self._mounts.units[name].entry is None and self._refusal(name) else ""
+        if name not in _FOUND and self._files.lacks(name):
+            return "is not there"
+        return self._refusal(name) or ("has a Where= that is not its name's" if _kind(name) == "mount" and self._files.own(name) else "")
+
+    def _refusal(self, name: str) -> str:
+        unit = self._files.own(name)
+        return refusal(unit) if unit is not None and self._files.is_whole else ""
+
+    def _unit(self, name: str) -> Unit:
+        return self._files.own(name) or self._files.changes(name)
+
+    def _is_usual(self, name: str) -> bool:
+        """Whether it has a file, and the dependencies that systemd adds to units of its kind."""
+        unit = self._files.own(name)
+        return unit is not None and unit.boolean("Unit", "DefaultDependencies") is not False
+
+    def _conflicts(self) -> Iterator[Unstartable]:
+        """Two required units of which one stops the other."""
+        for name in self._above if self._files.is_whole else ():
+            excluded = [*words(self._unit(name), "Unit", "Conflicts")]
+            excluded += [_SHUTDOWN] if _kind(name) in _ORDERED and self._is_usual(name) else []
+            for asked in excluded:
+                other = self._files.alias_of(asked)
+                if other in self._above and other != name:
+                    by = self._above[other]
+                    yield Unstartable(f"{by or 'the boot'} requires {other}, and {name} conflicts with that", self._files.path(name) or "")
+
+    def _cycle(self) -> Iterator[Unstartable]:
+        """Required units that wait for each other. systemd breaks a cycle only where some unit of it is merely wanted."""
+        waits = {name: set(self._awaited(name)) for name in self._above if _kind(name) in _ORDERED} if self._files.is_whole else {}
+        for name in tuple(waits):
+            for asked in words(self._unit(name), "Unit", "Before"):
+                if (other := self._files.alias_of(asked)) in waits:
+                    waits[other].add(name)
+        try:
+            graphlib.TopologicalSorter({name: others - {name} for name, others in waits.items()}).prepare()
+        except graphlib.CycleError as error:
+            ring = [str(name) for name in reversed(error.args[1])]
+            start = self._files.path(ring[0]) or ""
+            yield Unstartable(f"units that it requires wait for each other: {' after '.join(ring)}", start)
+
+    def _awaited(self, name: str) -> Iterator[str]:
+        """The required units that ``name`` starts after, but for those that say so themselves."""
+        stated, kind = words(self._unit(name), "Unit", "After"), _kind(name)
+        usual = self._is_usual(name)
+        added = ((_SYSINIT, _BASIC) if kind == "service" else (_SYSINIT,)) if usual and kind in _EARLY else ()
+        lower = (self._files.alias_of(asked) for asked in (*stated, *added))
+        yield from (other for other in lower if other in self._above and _kind(other) in _ORDERED)
+        if kind == "target" and usual:
+            yield from (other for other in self._members(name) if not self._is_after(other, name))
+
+    def _members(self, target: str) -> Iterator[str]:
+        """The units that a target waits for without saying so (unit_add_default_target_dependency())."""
+        pulled = words(self._unit(target), "Unit", "Requires", "BindsTo", "Wants", "Requisite")
+        linked = (name for kind in ("requires", "wants") for name in self._files.linked(target, kind))
+        for other in map(self._files.alias_of, (*pulled, *linked)):
+            if other in self._above and _kind(other) in _ORDERED and self._is_usual(other):
+                yield other
+
+    def _is_after(self, name: str, target: str) -> bool:
+        stated = map(self._files.alias_of, words(self._unit(name), "Unit", "After"))
+        return target in stated or name in map(self._files.alias_of, words(self._unit(target), "Unit", "Before"))
 
 
-def _required(files: UnitFiles, name: str) -> Iterator[str]:
-    unit = files.own(name) or files.changes(name)
-    yield from words(unit, "Unit", *_STRONG)
-    yield from files.linked(name, "requires")
+def _kind(name: str) -> str:
+    return name.rpartition(".")[2]
