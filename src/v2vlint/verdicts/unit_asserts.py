@@ -14,4 +14,4 @@ def failing_asserts(policy: MountPolicy) -> Iterator[Cause[str]]:
         above = policy.graph.chain(name)[1:2]
         end = "starts no services" if policy.graph.end(name) == "nothing" else "stops in emergency mode"
         because = f", as {above[0]} requires {name}" if above else ""
-        yield fault(True, f"{name} has {asserted.text}, which is not so", asserted.value.where, f"systemd {end}{because}")
+        yield fault(True, f"{name} has {asserted.text}, which {asserted.why}", asserted.value.where, f"systemd {end}{because}")

@@ -243,6 +243,34 @@ def test_chains_of_links_and_links_that_lead_to_nothing_yet(fstab: str, links: d
     assert forecast(Cell(fstab, {name: Link(goal) for name, goal in links.items()})) == ends
 
 
+REQUISITE = "[Unit]\nRequisite=a.service\n"
+A_SERVICE = {f"{ETC}/a.service": "[Unit]\nDefaultDependencies=no\n[Service]\nExecStart=/a\n"}
+
+
+@pytest.mark.parametrize(
+    ("files", "ends"),
+    [
+        ({f"{ETC}/local-fs.target.d/a.conf": REQUISITE, **A_SERVICE}, "emergency"),
+        ({f"{ETC}/sysinit.target.d/a.conf": REQUISITE, **A_SERVICE}, "nothing"),
+        ({f"{ETC}/basic.target.d/a.conf": REQUISITE, **A_SERVICE}, "nothing"),
+        ({f"{ETC}/multi-user.target.d/a.conf": REQUISITE, **A_SERVICE}, "up"),
+        ({f"{ETC}/remote-fs.target.d/a.conf": REQUISITE, **A_SERVICE}, "up"),
+        (
+            {f"{ETC}/local-fs.target.d/a.conf": REQUISITE, **A_SERVICE, f"{ETC}/sysinit.target.wants/a.service": Link("../a.service")},
+            "up",  # nothing is foretold: it may be in time
+        ),
+        ({f"{ETC}/local-fs.target.d/a.conf": REQUISITE, **A_SERVICE, f"{ETC}/a.path": "[Path]\nPathExists=/a\n"}, "up"),
+        (
+            {f"{ETC}/local-fs.target.d/a.conf": REQUISITE, **A_SERVICE, "/etc/udev/rules.d/1.rules": 'ENV{SYSTEMD_WANTS}="a.service"\n'},
+            "up",
+        ),
+    ],
+)
+def test_what_a_target_finds_inactive(files: dict[str, str | Link], ends: str) -> None:
+    """The first four were seen in a container."""
+    assert forecast(Cell("", files)) == ends
+
+
 def test_the_effect_names_the_unit_that_makes_an_optional_mount_vital() -> None:
     policy = fact(MountPolicy, {"/etc/fstab": f"{X} nofail 0 2\ntmpfs /x/t tmpfs defaults 0 0\n"})
     assert policy.effect(policy.entries[0]) == (

@@ -54,10 +54,11 @@ _BACKUPS = (
 
 @dataclass(frozen=True, slots=True)
 class Asserted:
-    """An assertion that is not so: ``text`` is the setting as written."""
+    """An assertion that is not so: ``text`` is the setting as written. ``why`` follows it."""
 
     text: str
     value: Token
+    why: str = "is not so"
 
 
 @dataclass(frozen=True)

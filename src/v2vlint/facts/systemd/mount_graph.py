@@ -14,6 +14,7 @@ from dataclasses import field
 
 from v2vlint.facts.boot.bootloader import default_entries
 from v2vlint.facts.registry import FactStore, provides
+from v2vlint.facts.syntax.layers import UDEV_RULES
 from v2vlint.facts.syntax.systemd_unit import Unit
 from v2vlint.facts.systemd.asserts import Asserted, Asserts, asserts
 from v2vlint.facts.systemd.goal import BootGoal
@@ -71,7 +72,7 @@ def find_mount_graph(files: UnitFiles, mounts: MountUnits, goal: BootGoal, fs: G
     asked = dict.fromkeys((*needed, *started, *(name for name in listed if name in mounts.units)))
     points = (unit.entry.place for unit in mounts.units.values() if unit.entry is not None)
     held = asserts(fs, (entry.args for entry in default_entries(store)), points)
-    refused = {name: found for name, above in needed.items() if (found := links.refused(name, above, held))}
+    refused = {name: found for name, above in needed.items() if (found := links.refused(name, above, held) or links.unmet(name, fs))}
     return MountGraph(needed, frozenset((*asked, *(name for name, _above in links.below(asked)))), refused)
 
 
@@ -120,6 +121,23 @@ class _Links:
         """The assertion that fails ``name``. It fails those that require it, and starts no OnFailure= of its own (JOB_ASSERT)."""
         counts = above or name in (_SYSINIT, _BASIC)
         return held.failing(self._own(name)) if counts and not name.endswith(".device") and not self._is_mounted(name) else None
+
+    def unmet(self, name: str, fs: GuestFS) -> Asserted | None:
+        """What a target of the early boot finds inactive: with Requisite= it starts nothing, and fails (job_perform_on_unit() of job.c)."""
+        for token in self._own(name).words("Unit", "Requisite") if name in (LOCAL, _SYSINIT, _BASIC) else ():
+            asked = self._files.alias_of(token.value)
+            if asked.endswith((".service", ".target")) and self._files.own(asked) and not self._may_start(asked, fs):
+                return Asserted(f"Requisite={token.value}", token, "nothing starts")
+        return None
+
+    def _may_start(self, name: str, fs: GuestFS) -> bool:
+        """Whether the boot asks for a unit, or something that has its name may: a socket, a timer, a rule of udev, another unit."""
+        stem, _, kind = name.rpartition(".")
+        started = pulled_in(self._files, (self._goal.target, LOCAL, _SYSINIT, _BASIC))
+        others = [f"{stem}.{other}" for other in ("socket", "timer", "path")] if kind == "service" else []
+        rules = (text for folder in UDEV_RULES for path in fs.glob(f"{folder}/*.rules") if (text := fs.text(path)) is not None)
+        named = any(stem in line.text for text in rules for line in text.lines())
+        return bool({name, *others} & started) or named or "@" in stem or any(map(self._files.path, others))
 
     def _is_mounted(self, name: str) -> bool:
         """Whether it may be mounted before there are units: what is active is not started."""
