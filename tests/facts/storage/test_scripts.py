@@ -13,7 +13,7 @@ from v2vlint.facts.registry import FactStore
 from v2vlint.facts.storage.fstab import Fstab
 from v2vlint.facts.storage.mount_policy import MountPolicy
 from v2vlint.facts.storage.script_checks import ScriptChecks
-from v2vlint.model.blocks import BlockTable
+from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.definition import Definition
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.rule import Content, Link
@@ -43,11 +43,15 @@ INITS = {
 }  # fmt: skip
 
 
-def policy(init: str, line: str, more: Files | None = None) -> tuple[MountPolicy, bool]:
-    """The policy of an init and whether a line stops the boot."""
+NO_DISKS = BlockTable()
+DISK = BlockTable((BlockDevice("disk1", "disk", 1 << 30, 0), BlockDevice("disk1p1", "partition", 1 << 29, 0, 1, "ext4", "77", "there")))
+
+
+def policy(init: str, line: str, more: Files | None = None, blocks: BlockTable = NO_DISKS) -> tuple[MountPolicy, bool]:
+    """The policy of an init and whether the first of some lines stops the boot."""
     files, family = INITS[init]
     fs = memory_guest({**files, **(more or {}), "/etc/fstab": f"{line}\n"})
-    facts = FactStore((fs, BlockTable(), OsInfo("linux", family, family, "Linux"), Definition("", "")))
+    facts = FactStore((fs, blocks, OsInfo("linux", family, family, "Linux"), Definition("", "")))
     found = facts.get(MountPolicy)
     return found, found.stops(facts.get(Fstab).entries[0])
 
@@ -134,6 +138,27 @@ FSCK = "/etc/conf.d/fsck"
 def test_settings_of_openrc(line: str, more: Files, stops: bool) -> None:
     """Each was seen in a container: whether a service that needs localmount started with OpenRC 0.45 and the scripts of 0.63."""
     assert policy("openrc", f"/dev/sdq1 /a {line}", more)[1] is stops
+
+
+@pytest.mark.parametrize(
+    ("options", "other", "stops"),
+    [
+        ("nofail", f"UUID={UUID} /b ext4 defaults 0 0", True),
+        ("nofail", f"UUID={UUID} /b ext4 nofail 0 0", False),
+        ("nofail", f"UUID={UUID} /b ext4 noauto 0 0", False),
+        ("nofail", f"UUID={UUID} /b ext4 _netdev 0 0", False),
+        ("nofail", f"UUID={UUID} none swap sw 0 0", False),
+        ("nofail", "LABEL=there /b ext4 defaults 0 0", False),
+        ("nofail", "/dev/sdq1 /b ext4 defaults 0 0", False),  # such a name may be there
+        ("nofail", "tmpfs /b tmpfs defaults 0 0", False),
+        ("noauto", f"UUID={UUID} /b ext4 defaults 0 0", False),
+        ("defaults", "tmpfs /b tmpfs defaults 0 0", True),
+    ],
+)
+def test_another_mount_fails_and_localmount_looks_for_its_critical_ones(options: str, other: str, stops: bool) -> None:
+    """Seen in a container with OpenRC 0.45: without another failure, ``mount -a`` succeeds and nothing is looked for."""
+    more: Files = {"/etc/conf.d/localmount": 'critical_mounts="/a"\n'}
+    assert policy("openrc", f"UUID=gone /a ext4 {options} 0 0\n{other}", more, DISK)[1] is stops
 
 
 HOOK = "usr/lib/dracut/hooks/pre-pivot/50-mount-usr.sh"

@@ -9,6 +9,7 @@ others say so and go on, OpenRC but for ``critical_mounts``. For ``remount,rw /`
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import field
 
 from v2vlint.facts.boot.choices import BootChoices
@@ -16,6 +17,7 @@ from v2vlint.facts.boot.early_usr import without_usr
 from v2vlint.facts.boot.init import Init
 from v2vlint.facts.boot.path import BootPaths
 from v2vlint.facts.registry import FactStore, provides
+from v2vlint.facts.storage.devices import Devices, NameKind, name_kind
 from v2vlint.facts.storage.fstab import Fstab, FstabEntry
 from v2vlint.facts.storage.script_checks import ScriptChecks, arguments, script_checks
 from v2vlint.facts.syntax.conf_vars import conf_vars
@@ -41,8 +43,9 @@ class MountPolicy:
     whose scripts are not understood; ``init`` is its name.
 
     ``entries`` are the lines of fstab, and native units in the same terms, that the boot acts on. ``graph`` is empty but for systemd.
-    ``critical`` are the mount points that OpenRC's localmount cannot do without, once ``mount -a`` fails. ``early`` is the /usr without
-    which the initramfs stops, with or without ``nofail``, and ``without_early`` says how.
+    ``critical`` are the mount points that OpenRC's localmount cannot do without, once ``mount -a`` fails, as it does for ``failing``,
+    whose devices are on none of the disks. ``early`` is the /usr without which the initramfs stops, with or without ``nofail``, and
+    ``without_early`` says how.
     """
 
     style: str = "systemd"
@@ -52,6 +55,7 @@ class MountPolicy:
     """Devices that a mount requires besides the one it mounts."""
     checks: ScriptChecks = ScriptChecks()
     critical: frozenset[str] = frozenset()
+    failing: tuple[FstabEntry, ...] = ()
     init: str = "systemd"
     early: FstabEntry | None = None
     without_early: str = ""
@@ -66,7 +70,7 @@ class MountPolicy:
             return False
         if self.checks.fails(entry):
             return True
-        if self.style == "openrc" and entry.mount_point in self.critical and not (entry.nofail or entry.noauto):
+        if entry.mount_point in self.critical and not entry.noauto and (not entry.nofail or self.failing):
             return True
         return not (entry.noauto or entry.nofail or entry.is_network) and self._cannot_do_without(entry)
 
@@ -129,7 +133,10 @@ def find_mount_policy(fs: GuestFS, init: Init, os: OsInfo, fstab: Fstab, store: 
         checks = script_checks(style, os.family, fs, fstab, store)
         entries = tuple(entry for entry in fstab.entries if not entry.noauto or checks.fails(entry) or entry == early)
         critical = frozenset(_critical(fs)) if style == "openrc" else frozenset[str]()
-        return MountPolicy(style, entries, checks=checks, critical=critical, init=init.name, early=early, without_early=without_early)
+        failing = tuple(_failing(fstab, store)) if critical else ()
+        return MountPolicy(
+            style, entries, checks=checks, critical=critical, failing=failing, init=init.name, early=early, without_early=without_early
+        )
     units, graph = store.get(MountUnits), store.get(MountGraph)
     acted_on = tuple(unit.entry for name, unit in units.units.items() if unit.entry is not None and name in graph.asked)
     lines = (
@@ -167,6 +174,15 @@ def _critical(fs: GuestFS) -> tuple[str, ...]:
     """``critical_mounts`` in localmount's settings."""
     words = conf_vars((fs.text("/etc/conf.d/localmount"),), bash=sh_is_bash(fs), fs=fs).words("critical_mounts")
     return tuple(word.value.rstrip("/") or "/" for word in words)
+
+
+def _failing(fstab: Fstab, store: FactStore) -> Iterator[FstabEntry]:
+    """What ``mount -a`` of localmount certainly fails to mount."""
+    devices = store.get(Devices)
+    for entry in fstab.entries:
+        left_out = entry.is_swap or entry.is_network or entry.is_pseudo or entry.noauto or entry.nofail or entry.mount_point == "/"
+        if not left_out and name_kind(entry.device) is NameKind.TAG and devices.present(entry.device) is False:
+            yield entry
 
 
 def _style(fs: GuestFS, init: str, os: OsInfo, store: FactStore) -> str:
