@@ -117,36 +117,43 @@ def test_the_first_console_of_an_arm_machine_is_told() -> None:
     assert cause.reason == "console on ttyAMA0"
 
 
-def luks(tokens: str, keyslots: str = "1") -> BlockTable:
-    """An encrypted partition and the root in it."""
-    container = part(1, "crypto_LUKS", VOLUME, details=(("tokens", tokens), ("keyslots", keyslots)))
+def luks(tokens: str, opening: str = "0") -> BlockTable:
+    """An encrypted partition with these key slots and tokens (``TYPE:SLOT``), and the root in it."""
+    container = part(1, "crypto_LUKS", VOLUME, details=(("tokens", tokens), ("opening", opening)))
     return BlockTable(
         (disk(), container, BlockDevice(f"luks-{VOLUME}", "luks", 1 << 30, 0, fs_type="ext4", uuid=ROOT, parents=("disk1p1",)))
     )
 
 
 @pytest.mark.parametrize(
-    ("blocks", "fstab", "target", "found"),
+    ("blocks", "fstab", "keeps", "found"),
     [
-        (luks("systemd-tpm2"), "root", "kvm", [FAILS]),
-        (luks("systemd-tpm2", "2"), "root", "kvm", [WARNS]),
-        (luks("clevis"), "root", "kvm", [UNSURE]),
-        (luks("systemd-fido2"), "root", "kvm", [UNSURE]),
-        (luks("systemd-fido2", "2"), "root", "kvm", [WARNS]),
-        (luks("systemd-fido2,systemd-tpm2", "2"), "root", "kvm", [UNSURE]),
-        (luks("systemd-pkcs11,systemd-tpm2", "3"), "root", "kvm", [WARNS]),
-        (luks("other,systemd-tpm2"), "root", "kvm", [FAILS]),
-        (luks("systemd-tpm2"), "/dev/mapper/data /data xfs defaults 0 2", "kvm", [FAILS]),
-        (luks("systemd-tpm2"), "/dev/mapper/data /data xfs nofail 0 2", "kvm", [WARNS]),
-        (luks("systemd-tpm2"), "", "kvm", [WARNS]),
+        (luks("systemd-tpm2:0"), "root", False, [FAILS]),
+        (luks("systemd-tpm2:0"), "root", True, []),
+        (luks("systemd-tpm2:1", "0,1"), "root", False, [WARNS]),
+        (luks("systemd-tpm2:1,systemd-tpm2:0", "0,1"), "root", False, [FAILS]),
+        (luks("clevis:0"), "root", False, [UNSURE]),
+        (luks("clevis:0"), "root", True, []),
+        (luks("systemd-fido2:0"), "root", False, [UNSURE]),
+        (luks("systemd-fido2:0"), "root", True, [UNSURE]),
+        (luks("systemd-fido2:1", "0,1"), "root", False, [WARNS]),
+        (luks("systemd-fido2:1,systemd-tpm2:0", "0,1"), "root", False, [UNSURE]),
+        (luks("systemd-fido2:1,systemd-tpm2:0", "0,1"), "root", True, []),
+        (luks("systemd-pkcs11:1,systemd-tpm2:2", "0,1,2"), "root", False, [WARNS]),
+        (luks("systemd-pkcs11:1,systemd-tpm2:1", "0,1"), "root", False, [WARNS]),
+        (luks("other:0,systemd-tpm2:0"), "root", False, [FAILS]),
+        (luks("other:0,systemd-tpm2:1", "0,1"), "root", False, [WARNS]),
+        (luks("systemd-tpm2:0"), "/dev/mapper/data /data xfs defaults 0 2", False, [FAILS]),
+        (luks("systemd-tpm2:0"), "/dev/mapper/data /data xfs nofail 0 2", False, [WARNS]),
+        (luks("systemd-tpm2:0"), "", False, [WARNS]),
     ],
 )
-def test_keys_that_a_tpm_sealed(blocks: BlockTable, fstab: str, target: str, found: Told) -> None:
+def test_keys_that_a_tpm_sealed(blocks: BlockTable, fstab: str, keeps: bool, found: Told) -> None:
     files = {
         "/etc/fstab": f"UUID={ROOT} / ext4 defaults 0 1\n" if fstab == "root" else fstab,
         "/etc/crypttab": f"data UUID={VOLUME} none luks\n",
     }
-    judged = store(files, blocks, target=target).get(UnlockVerdict)
+    judged = store(files, blocks, dataclasses.replace(load("kvm"), keeps_tpm=keeps)).get(UnlockVerdict)
     assert told(judged.tpm) == found
     assert [cause.about.entry is not None for cause in judged.tpm] == [True for _cause in found]
 

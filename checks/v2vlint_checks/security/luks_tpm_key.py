@@ -22,8 +22,9 @@ _TPM, _FIDO2 = "systemd-tpm2", "systemd-fido2"
 _OPTIONS = {"tpm2-device": "the source's TPM", "fido2-device": "a FIDO2 token", "pkcs11-uri": "a smart card or PKCS#11 token"}
 
 
-def _luks(keyslots: int, tokens: str) -> BlockTable:
-    details = (("version", "2"), ("keyslots", str(keyslots)), ("tokens", tokens))
+def _luks(opening: str, *tokens: str) -> BlockTable:
+    """A container with these key slots and tokens (``TYPE:SLOT``)."""
+    details = (("version", "2"), ("opening", opening), ("tokens", ",".join(tokens)))
     disk = BlockDevice("disk1", "disk", 2 << 30, 0)
     return BlockTable((disk, BlockDevice("disk1p2", "partition", 1 << 30, 0, 2, "crypto_LUKS", "4a2e-99", details=details)))
 
@@ -52,39 +53,43 @@ class LuksTpmKey(Rule):
     examples = (
         Example(
             {"/etc/crypttab": "root UUID=4a2e-99 none tpm2-device=auto\n", "/etc/fstab": "/dev/mapper/root / ext4\n"},
-            given=(_luks(1, _TPM),),
+            given=(_luks("0", f"{_TPM}:0"),),
             flags=("disk1p2 LUKS header",),
             severity=Severity.ERROR,
         ),
         Example(
             {"/etc/crypttab": "root UUID=4a2e-99 none tpm2-device=auto\n"},
-            given=(_luks(2, _TPM),),
+            given=(_luks("0,1", f"{_TPM}:1"),),
             flags=("disk1p2 LUKS header",),
             severity=Severity.WARNING,
         ),
         Example(
             {"/etc/crypttab": "root UUID=4a2e-99 none luks\n"},
-            given=(_luks(1, "clevis"),),
+            given=(_luks("0", "clevis:0"),),
             flags=("disk1p2 LUKS header",),
             severity=Severity.WARNING,
         ),
         Example({"/etc/crypttab": "data UUID=77 none tpm2-device=auto\n"}, flags=("/etc/crypttab:1",), severity=Severity.WARNING),
         Example(
             {"/etc/crypttab": "root UUID=4a2e-99 none fido2-device=auto\n", "/etc/fstab": "/dev/mapper/root / ext4\n"},
-            given=(_luks(1, _FIDO2),),
+            given=(_luks("0", f"{_FIDO2}:0"),),
             flags=("disk1p2 LUKS header",),
             severity=Severity.WARNING,
             title="a token may be passed to the new machine",
         ),
         Example(
             {"/etc/crypttab": "root UUID=4a2e-99 none fido2-device=auto\n"},
-            given=(_luks(2, f"{_TPM},{_FIDO2}"),),
+            given=(_luks("0,1", f"{_TPM}:0", f"{_FIDO2}:1"),),
             flags=("disk1p2 LUKS header",),
             severity=Severity.WARNING,
         ),
         Example({"/etc/crypttab": "data UUID=77 none pkcs11-uri=auto\n"}, flags=("/etc/crypttab:1",), severity=Severity.WARNING),
-        Example({"/etc/crypttab": "root UUID=4a2e-99 none luks\n"}, given=(_luks(1, ""),)),
-        Example({"/etc/crypttab": "# data UUID=77 none tpm2-device=auto\n"}, given=(_luks(2, "systemd-recovery"),)),
+        Example(
+            {"/etc/crypttab": "root UUID=4a2e-99 none tpm2-device=auto\n"},
+            given=(_luks("0"),),
+            title="the key slot of the TPM was removed, its token was not",
+        ),
+        Example({"/etc/crypttab": "# data UUID=77 none tpm2-device=auto\n"}, given=(_luks("0,1", "systemd-recovery:1"),)),
     )
 
     def check(self, unlock: UnlockVerdict, crypttab: Crypttab, devices: Devices, target: Target) -> Iterator[Finding]:

@@ -78,7 +78,7 @@ def _encryption(device: BlockDevice, blocks: BlockTable) -> Encryption:
         cipher=device.detail("cipher"),
         kdf=device.detail("kdf"),
         keyslots=max(0, _number(device, "keyslots")),
-        unlocks=tuple(token for token in device.detail("tokens").split(",") if token),
+        unlocks=tuple(dict.fromkeys(token.rpartition(":")[0] for token in device.detail("tokens").split(",") if token)),
         opened=opened,
         state=known.state,
         guid=known.guid,

@@ -38,10 +38,11 @@ class BlockDevice:
     Filesystems: ``block_size``, ``fs_size``, ``free`` (bytes), ``inodes``, ``free_inodes``, ``features``; ext: ``clean``, ``errors``,
     ``needs_recovery``; xfs: ``sector_size``, ``version``, ``dirty_log``, ``needs_repair``; btrfs: ``devices``, ``node_size``, ``uuid_sub``,
     ``dirty_log``, ``subvolumes`` (paths, comma-separated), ``snapshots`` (a count), ``default_subvolume``; vfat: ``fat_bits``; vfat and
-    ntfs: ``dirty``; ntfs: ``version``, ``heads``; swap: ``hibernated``. LUKS: ``version``, ``keyslots``, ``cipher``, ``kdf``, ``tokens``
-    (types, comma-separated). BitLocker: ``bitlocker``, ``version``, ``state``, ``cipher``, ``keyslots``, ``protectors``, ``volume_guid``,
-    ``recovery_ids`` (:class:`~v2vlint.model.bitlocker.BitlockerVolume`), or ``metadata`` (``damaged``). MD: ``level``, ``array_uuid``,
-    ``md_name``, ``members``, ``md_version``, ``role``; ``degraded`` (number of missing members), ``not_copied`` (members the array had that
+    ntfs: ``dirty``; ntfs: ``version``, ``heads``; swap: ``hibernated``. LUKS: ``version``, ``keyslots``, ``cipher``, ``kdf``,
+    ``opening``, ``tokens`` (:func:`~v2vlint.disk.crypto.luks.describe`). BitLocker: ``bitlocker``, ``version``, ``state``, ``cipher``,
+    ``keyslots``, ``protectors``, ``volume_guid``, ``recovery_ids`` (:class:`~v2vlint.model.bitlocker.BitlockerVolume`), or ``metadata``
+    (``damaged``). MD: ``level``, ``array_uuid``, ``md_name``, ``members``, ``md_version``, ``role``; ``degraded`` (number of missing
+    members), ``not_copied`` (members the array had that
     are on none of the disks), ``left_behind`` (devices that missed its last writes, comma-separated), ``dirty`` (parity was being written),
     ``names`` (from mdadm.conf, space-separated). LVM: ``vg``, ``vg_uuid``, ``lv_uuid``, ``degraded``, ``plain`` (maps to plain disk extents
     only), ``segments`` (LVM's words for what it is made of, comma-separated), ``absent`` (number of physical volumes that its group lacks).

@@ -15,7 +15,6 @@ from v2vlint.facts.storage.devices import Devices, NameFate, NameKind, name_fate
 from v2vlint.facts.storage.root_stack import RootStack
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.dataclass import dataclass
-from v2vlint.model.digits import decimal
 from v2vlint.model.finding import Fate, Stage
 from v2vlint.model.place import Device
 from v2vlint.model.target import Target
@@ -50,19 +49,25 @@ def _tpm(
     """Keys held by a TPM that does not travel or by a token that may not be there, according to the container's header."""
     below = {parent for layer in stack.of_kind("luks") for parent in layer.parents}
     for device in blocks:
-        tokens = [kind for kind in _HOLDERS if kind in device.detail("tokens").split(",") and not (kind == _TPM and target.keeps_tpm)]
-        if device.fs_type != "crypto_LUKS" or not tokens or (tokens == ["clevis"] and target.keeps_tpm):
+        slots = _token_slots(device)
+        if device.fs_type != "crypto_LUKS" or not slots or (target.keeps_tpm and (_TPM in slots or list(slots) == ["clevis"])):
             continue
         entries = crypttab.entries if crypttab else ()
         entry = next((entry for entry in entries if devices.resolve(entry.device) == device), None)
         needed = device.name in below or (needs is not None and needs.needs(device.name))
         needed = needed or (entry is not None and needs is not None and needs.mount_on(f"/dev/mapper/{entry.name}") is not None)
-        how = " or ".join(_HOLDERS[kind] for kind in tokens)
-        slots = decimal(device.detail("keyslots") or "0")
-        only = 0 < slots <= len(tokens)  # all slots are the tokens' own
-        sealed = Sealed(device, how, only, only and tokens == [_TPM], entry)
+        how = " or ".join(_HOLDERS[kind] for kind in slots)
+        only = set(device.detail("opening").split(",")) <= set().union(*slots.values())
+        sealed = Sealed(device, how, only, only and list(slots) == [_TPM], entry)
         where, certain = Device(device.name, "LUKS header"), sealed.certain and needed
         yield (fault if certain else doubt)(sealed.only and needed, f"{device.name} is unlocked by {how}", where, sealed)
+
+
+def _token_slots(device: BlockDevice) -> dict[str, set[str]]:
+    """The key slots that tokens open, by type, in the order of ``_HOLDERS``."""
+    pairs = [pair.rpartition(":")[::2] for pair in device.detail("tokens").split(",")]
+    found = {kind: {slot for token, slot in pairs if token == kind} for kind in _HOLDERS}
+    return {kind: slots for kind, slots in found.items() if slots}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shlex
@@ -235,7 +236,25 @@ def test_details_of_luks2(tmp_path: Path) -> None:
     run("cryptsetup", "token", "import", image, input='{"type":"clevis","keyslots":["0"],"jwe":{}}')
     sealed = '{"type":"systemd-tpm2","keyslots":["0"],"tpm2-blob":"AA==","tpm2-pcrs":[7],"tpm2-policy-hash":"00"}'
     run("cryptsetup", "token", "import", image, input=sealed)
-    assert [detail(image, key) for key in ("version", "keyslots", "tokens", "kdf")] == ["2", "1", "clevis,systemd-tpm2", "pbkdf2"]
+    assert [detail(image, key) for key in ("version", "keyslots", "tokens", "kdf")] == ["2", "1", "clevis:0,systemd-tpm2:0", "pbkdf2"]
+
+
+def test_a_luks2_token_outlives_its_key_slot(tmp_path: Path) -> None:
+    need("cryptsetup")
+    image, weak = blank(tmp_path / "image", 20 * MIB), ("-q", "--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000")
+    key, other = tmp_path / "key", tmp_path / "other"
+    key.write_bytes(b"secret")
+    other.write_bytes(b"sealed")
+    run("cryptsetup", "luksFormat", *weak, "--type", "luks2", image, key)
+    for more in ((), (), ("--unbound", "--key-size", "256")):
+        run("cryptsetup", "luksAddKey", *weak, *more, *(() if more else ("--key-file", key)), image, other)
+    for slot, kind in (("1", "systemd-tpm2"), ("2", "clevis"), ("3", "other")):
+        sealed = {"type": kind, "keyslots": [slot], "jwe": {}, "tpm2-blob": "AA==", "tpm2-pcrs": [7], "tpm2-policy-hash": "00"}
+        run("cryptsetup", "token", "import", image, input=json.dumps(sealed))
+    assert [detail(image, key) for key in ("opening", "tokens")] == ["0,1,2", "systemd-tpm2:1,clevis:2"]
+    run("cryptsetup", "luksKillSlot", "-q", "--key-file", key, image, "1")
+    told = [detail(image, key) for key in ("keyslots", "opening", "tokens")]
+    assert told == ["3", "0,2", "clevis:2"]
 
 
 def test_details_of_ntfs(tmp_path: Path) -> None:

@@ -33,7 +33,10 @@ Details = tuple[tuple[str, str], ...]
 
 
 def describe(base: Stream, version: int) -> Details:
-    """``version``, ``keyslots`` (the number in use), ``cipher``, ``kdf`` and ``tokens`` (types, comma-separated)."""
+    """``version``, ``keyslots`` (the number in use), ``cipher``, ``kdf``, and comma-separated ``opening`` (the key slots that open the
+    content) and ``tokens`` (``TYPE:SLOT`` for those of them that a token opens). In cryptsetup, a token outlives its key slot
+    (``luksKillSlot``), and a slot need not open the content (``luksAddKey --unbound``).
+    """
     head = base.read_at(0, 592)
     if version == 1:
         starts = (_KEYBLOCKS_AT + _KEYBLOCK_SIZE * slot for slot in range(8))
@@ -45,11 +48,24 @@ def describe(base: Stream, version: int) -> Details:
         tree = read_json(base)
     except ImageError as error:
         return (*facts.items(), ("problem", str(error)))
+    tokens, opening = tree["tokens"].values(), _opening(tree)
     facts["keyslots"] = str(len(tree["keyslots"]))
-    facts["cipher"] = next((str(one.get("encryption", "")) for one in tree["segments"]), "")
-    facts["kdf"] = _joined(one.get("kdf", {}).get("type", "") for one in tree["keyslots"] if isinstance(one.get("kdf"), dict))
-    facts["tokens"] = _joined(one.get("type", "") for one in tree["tokens"])
+    facts["cipher"] = next((str(one.get("encryption", "")) for one in tree["segments"].values()), "")
+    facts["kdf"] = _joined(one.get("kdf", {}).get("type", "") for one in tree["keyslots"].values() if isinstance(one.get("kdf"), dict))
+    facts["opening"] = _joined(opening)
+    facts["tokens"] = _joined(f"{one.get('type', '')}:{slot}" for one in tokens for slot in opening if slot in _names(one, "keyslots"))
     return tuple((key, value) for key, value in facts.items() if value)
+
+
+def _opening(tree: dict[str, dict[str, JsonObject]]) -> list[str]:
+    """The key slots with a key of the content: those of a digest that has segments."""
+    bound = {slot for digest in tree["digests"].values() if _names(digest, "segments") for slot in _names(digest, "keyslots")}
+    return [slot for slot in tree["keyslots"] if slot in bound]
+
+
+def _names(one: JsonObject, key: str) -> list[str]:
+    found = one.get(key)
+    return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
 
 
 def _joined(words: Iterable[object]) -> str:
@@ -97,12 +113,12 @@ def _is_text(area: bytes) -> bool:
         return False
 
 
-def read_json(base: Stream) -> dict[str, list[JsonObject]]:
-    """The objects in a LUKS2 header's JSON area, by kind."""
+def read_json(base: Stream) -> dict[str, dict[str, JsonObject]]:
+    """The objects in a LUKS2 header's JSON area, by kind and name."""
     tree = json.loads(read_header(base)[_BINARY:].split(b"\0", 1)[0])
     sections = {kind: tree.get(kind, {}) for kind in ("keyslots", "segments", "tokens", "digests")}
     return {
-        kind: [one for one in section.values() if isinstance(one, dict)] if isinstance(section, dict) else []
+        kind: {name: one for name, one in section.items() if isinstance(one, dict)} if isinstance(section, dict) else {}
         for kind, section in sections.items()
     }  # fmt: skip
 
