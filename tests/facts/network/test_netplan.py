@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.facts.guests import HOSTILE, Files, at, edited, fact, tokens_fit
+from tests.facts.network.test_landing import KEPT, UNSURE, land
 from v2vlint.facts.network.interface import Method
 from v2vlint.facts.network.netplan import Netplan
 from v2vlint.model.rule import Link
@@ -159,3 +160,14 @@ def test_no_edit_where_the_syntax_or_a_second_card_stands_in_the_way(text: str) 
 def test_any_text_is_survived(text: str) -> None:
     netplan = fact(Netplan, {PATH: text.encode("utf-8", "surrogateescape")})
     assert all(not interface.addresses for interface in netplan.interfaces)
+
+
+def test_what_is_not_yaml_may_leave_every_file_without_effect() -> None:
+    enabled = "/etc/systemd/system/multi-user.target.wants/systemd-networkd.service"
+    programs: Files = {"/sbin/init": "", "/usr/sbin/netplan": "", "/usr/lib/systemd/systemd-networkd": "", enabled: ""}
+    card = 'network: {version: 2, ethernets: {lan: {match: {name: "e*"}, dhcp4: true}}}'
+    good: Files = {**programs, "/etc/netplan/0.yaml": card}
+    assert land(good).outlook.survival is KEPT
+    outlook = land({**good, "/etc/netplan/1.yaml": "network: [a"}).outlook
+    assert outlook.survival is UNSURE
+    assert "some versions refuse line 1 of /etc/netplan/1.yaml" in outlook.reason

@@ -188,7 +188,7 @@ def parse_network(
     ifupdown: Interfaces,
 ) -> Network:
     """The guest's network, over every manager that runs or may run."""
-    broken = tuple(_broken(managers, nm_conf, ifupdown))
+    broken = tuple(_broken(managers, nm_conf, ifupdown, netplan))
     sorted_out = [(one, _is_in_force(one, managers, broken)) for one in configured.interfaces]
     live, unread = (tuple(one for one, runs in sorted_out if runs is wanted) for wanted in (True, False))
     handed_over = bool(managers.runs(Manager.NETPLAN)) and netplan.renderer == "NetworkManager"
@@ -258,12 +258,15 @@ def _fallback(managers: NetManagers, nm_conf: NmConf, broken: tuple[ManagerRefus
     return ""
 
 
-def _broken(managers: NetManagers, nm_conf: NmConf, ifupdown: Interfaces) -> Iterator[ManagerRefusal]:
-    """Of each manager that runs, or may run, the first line for which it configures nothing."""
+def _broken(managers: NetManagers, nm_conf: NmConf, ifupdown: Interfaces, netplan: Netplan) -> Iterator[ManagerRefusal]:
+    """Of each manager that runs, or may run, the first line for which it configures nothing. For a file that is not YAML netplan 0.106
+    generates nothing from any file; as a generator, 1.1 passes over it."""
     if managers.runs(Manager.NETWORK_MANAGER) is not False:
         yield from (ManagerRefusal(Manager.NETWORK_MANAGER, place, "") for place in nm_conf.malformed[:1])
     if managers.runs(Manager.IFUPDOWN) is not False:
         yield from ifupdown.refused
+    if managers.runs(Manager.NETPLAN) is not False:
+        yield from (ManagerRefusal(Manager.NETPLAN, one.where, "it is not YAML", certain=False) for one in netplan.problems[:1])
 
 
 def _is_in_force(one: InterfaceConfig, managers: NetManagers, broken: tuple[ManagerRefusal, ...]) -> bool:
