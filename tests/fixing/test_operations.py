@@ -129,7 +129,7 @@ def test_what_two_fixes_write_once_needs_room_once() -> None:
 
 @pytest.mark.parametrize("size", range(8))
 def test_what_is_appended_to_lz4_is_found_by_the_kernel(size: int) -> None:
-    """Without four zero bytes it is taken for a block, and lost: booted with Linux 6.1, whatever was appended."""
+    """As another frame, at once: anything else is taken for a block, and lost (booted with Linux 6.1, whatever the padding)."""
     path = f"/boot/initrd.img-{VERSION}"
     block = lz4.block.compress(sample_initramfs(("ext4",), {"pad": random.Random(size).randbytes(size)}), store_size=False)
     image = b"\x02\x21\x4c\x18" + len(block).to_bytes(4, "little") + block
@@ -138,7 +138,28 @@ def test_what_is_appended_to_lz4_is_found_by_the_kernel(size: int) -> None:
         done = build(memory_guest(files), BlockTable(), (fix(AppendInitramfs(path, VERSION, (module,))),))
         (append,) = done.operations
         assert append["op"] == "append"
-        image += base64.b64decode(append["data"])
+        data = base64.b64decode(append["data"])
+        assert data.startswith(b"\x02\x21\x4c\x18")
+        image += data
         found = Initramfses(memory_guest({path: image})).of(path)
         assert found is not None
         assert (found.damage, found.remark, found.has(module), found.has("ext4")) == ("", "", True, True)
+        assert [(one.compression, one.size) for one in found.segments] == [("lz4", len(image))]
+
+
+@pytest.mark.parametrize("packed_length", range(4))
+def test_the_padding_behind_lz4_is_inside(packed_length: int) -> None:
+    """An archive whose end is no multiple of four (cpio -C1)."""
+    path, inside = f"/boot/initrd.img-{VERSION}", sample_initramfs(("ext4",)) + bytes(packed_length)
+    block = lz4.block.compress(inside, store_size=False)
+    image = b"\x02\x21\x4c\x18" + len(block).to_bytes(4, "little") + block
+    edits = fix(AppendInitramfs(path, VERSION, ("virtio_blk",)))
+    (append,) = build(memory_guest({**sample_kernel(), path: image}), BlockTable(), (edits,)).operations
+    assert append["op"] == "append"
+    found = Initramfses(memory_guest({path: image + base64.b64decode(append["data"])})).of(path)
+    assert found is not None
+    assert (found.damage, found.remark, found.has("virtio_blk")) == ("", "", True)
+    padded = build(memory_guest({**sample_kernel(), path: image + bytes(512)}), BlockTable(), (edits,))
+    assert [words for _fix, words in padded.refused] == [
+        f"{path}: has bytes behind its lz4, where older kernels take what is appended for more of it"
+    ]

@@ -11,11 +11,12 @@ from dataclasses import field
 
 from v2vlint.engine.room import PathAndSize, lack_of_room
 from v2vlint.facts.environment.selinux import parse_selinux_config
+from v2vlint.facts.initramfs.content import NESTED, Initramfs
 from v2vlint.facts.initramfs.images import Initramfses
 from v2vlint.fixing.orders import Appending, Commanding, Copying, Creating, Deleting, Operation, Overwriting
 from v2vlint.fixing.protocol import GENERATORS
 from v2vlint.fixing.renew import Changes, renewals
-from v2vlint.fixing.segment import KnownImage, pad4, segment
+from v2vlint.fixing.segment import KnownImage, frames, pad4, segment
 from v2vlint.fixing.windows import is_windows, need_settled, registry_operations
 from v2vlint.guest.closed import Closed
 from v2vlint.guest.fs import GuestFS
@@ -223,13 +224,23 @@ def _append(draft: _Draft, path: str, version: str, names: tuple[str, ...], file
     if image.damage:
         raise FactUnavailable(WholeFile(path), image.damage)
     view = KnownImage(path, version, image.files, image.contents, image.generator, image.compression)
+    data = segment(draft.fs, view, names, files)
     # The kernel looks for the next archive at multiples of 4 and skips zeros before it (init/initramfs.c, unpack_to_rootfs).
-    # A stream of lz4 ends with four of them only (lib/decompress_unlz4.c).
-    padding = -found.size % 4 + (4 if image.compression == "lz4" else 0)
-    data = bytes(padding) + segment(draft.fs, view, names, files)
+    data = _more_lz4(image, found.size, data) if image.compression == "lz4" else pad4(bytes(-found.size % 4) + data)
     _need_room(draft, path, len(data))
     renewed = sorted(files)
-    return {"op": "append", "path": draft.fs.resolve(path) or path, "size": found.size, "data": _b64(pad4(data)), "renewed": renewed}
+    return {"op": "append", "path": draft.fs.resolve(path) or path, "size": found.size, "data": _b64(data), "renewed": renewed}
+
+
+def _more_lz4(image: Initramfs, size: int, data: bytes) -> bytes:
+    """``data`` as another frame, which the kernel takes for the same stream: that goes on to the end of the file (``unlz4()`` of
+    lib/decompress_unlz4.c).
+    """
+    last = [one for one in image.segments if one.compression not in NESTED][-1]
+    if last.offset + last.size != size:
+        raise FactUnavailable(image.where, "has bytes behind its lz4, where older kernels take what is appended for more of it")
+    # Padding counts inside: between the frames, it would be taken for a block.
+    return frames(bytes(-last.unpacked % 4) + data)
 
 
 def _need_room(draft: _Draft, path: str, size: int) -> None:

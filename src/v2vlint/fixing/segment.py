@@ -209,6 +209,17 @@ def compress(data: bytes, method: str) -> bytes:
     return data
 
 
+def frames(data: bytes) -> bytes:
+    """``data`` as a legacy frame of lz4, the only kind that the kernel reads: blocks of 8 MiB before compression."""
+    import lz4.block
+
+    found = [b"\x02\x21\x4c\x18"]
+    for at in range(0, len(data), 8 << 20):
+        block: bytes = lz4.block.compress(data[at : at + (8 << 20)], mode="high_compression", store_size=False)
+        found += [len(block).to_bytes(4, "little"), block]
+    return b"".join(found)
+
+
 def pad4(data: bytes) -> bytes:
     """Zero padding to four bytes, which the kernel skips between archives."""
     return data + bytes(-len(data) % 4)

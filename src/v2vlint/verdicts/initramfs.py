@@ -11,7 +11,7 @@ from v2vlint.facts.boot.secure_boot import SecureBoot, SecureBootRefusal
 from v2vlint.facts.boot.start import DefaultBoot, Startup
 from v2vlint.facts.conversion.landing import Landing
 from v2vlint.facts.initramfs.content import Initramfs
-from v2vlint.facts.initramfs.images import Initramfses, unpacked_by
+from v2vlint.facts.initramfs.images import Initramfses
 from v2vlint.facts.kernel.kernels import Kernel
 from v2vlint.facts.kernel.module_signature import is_signed
 from v2vlint.facts.storage.root_stack import RootStack
@@ -118,10 +118,7 @@ def _image(boot: DefaultBoot, images: Initramfses, stack: RootStack, landing: La
         about = ImageFault(choice, name, "missing")
         yield boot.fault(reason, where, about) if needed and not tries_again(path) else doubt(bool(needed), reason, where, about)
     for name in choice.initrds if path.image else ():
-        image = images.of(name)
-        config = path.kernel.known_config
-        if image is not None and config is not None:
-            image = unpacked_by(config, image)
+        image = images.of(name, path.kernel)
         if image is not None and image.damage:
             about, reason = ImageFault(choice, name, "damaged"), f"{name} {image.damage}"
             yield repaired(reason, WholeFile(name), about) if boot.rebuilt else boot.fault(reason, WholeFile(name), about)

@@ -19,11 +19,16 @@ from tests.verdicts.booting import IMAGE, PASSES, WHOLE, guest, initramfs
 from v2vlint.facts.boot.path import BootPaths
 from v2vlint.facts.initramfs.cpio import newc
 from v2vlint.facts.initramfs.decompress import Source
+from v2vlint.facts.initramfs.images import Initramfses
 from v2vlint.facts.initramfs.reader import read_initramfs
+from v2vlint.facts.kernel.kernels import Kernel
+from v2vlint.facts.kernel.modules import ModuleTree
 from v2vlint.model.errors import FactUnavailable
+from v2vlint.model.finding import Fate
 from v2vlint.model.place import WholeFile
 from v2vlint.model.rule import Content
 from v2vlint.samples.boot import EXT4, SCSI, VERSION, VIRTIO, sample_bzimage, sample_initramfs, sample_kernel
+from v2vlint.samples.memory import memory_guest
 
 EMPTY = newc({"dev/console": b""})
 FULL = sample_initramfs((*VIRTIO, *SCSI, *EXT4))
@@ -171,6 +176,91 @@ def test_a_compression_that_the_kernel_lacks(packing: str, found: list[object]) 
     judged = initramfs(files)
     assert told(judged.image) == found
     assert all(cause.about and cause.about.path == IMAGE and "CONFIG_RD_ZSTD" in cause.reason for cause in judged.image)
+
+
+LACKS_ZSTD = "CONFIG_RD_GZIP=y\n# CONFIG_RD_ZSTD is not set\n"
+
+
+def test_what_precedes_the_compression_that_the_kernel_lacks_is_unpacked() -> None:
+    data, lost = gzip.compress(WHOLE, mtime=0), newc({f"lib/modules/{VERSION}/kernel/lost.ko": b"x"})
+    data += bytes(-len(data) % 4) + PACKINGS["zstd"](lost) + lost
+    files = guest(data, kernel=kernel(sample_bzimage(), LACKS_ZSTD))
+    judged, path = initramfs(files), next(iter(store(files).get(BootPaths).defaults))
+    assert [(cause.fate, cause.severity) for cause in judged.drives] == [PASSES]
+    assert [(cause.fate, "CONFIG_RD_ZSTD" in cause.reason) for cause in judged.image] == [(Fate.PASS, True)]
+    assert path.image is not None
+    assert not path.image.has("lost")
+
+
+FIRST_LZ4 = _lz4(FULL)
+
+
+@pytest.mark.parametrize(
+    ("data", "version", "known"),
+    [
+        (FIRST_LZ4 + bytes(4) + FULL, "5.14.0", True),
+        (FIRST_LZ4 + bytes(4) + FULL, "5.13.9", False),
+        (FIRST_LZ4 + bytes(4) + FULL, "5.4.0-91-generic", False),
+        (FIRST_LZ4 + bytes(512), "5.4.0", True),
+        (FIRST_LZ4 + FIRST_LZ4, "3.11.0", True),
+        (FULL + FIRST_LZ4, "3.11.0", True),
+    ],
+)
+def test_four_zero_bytes_end_lz4_for_newer_kernels(data: bytes, version: str, known: bool) -> None:
+    images, kernels = Initramfses(memory_guest({"/i": data})), Kernel(version, "", ModuleTree(memory_guest({}), "", ""))
+    if known:
+        found = images.of("/i", kernels)
+        assert found is not None
+        assert (found.damage, found.remark) == ("", "")
+        return
+    with pytest.raises(FactUnavailable, match=r"only Linux 5\.14 and later"):
+        images.of("/i", kernels)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "version", "known"),
+    [
+        (FULL, FIRST_LZ4, "5.4.0", True),
+        (FIRST_LZ4 + bytes(-len(FIRST_LZ4) % 4), FULL, "6.1.0", False),
+        (FIRST_LZ4 + bytes(8), FULL, "6.1.0", True),
+        (FIRST_LZ4 + bytes(8), FULL, "5.4.0", False),
+        (gzip.compress(FULL), FULL, "5.4.0", True),
+    ],
+)
+def test_a_file_behind_one_of_lz4(first: bytes, second: bytes, version: str, known: bool) -> None:
+    images = Initramfses(memory_guest({"/1": first, "/2": second}))
+    if known:
+        assert images.joined(("/1", "/2"), Kernel(version, "", ModuleTree(memory_guest({}), "", ""))) is not None
+        return
+    with pytest.raises(FactUnavailable, match="lz4"):
+        images.joined(("/1", "/2"), Kernel(version, "", ModuleTree(memory_guest({}), "", "")))
+
+
+def test_the_kernel_stops_at_the_file_with_an_error() -> None:
+    images = Initramfses(memory_guest({"/1": FIRST + b"junk", "/2": SECOND}))
+    joined = images.joined(("/1", "/2"), Kernel("6.1.0", "", ModuleTree(memory_guest({}), "", "")))
+    assert joined is not None
+    assert "marker" not in joined.files
+
+
+def test_the_size_of_a_block_of_lz4_is_no_magic_number() -> None:
+    """A second block of 0x8b1f bytes: its size begins like gzip."""
+    whole = newc({"init": b"#!/bin/sh\n", "a": bytes(8 << 20)})[: 8 << 20]
+    noise = random.Random(1).randbytes(0x9000)
+    for size in range(0x8B1F - 900, 0x8B1F):
+        rest = newc({"init": b"#!/bin/sh\n", "a": bytes(8 << 20), "b": noise[:size] + bytes(1000)})[8 << 20 :]
+        if len(_lz4(rest)) == 8 + 0x8B1F:
+            break
+    data = _lz4(whole) + _lz4(rest)[4:]
+    assert b"\x1f\x8b\0\0" in data
+    image = read_initramfs(Source(io.BytesIO(data), 0, len(data)), WholeFile("/i"))
+    assert (image.damage, image.remark, "b" in image.files) == ("", "", True)
+
+
+@pytest.mark.parametrize("cut", [1, 5, 200])
+def test_lz4_that_is_cut_off_is_damaged_even_behind_init(cut: int) -> None:
+    data = _lz4(FIRST[:-124]) + _lz4(SECOND)[4:][:-cut]
+    assert read_initramfs(Source(io.BytesIO(data), 0, len(data)), WholeFile("/i")).damage
 
 
 def _packed(data: bytes, left: int) -> bytes:

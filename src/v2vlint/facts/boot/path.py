@@ -20,7 +20,7 @@ from v2vlint.facts.boot.cmdline import KernelArg
 from v2vlint.facts.boot.named_modules import NamedModules
 from v2vlint.facts.initramfs.compiled_in import has_none
 from v2vlint.facts.initramfs.content import Initramfs, merged
-from v2vlint.facts.initramfs.images import Initramfses, unpacked_by
+from v2vlint.facts.initramfs.images import Initramfses
 from v2vlint.facts.kernel.kernels import Kernel, Presence
 from v2vlint.facts.kernel.modprobe import LateModprobe, Modprobe, ModprobeCommand, image_modprobe
 from v2vlint.facts.kernel.module_names import normal
@@ -296,7 +296,7 @@ class BootPaths:
         if choice.kernel is None:
             return None
         if id(choice) not in self._known:  # choices live as long as this object, so their ids are not reused
-            given = self.initramfses.joined(choice.initrds) if choice.initrds else None
+            given = self.initramfses.joined(choice.initrds, choice.kernel) if choice.initrds else None
             if choice.initrds and given is None and (choice.unreadable or not choice.goes_on):
                 return None
             image, alone = self._started(choice, choice.kernel, given)
@@ -310,8 +310,8 @@ class BootPaths:
             return None, f"kernel {kernel.version} reads no initramfs (CONFIG_BLK_DEV_INITRD is not set)"
         # A kernel that does not tell is taken apart only if nothing else could be its initramfs.
         own = self.initramfses.compiled_in(kernel) if given is None or has_none(config) is False else None
-        if config and given is not None:
-            read = None if config.get("INITRAMFS_FORCE") == "y" else unpacked_by(config, given)
+        if config and config.get("INITRAMFS_FORCE") == "y":
+            read = None
         parts = tuple(part for part in (own, read) if part is not None)
         image = merged(parts) if parts else None
         if image is None and (given is not None or not choice.initrds):

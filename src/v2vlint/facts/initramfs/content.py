@@ -10,6 +10,7 @@ from v2vlint.facts.kernel.module_names import module_name, normal, tree_version
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import WholeFile
 
+NESTED = ("squashfs", "erofs")
 _MAX_LINKS = 40  # MAXSYMLINKS (include/linux/namei.h)
 
 
@@ -30,13 +31,14 @@ class Segment:
     """One archive, or one compressed stream of archives: ``size`` bytes at ``offset``, with ``members`` members.
 
     ``compression`` is ``none``, ``gzip``, ``bzip2``, ``xz``, ``lzma``, ``lzo``, ``lz4`` or ``zstd``; a filesystem image found inside
-    adds a segment named after it (``squashfs``, ``erofs``).
+    adds a segment named after it (``squashfs``, ``erofs``). ``unpacked`` is the size of what a stream holds, 0 when it is damaged.
     """
 
     compression: str
     offset: int
     size: int
     members: int
+    unpacked: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ class Initramfs:
     def compression(self) -> str:
         """The compression of the last segment (``none`` when there is none)."""
         # Not the first one: microcode may precede the rest, and is not compressed.
-        outer = [s for s in self.segments if s.compression not in ("squashfs", "erofs")]
+        outer = [s for s in self.segments if s.compression not in NESTED]
         return outer[-1].compression if outer else "none"
 
 

@@ -204,7 +204,9 @@ class _Frame:
 
 
 def _lz4(stream: CompressedStream) -> Iterator[bytes]:
-    """The legacy frame, the only one the kernel reads: blocks of at most 8 MiB, up to an impossible block size."""
+    """The legacy frame, the only one the kernel reads: blocks of at most 8 MiB, up to the end or, since Linux 5.14 or so, four zero bytes.
+    What else follows is taken for a block.
+    """
     import lz4.block
 
     source, block_size = stream.source, 8 << 20
@@ -218,10 +220,9 @@ def _lz4(stream: CompressedStream) -> Iterator[bytes]:
         size = int.from_bytes(head, "little")
         if len(head) < 4 or not size:
             return
-        # LZ4_compressBound(): what is larger is no block, but the kernel takes it for one.
-        if size > block_size + block_size // 255 + 16 or compression_of(source.at(stream.end, 8)):
-            raise Junk(f"has something at byte {stream.end} that the kernel takes for more lz4, as no four zero bytes precede it")
-        data = source.at(stream.end + 4, size)
+        # LZ4_compressBound()
+        largest = block_size + block_size // 255 + 16
+        data = source.at(stream.end + 4, min(size, largest))
         if len(data) < size:
             raise Damaged("ends early: its compressed data is cut off")
         try:

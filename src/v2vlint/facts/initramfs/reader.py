@@ -56,6 +56,7 @@ _MISPLACED = "has an archive at byte {}, which the kernel does not unpack becaus
 @dataclass
 class _Tally:
     where: WholeFile
+    lacks: frozenset[str] = frozenset()
     unpacked: int = 0
     members: int = 0
     names: int = 0
@@ -69,9 +70,11 @@ class _Tally:
         return FactUnavailable(self.where, reason)
 
 
-def read_initramfs(source: Source, where: WholeFile) -> Initramfs:
-    """List the image in ``source``. FactUnavailable when a limit is reached or it is an old filesystem image instead of an archive."""
-    tally = _Tally(where)
+def read_initramfs(source: Source, where: WholeFile, lacks: frozenset[str] = frozenset()) -> Initramfs:
+    """List the image in ``source``, as a kernel finds it that does not unpack the compressions ``lacks``. FactUnavailable when a limit is
+    reached or it is an old filesystem image instead of an archive.
+    """
+    tally = _Tally(where, lacks)
     damage, remark = "is empty" if not source.size else "", ""
     try:
         _segments(source, tally)
@@ -114,12 +117,16 @@ def _segments(source: Source, tally: _Tally) -> None:
             raise Junk(_MISPLACED.format(start))
         if head[:6] not in KINDS and not compression:
             _reject(source, start, tally)
-        end = source.size
+        if compression in tally.lacks:
+            place = f" from byte {start} on" if start else ""
+            option = f"CONFIG_RD_{compression.upper()}"
+            raise Junk(f"is compressed with {compression}{place}, which its kernel does not unpack ({option} is not set)")
+        end, unpacked = source.size, 0
         try:
-            end = _compressed(source, start, compression, tally) if compression else _plain(cursor, tally)
+            end, unpacked = _compressed(source, start, compression, tally) if compression else (_plain(cursor, tally), 0)
         finally:
             # Also when it is damaged: what precedes the damage is in the kernel's root filesystem.
-            tally.segments.append(Segment(compression or "none", start, end - start, tally.members - before))
+            tally.segments.append(Segment(compression or "none", start, end - start, tally.members - before, unpacked))
         cursor.position, packed = end, bool(compression)
     if not tally.segments and source.size:
         raise Damaged("contains only zero bytes")
@@ -146,15 +153,26 @@ def _plain(cursor: SourceInput, tally: _Tally) -> int:
     return cursor.position
 
 
-def _compressed(source: Source, start: int, compression: str, tally: _Tally) -> int:
+def _compressed(source: Source, start: int, compression: str, tally: _Tally) -> tuple[int, int]:
+    """The end of the stream, and the size of what is in it."""
     stream = CompressedStream(source, start, compression)
     data = PieceInput(_counted(stream, source.size - start, tally))
     # One stream may hold several archives, padded like those that are not compressed.
-    while data.skip_zeros():
+    while _goes_on(stream, data, compression):
         if data.position % _ALIGNED:
             raise Junk(_MISPLACED.format(data.position) + ", counted in what it unpacks to")
         _archive(data, tally)
-    return stream.end
+    return stream.end, data.position
+
+
+def _goes_on(stream: CompressedStream, data: PieceInput, compression: str) -> bool:
+    """Whether another archive follows in the stream. Behind a whole one, what is no block of lz4 is something else that was appended."""
+    try:
+        return data.skip_zeros()
+    except Damaged as error:
+        if compression != "lz4" or not data.position:
+            raise
+        raise Junk(f"has something at byte {stream.end} that the kernel takes for more lz4 ({error})") from error
 
 
 def _counted(stream: CompressedStream, packed: int, tally: _Tally) -> Iterator[bytes]:
