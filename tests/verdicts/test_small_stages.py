@@ -90,6 +90,8 @@ def getty(name: str) -> Console:
         ("console=ttyS0,115200n8", (), "kvm", PASSES, "console on ttyS0"),
         ("console=hvc0", (), "kvm", UNSURE, "console only on hvc0; the target has"),
         ("console=hvc0 console=tty0", (), "kvm", PASSES, "console on tty0"),
+        ("console=ttyS0 -- console=hvc0", (), "kvm", PASSES, "console on ttyS0"),
+        ("quiet -- console=hvc0", (), "kvm", PASSES, "login on the display"),
         ("console=tty5", (), "kvm", PASSES, "console on tty5"),
         ("console=tty5", (), "gce", UNSURE, "console only on tty5; the target has ttyS0"),
         ("console=ttyAMA0", (), "kvm", UNSURE, "console only on ttyAMA0"),

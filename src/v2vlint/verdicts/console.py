@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from v2vlint.facts.boot.cmdline import all_args, kernel_args
 from v2vlint.facts.boot.consoles import Consoles
 from v2vlint.facts.boot.entry import BootEntry
 from v2vlint.facts.boot.start import Startup
@@ -31,7 +32,7 @@ def _is_display(name: str) -> bool:
 
 
 def _named(entry: BootEntry, consoles: Consoles) -> Iterator[str]:
-    for argument in entry.all("console"):
+    for argument in all_args(kernel_args(entry.args, entry.version), "console"):
         if argument.value:
             yield argument.value.partition(",")[0]
     yield from (found.name for found in consoles.consoles if not found.name.startswith("tty") or found.name.startswith("ttyS"))

@@ -148,7 +148,7 @@ def _none_loaded(boot: DefaultBoot, startup: Startup, stack: RootStack, landing:
 
 def tries_again(path: BootPath) -> bool:
     """Whether the kernel reboots immediately on panic, so that the loader's fallback entry is tried."""
-    return any(argument.name == "panic" and argument.value == "-1" for argument in path.choice.args)
+    return any(argument.name == "panic" and argument.value == "-1" for argument in path.choice.kernel_args)
 
 
 def _needs(path: BootPath, stack: RootStack, landing: Landing, blocks: BlockTable) -> Iterator[str]:
@@ -166,7 +166,7 @@ def _assembled(path: BootPath, array: BlockDevice, blocks: BlockTable) -> bool:
     (drivers/md/md-autodetect.c).
     """
     members = [member for name in array.parents if (member := blocks.named(name)) is not None]
-    asked = any(argument.name == "md" for argument in path.choice.args)
+    asked = any(argument.name == "md" for argument in path.choice.kernel_args)
     return array.detail("md_version") in ("", "0.90") and (asked or any(one.part_type in _RAID_TYPES for one in members) or not members)
 
 

@@ -22,7 +22,8 @@ def filesystem_type(boot: DefaultBoot, blocks: BlockTable) -> Iterator[Cause[Non
 
     dracut without systemd looks for itself (``det_fs`` of its rootfs-block module), and others may.
     """
-    told, path = last_arg(boot.choice.args, "rootfstype"), boot.path
+    path = boot.path
+    told = last_arg(path.early_args, "rootfstype") if path else None
     root = boot.choice.entry.root if boot.choice.entry else None
     device = blocks.resolve(root.value) if root and root.value else None
     types = [one for one in (told.value or "").split(",") if one] if told else []
@@ -38,7 +39,7 @@ def filesystem_type(boot: DefaultBoot, blocks: BlockTable) -> Iterator[Cause[Non
 
 def subvolume(boot: DefaultBoot, fs: GuestFS, blocks: BlockTable) -> Iterator[Cause[None]]:
     """The btrfs subvolume that the command line mounts as root: an entry may still name a snapshot that was deleted."""
-    flags = last_arg(boot.choice.args, "rootflags")
+    flags = last_arg(boot.path.early_args if boot.path else boot.choice.args, "rootflags")
     options = dict(part.partition("=")[::2] for part in (flags.value or "").split(",")) if flags else {}
     path, number = options.get("subvol", ""), options.get("subvolid", "")
     root = boot.choice.entry.root if boot.choice.entry else None

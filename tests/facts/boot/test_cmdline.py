@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from v2vlint.facts.boot.cmdline import KernelArg, KernelCmdline, all_args, last_arg, parse_kernel_cmdline, plain_args, split_args, word_args
+from v2vlint.facts.boot.cmdline import (
+    KernelArg,
+    KernelCmdline,
+    all_args,
+    kernel_args,
+    last_arg,
+    parse_kernel_cmdline,
+    plain_args,
+    split_args,
+    word_args,
+)
 from v2vlint.facts.syntax.located import join, literal
 from v2vlint.guest.text import GuestText
 from v2vlint.model.place import WholeFile
@@ -75,3 +85,14 @@ def test_etc_kernel_cmdline_has_comments() -> None:
 
 def test_endless_arguments_are_cut() -> None:
     assert len(_args("a " * 10_000)) == 4096
+
+
+@pytest.mark.parametrize(
+    ("line", "version", "read"),
+    [
+        ("a -- b", "6.1.0", "a"), ("a -- b", "", "a"), ("a -- b", "3.14.9", "a -- b"), ("a -- b", "3.15", "a"), ("-- a", "6.1", ""),
+        ("a --=1 b", "6.1", "a --=1 b"), ("a --b c", "6.1", "a --b c"), ('"--" a', "6.1", ""), ("a", "6.1", "a"),
+    ],
+)  # fmt: skip
+def test_what_the_kernel_reads_itself(line: str, version: str, read: str) -> None:
+    assert " ".join(map(str, kernel_args(_args(line), version))) == read

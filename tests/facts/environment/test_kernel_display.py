@@ -27,6 +27,7 @@ BLACKLIST: dict[str, Content] = {"/etc/modprobe.d/a.conf": "blacklist bochs\n"}
         (guest("vmwgfx", args="root=/dev/vda1 nomodeset"), "virtualbox", ()),
         (guest("bochs", args="root=/dev/vda1 nomodeset"), "kvm", ("virtio_pci",)),
         (guest("vmwgfx"), "virtualbox", ("vmwgfx",)),
+        (guest("vmwgfx", args="root=/dev/vda1 -- nomodeset"), "virtualbox", ("vmwgfx",)),
         (guest("vmwgfx"), "kvm", ("virtio_pci",)),
         (guest("simpledrm"), "virtualbox", ()),
         ({}, "kvm", ()),

@@ -63,7 +63,7 @@ def find_boot_end(fs: GuestFS, init: Init, store: FactStore) -> BootEnd:
 
 def _asked(entries: tuple[BootEntry, ...]) -> set[str]:
     """The programs of ``init=``; an empty string where an entry names none."""
-    return {(arg.value if (arg := last_arg(entry.args, "init")) else "") or "" for entry in entries} or {""}
+    return {(arg.value if (arg := last_arg(entry.early_args, "init")) else "") or "" for entry in entries} or {""}
 
 
 def _asked_shell(fs: GuestFS, entries: tuple[BootEntry, ...]) -> BootEnd | None:
@@ -86,7 +86,7 @@ def _nobody(fs: GuestFS, entries: tuple[BootEntry, ...], store: FactStore) -> Bo
     """``init=`` with a program that is not there. initramfs-tools' and dracut's own scripts take another; systemd in the initramfs
     (``method_switch_root`` of dbus-manager.c), NixOS' stage-1-init.sh and a kernel without one (``kernel_init`` of init/main.c, since 4.0)
     do not."""
-    asked = {arg.value if (arg := last_arg(entry.args, "init")) else None for entry in entries}
+    asked = {arg.value if (arg := last_arg(entry.early_args, "init")) else None for entry in entries}
     path = next(iter(asked), None)
     if len(asked) != 1 or not path or fs.exists(path) or fs.readlink(path) or not _in_reach(fs, path):
         return None

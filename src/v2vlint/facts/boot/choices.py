@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from v2vlint.facts.boot.bootloader import Bootloader
-from v2vlint.facts.boot.cmdline import KernelArg
+from v2vlint.facts.boot.cmdline import KernelArg, kernel_args
 from v2vlint.facts.boot.entry import BootEntry
 from v2vlint.facts.kernel.kernels import Kernel, Kernels
 from v2vlint.facts.registry import provides
@@ -37,6 +37,11 @@ class BootChoice:
     def version(self) -> str:
         """The kernel's version; empty when it is not known."""
         return self.kernel.version if self.kernel else self.entry.version if self.entry else ""
+
+    @property
+    def kernel_args(self) -> tuple[KernelArg, ...]:
+        """The arguments that the kernel itself reads."""
+        return kernel_args(self.args, self.version)
 
     @property
     def initrd_where(self) -> WholeFile | None:

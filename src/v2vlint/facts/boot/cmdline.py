@@ -6,8 +6,10 @@ An argument is ``name`` or ``name=value``; double quotes protect blanks. If an a
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
+from v2vlint.facts.kernel.kernels import version_key
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.located import Located, literal
 from v2vlint.guest.fs import GuestFS
@@ -45,6 +47,16 @@ def last_arg(args: Iterable[KernelArg], name: str) -> KernelArg | None:
 def all_args(args: Iterable[KernelArg], *names: str) -> tuple[KernelArg, ...]:
     """Every argument called any of ``names``, in order."""
     return tuple(arg for arg in args if arg.name in names)
+
+
+def kernel_args(args: Iterable[KernelArg], version: str = "") -> tuple[KernelArg, ...]:
+    """Those that the kernel itself reads: up to ``--``, behind which all is for init (``parse_args()`` of kernel/params.c, since 3.15).
+    What reads /proc/cmdline takes all of it: systemd, kmod, the scripts of an initramfs.
+    """
+    found = tuple(args)
+    if version and version_key(version)[:2] < version_key("3.15"):
+        return found
+    return tuple(itertools.takewhile(lambda arg: arg.name != "--" or arg.value is not None, found))
 
 
 def split_args(line: Located) -> tuple[KernelArg, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from v2vlint.facts.boot.cmdline import KernelArg, all_args, last_arg
+from v2vlint.facts.boot.cmdline import KernelArg, all_args, kernel_args, last_arg
 from v2vlint.facts.boot.pe import PeSection
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span, Token, Where, WholeFile
@@ -56,6 +56,11 @@ class BootEntry:
         """The effective (last) kernel argument ``name``."""
         return last_arg(self.args, name)
 
+    @property
+    def early_args(self) -> tuple[KernelArg, ...]:
+        """The arguments that count where the root is mounted: all for an initramfs, without one those that the kernel reads."""
+        return self.args if self.has_initrd else kernel_args(self.args, self.version)
+
     def all(self, *names: str) -> tuple[KernelArg, ...]:
         """Every kernel argument called any of ``names``."""
         return all_args(self.args, *names)
@@ -63,12 +68,12 @@ class BootEntry:
     @property
     def root(self) -> KernelArg | None:
         """The ``root=`` argument (Gentoo's ``real_root=`` takes precedence)."""
-        return self.arg("real_root") or self.arg("root")
+        return last_arg(self.early_args, "real_root") or last_arg(self.early_args, "root")
 
     @property
     def resume(self) -> KernelArg | None:
         """The ``resume=`` argument in effect; ``noresume`` cancels it."""
-        return None if self.arg("noresume") else self.arg("resume")
+        return None if last_arg(self.early_args, "noresume") else last_arg(self.early_args, "resume")
 
     @property
     def is_rescue(self) -> bool:

@@ -50,7 +50,7 @@ class Init:
 @provides
 def find_init(fs: GuestFS, store: FactStore) -> Init:
     """The program on the default entry's command line, else the first candidate that exists, else what is installed."""
-    asked = (arg.value for entry in default_entries(store) if (arg := last_arg(entry.args, "init")) and arg.value)
+    asked = (arg.value for entry in default_entries(store) if (arg := last_arg(entry.early_args, "init")) and arg.value)
     for path in dict.fromkeys((*asked, *_CANDIDATES)):
         if fs.is_file(path) and (name := _kind(fs, path)):
             return Init(name, path)

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import field
 
 from v2vlint.facts.boot.choices import BootChoice, BootChoices
-from v2vlint.facts.boot.cmdline import KernelArg
+from v2vlint.facts.boot.cmdline import KernelArg, last_arg
 from v2vlint.facts.boot.named_modules import NamedModules
 from v2vlint.facts.initramfs.compiled_in import has_none
 from v2vlint.facts.initramfs.content import Initramfs, merged
@@ -110,6 +110,11 @@ class BootPath:
     rebuilt: frozenset[str] | None = None
     named: NamedModules = NamedModules()
     alone: str = ""
+
+    @property
+    def early_args(self) -> tuple[KernelArg, ...]:
+        """The arguments that count where the root is mounted: all for an initramfs, without one those that the kernel reads."""
+        return self.choice.kernel_args if self.alone else self.choice.args
 
     def controller(self, controller: Controller) -> DriveFate:
         """Whether the disk controller has drivers, including its transport and the disk driver on top of it."""
@@ -228,7 +233,7 @@ class BootPath:
         """The argument by which the kernel refuses a module, whoever loads it: the last one, with the kernel's own spelling of the name
         (``blacklisted()`` of kernel/module/main.c).
         """
-        arg = next((arg for arg in reversed(self.choice.args) if normal(arg.name) == "module_blacklist"), None)
+        arg = next((arg for arg in reversed(self.choice.kernel_args) if normal(arg.name) == "module_blacklist"), None)
         return arg if arg is not None and name in (arg.value or "").split(",") else None
 
     def _listed(self, name: str, early: bool) -> KernelArg | None:
@@ -316,7 +321,8 @@ class BootPaths:
         image = merged(parts) if parts else None
         if image is None and (given is not None or not choice.initrds):
             return None, "there is no initramfs" if given is None else "the kernel ignores the loader's initramfs (CONFIG_INITRAMFS_FORCE)"
-        program = next((argument.value for argument in reversed(choice.args) if argument.name == "rdinit"), None) or "/init"
+        asked = last_arg(choice.kernel_args, "rdinit")
+        program = (asked.value if asked else None) or "/init"
         # A link counts without what it leads to: a recreated or stripped guest has the names that dracut writes, not systemd itself.
         if image is None or image.damage or image.find(program) is not None or program.lstrip("/") in image.files:
             return image, ""

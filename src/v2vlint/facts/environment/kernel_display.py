@@ -109,13 +109,15 @@ def _kept_out(path: BootPath, args: Sequence[KernelArg], name: str) -> tuple[str
             (word.value.removeprefix("modeset="), str(word).rstrip(), word.where) for word in words if word.value.startswith("modeset=")
         ]
     if name in _MODESET:
-        told += [(arg.value, str(arg), arg.where) for arg in args if normal(arg.name) == f"{name}.modeset"]
+        # modprobe takes them from all of /proc/cmdline.
+        given = args if modular else path.choice.kernel_args
+        told += [(arg.value, str(arg), arg.where) for arg in given if normal(arg.name) == f"{name}.modeset"]
     if modular and (wrong := next((one for one in told if not _NUMBER.fullmatch(one[0] or "")), None)):
         # The kernel refuses the module, even for a CR at the end of the line.
         return wrong[1:]
     if told and told[-1][0] != "-1":
         return told[-1][1:] if _ZERO.fullmatch(told[-1][0] or "") else None
-    bare = last_arg(args, "nomodeset")
+    bare = last_arg(path.choice.kernel_args, "nomodeset")
     return (str(bare), bare.where) if bare else None
 
 

@@ -81,9 +81,11 @@ def parse_selinux(config: SelinuxConfig, choices: BootChoices) -> Selinux:
         return Selinux(config, "", config.mode_at)
     mode, where = config.mode, config.mode_at
     relabel: Where | None = config.relabel if config.mode != "disabled" else None
-    for arg in choices.default.args if choices.default else ():
+    # libselinux and systemd read the others in /proc/cmdline, the kernel this one.
+    for arg in choices.default.kernel_args if choices.default else ():
         if arg.name == "selinux" and arg.value == "0":
             return Selinux(config, "disabled", arg.where)
+    for arg in choices.default.args if choices.default else ():
         if arg.name == "enforcing" and config.mode != "disabled":
             mode, where = ("permissive" if arg.value == "0" else "enforcing"), arg.where
         if arg.name == "autorelabel" and arg.value == "1" and config.mode != "disabled":

@@ -58,7 +58,7 @@ def find_huge_pages(sysctl: Sysctl, choices: BootChoices) -> HugePages:
 def _command_line(choice: BootChoice | None) -> tuple[int, Iterable[HugePageReserve]]:
     default, size = DEFAULT, 0
     reserves: list[HugePageReserve] = []
-    for arg in choice.args if choice else ():
+    for arg in choice.kernel_args if choice else ():
         value = arg.value or ""
         if arg.name == "default_hugepagesz":
             default = _bytes(value) or default
