@@ -15,12 +15,12 @@ from tests.verdicts.asking import FAILS, ROOT, UNKNOWN, disk, part, store, told
 from v2vlint.facts.boot.boot_end import BootEnd
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.choices import BootChoices
-from v2vlint.facts.boot.efi import ESP_TYPE, Efi
+from v2vlint.facts.boot.efi import ESP_TYPE, XBOOTLDR_TYPE, Efi, boot_mounts
 from v2vlint.facts.boot.firmware import Firmware
 from v2vlint.facts.boot.systemd_boot import systemd_boot_menu
 from v2vlint.facts.registry import FactStore
 from v2vlint.guest.fs import GuestFS
-from v2vlint.model.blocks import BlockTable
+from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.finding import Fate, Stage
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.rule import Content
@@ -278,3 +278,20 @@ def test_programs_of_the_same_size_are_read_once(monkeypatch: pytest.MonkeyPatch
     kinds = {image.path: image.kind for image in guest(files).get(Efi).images}
     assert [kinds[f"{TOP}/z/{number}.efi"] for number in sizes] == ["grub"] * 15 + ["unknown"] * 15
     assert len(read) == len(set(read)) == 60
+
+
+@pytest.mark.parametrize(
+    ("kind", "driver", "seen"),
+    [
+        ("vfat", "", True),
+        ("ext4", "", False),
+        ("ext4", "/EFI/systemd/drivers/ext4_x64.efi", True),
+        ("ext4", "/EFI/systemd/drivers/README", False),
+    ],
+)
+def test_firmware_reads_fat_and_what_it_has_drivers_for(kind: str, driver: str, seen: bool) -> None:
+    esp = MemoryFileSystem({"/EFI/BOOT/BOOTX64.EFI": b"MZ", **({driver: b"MZ"} if driver else {})}, "vfat", "E5E5-0001")
+    boot = MemoryFileSystem({"/loader/entries/1.conf": ""}, kind, "bbbb")
+    fs = GuestFS({"/": MemoryFileSystem({"/efi/x": "", "/boot/x": ""}, "ext4", "aaaa"), "/efi": esp, "/boot": boot})
+    blocks = BlockTable((BlockDevice("disk1p2", "partition", 1, 0, 2, kind, "bbbb", part_type=XBOOTLDR_TYPE),))
+    assert boot_mounts(fs, blocks, "/efi") == (("/boot",) if seen else ())

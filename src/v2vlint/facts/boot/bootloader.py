@@ -194,7 +194,7 @@ class _Finder:
         if kind in _ON_ESP:
             return None
         if kind == "systemd-boot":
-            image, others = self._live_program(kind), boot_mounts(self.fs, self.files.blocks)
+            image, others = self._live_program(kind), boot_mounts(self.fs, self.files.blocks, self.efi.mount)
             return systemd_boot_menu(self.fs, self.efi.mount, others, image.machine, boot_version(self.fs, image.path))
         if kind in _DIRECT:
             return self._direct()

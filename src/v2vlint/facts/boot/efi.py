@@ -286,8 +286,14 @@ def _by_content(stream: BinaryIO) -> str:
     return next((kind for sign, kind in _BY_CONTENT if sign in scanned), "unknown")
 
 
-def boot_mounts(fs: GuestFS, blocks: BlockTable) -> tuple[str, ...]:
-    """The mount points of extended boot loader partitions (XBOOTLDR)."""
+def boot_mounts(fs: GuestFS, blocks: BlockTable, esp: str) -> tuple[str, ...]:
+    """The mount points of extended boot loader partitions (XBOOTLDR) that a systemd-boot on the ESP mounted at ``esp`` can read.
+
+    It reads by the firmware's drivers, which are for FAT, and by those that it finds in ``EFI/systemd/drivers`` (``load_drivers``).
+    """
+    folder = find_case(fs, esp, "EFI/systemd/drivers")
+    driven = bool(folder) and any(name.lower().endswith(".efi") for name in fs.listdir(folder or ""))
     found = (mount for device in blocks if device.part_type == XBOOTLDR_TYPE for mount in mounts_of(fs, device))
     extra = ("/boot",) if "loader" in lower_names(fs, "/boot") else ()
-    return tuple(dict.fromkeys((*found, *extra)))
+    mounts = dict.fromkeys((*found, *extra))
+    return tuple(mount for mount in mounts if driven or fs.mounts[fs.mount_of(fs.resolve(mount) or mount)].type == "vfat")
