@@ -171,6 +171,17 @@ def test_the_deployment_that_entries_on_another_filesystem_name(tmp_path: Path, 
     assert [root.deployment for root in guest.roots] == [f"/{home}/{default}"]
 
 
+@pytest.mark.parametrize(("other", "names"), [("notes", ["Alpine Linux (diskless)"]), ("usr/bin/sh", ["Arch"])])
+def test_alpine_that_runs_from_memory_or_is_a_medium_beside_another_system(tmp_path: Path, other: str, names: list[str]) -> None:
+    media = {".alpine-release": "alpine-lts 3.19.1\n", "apks/x86_64/": "", "boot/modloop-lts": "", "efi/": ""}
+    first = filesystem(tmp_path / "one", media, uuid=BOOT)
+    tree = {"etc/os-release": "ID=arch\nNAME=Arch\n", other: "", "dev/": "", "proc/": "", "var/": ""}
+    second = filesystem(tmp_path / "two", tree if other != "notes" else {other: ""}, uuid=ROOT)
+    script = "label: dos\n1 : start=2048, size=32768, type=83\n2 : start=34816, size=32768, type=83\n"
+    guest = open_paths(partitioned(tmp_path / "disk", script, {2048: first, 34816: second}, 40 * MIB))
+    assert [root.os.name for root in guest.roots] == names
+
+
 def test_windows(tmp_path: Path) -> None:
     """FAT stands in for NTFS, in which no tool makes folders without mounting it."""
     need("mkfs.vfat", "mcopy")

@@ -28,6 +28,7 @@ GUESTFS_PROGRAMS = ("/bin/bash", "/bin/ls", "/bin/echo", "/bin/rm", "/bin/sh")
 """The programs that libguestfs reads the architecture from."""
 _PROGRAMS = ("/usr/bin/sh", "/sbin/init", "/bin/busybox", "/usr/lib/systemd/systemd", "/lib/systemd/systemd")
 _LOADERS = ("/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux.so.2", "/lib/ld-linux-aarch64.so.1", "/lib/ld-musl-x86_64.so.1")
+DISKLESS = "Alpine Linux (diskless)"
 INSTALLER = " (installer)"
 """What the name of a system ends in that has yet to install itself, from a partition that stays when it has."""
 _BOOT_INI = re.compile(r"partition\(\d+\)\\([^\\\s=\"]+)")
@@ -63,6 +64,7 @@ _OTHERS = (
     (frozenset({"reactos", "freeldr.sys"}), "ReactOS"),
     (frozenset({"system-data", "user-data"}), "Ubuntu Core"),
     (frozenset({"efi", "snaps", "systems"}), f"Ubuntu Core{INSTALLER}"),
+    (frozenset({".alpine-release", "apks", "boot"}), DISKLESS),  # what its setup-bootable copies
 )
 
 

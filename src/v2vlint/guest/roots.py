@@ -12,7 +12,7 @@ from v2vlint.guest.closed_roots import closed_root
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.mdadm_conf import array_names, read_mdadm_conf
 from v2vlint.guest.mounts import Mount, Mounter, fstab_lines, ostree_root
-from v2vlint.guest.osprobe import INSTALLER, linux_info, other_info, windows_folder, windows_info
+from v2vlint.guest.osprobe import DISKLESS, INSTALLER, linux_info, other_info, windows_folder, windows_info
 from v2vlint.model.blocks import ArrayName, BlockDevice
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable, ImageError
@@ -56,8 +56,8 @@ def find_roots(stack: Stack) -> tuple[Root, ...]:
     candidates = [found for device in list(stack.filesystems()) for found in _candidates(stack, device)]
     taken = frozenset(found.device.name for found in candidates)
     roots = [root for found in candidates if (root := _root(stack, found, taken)) is not None]
-    # Ubuntu Core keeps the partition that it was installed from.
-    installed = {f"{root.os.name}{INSTALLER}" for root in roots}
+    # Ubuntu Core keeps the partition that it was installed from. Beside another system, Alpine's files are an installation medium.
+    installed = {f"{root.os.name}{INSTALLER}" for root in roots} | {DISKLESS for root in roots if root.os.kind != "other"}
     found = tuple(root for root in roots if root.os.name not in installed)
     return (*found, *_closed(stack)) if not any(root.os.kind == "linux" for root in found) else found
 
