@@ -16,11 +16,13 @@ from v2vlint.facts.boot.start import ChosenFirmware
 from v2vlint.facts.conversion.refusals import Refusals
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
+from v2vlint.model.definition import Definition
 from v2vlint.model.finding import Mover
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.target import Target
 from v2vlint.samples.boot import sample_chain
 from v2vlint.samples.memory import MemoryFileSystem, memory_guest
+from v2vlint.source.kinds.vmx import vmx
 from v2vlint.target.libvirt import from_text
 from v2vlint.verdicts.firmware import FirmwareVerdict
 
@@ -80,6 +82,25 @@ def test_a_domain_that_orders_its_disks(blocks: BlockTable, kind: str, orders: t
     mounts["/boot/efi"] = MemoryFileSystem({"/EFI/BOOT/BOOTX64.EFI": b"MZ grub_"}, "vfat", "AB-CD")
     given = (GuestFS(mounts), blocks, ChosenFirmware(kind), domain(*orders), *([WINDOWS] if system == "windows" else []))
     assert told(store({}, *given).get(FirmwareVerdict).order) == wanted
+
+
+def machine(order: str, second: str = "scsi0:1") -> Definition:
+    slots = "".join(f'{slot}.present = "TRUE"\n{slot}.fileName = "{slot[-1]}.vmdk"\n' for slot in ("scsi0:0", second))
+    return vmx("a.vmx", f'scsi0.present = "TRUE"\n{slots}bios.hddOrder = "{order}"\n'.encode())
+
+
+@pytest.mark.parametrize(("order", "blocks", "target", "wanted"), [
+    ("scsi0:1", BOTH, "kvm", [UNSURE]), ("scsi0:1,scsi0:0", BOTH, "kvm", [UNSURE]), ("ide1:0, scsi0:1", BOTH, "kvm", [UNSURE]),
+    ("scsi0:0", BOTH, "kvm", []), ("scsi0:0,scsi0:1", BOTH, "kvm", []), ("", BOTH, "kvm", []), ("scsi0:1", BIOS, "kvm", []),
+    ("scsi0:1", FIRST, "kvm", []), ("scsi0:1", UEFI, "kvm", []), ("scsi0:1", BOTH, "vmware", [UNSURE]),
+])  # fmt: skip
+def test_the_source_starts_a_later_disk(order: str, blocks: BlockTable, target: str, wanted: Told) -> None:
+    for mover in (Mover.RAW, Mover.VIRT_V2V):
+        facts = store({}, blocks, ChosenFirmware("bios"), machine(order), Refusals(converts=True), target=target, mover=mover)
+        assert told(facts.get(FirmwareVerdict).other_start) == wanted, mover
+    facts = store({}, blocks, ChosenFirmware("bios"), machine(order), domain(0, 1))
+    assert told(facts.get(FirmwareVerdict).other_start) == []
+    assert told(store({}, blocks, ChosenFirmware("uefi"), machine(order)).get(FirmwareVerdict).other_start) == []
 
 
 def test_the_disks_of_a_domain_are_numbered_by_their_names() -> None:

@@ -144,6 +144,23 @@ def _order(guest: Startable, chosen: ChosenFirmware, blocks: BlockTable, target:
         yield fault(True, reason, place, None)
 
 
+def _other_start(
+    definition: Definition, chosen: ChosenFirmware, blocks: BlockTable, target: Target, conversion: Conversion
+) -> Iterator[Cause[None]]:
+    """A BIOS that the definition tells to start a later disk, and a first disk with boot code too: of an older system, or a copy.
+
+    virt-v2v does not read this order.
+    """
+    slots = [disk.target for disk in definition.disks]
+    stated = next((one for one in definition.features if one.kind == "boot-disk" and one.value in slots), None)
+    if stated is None or chosen.kind != "bios" or len(slots) != len(blocks.disks):
+        return
+    disk, started = slots.index(stated.value), (() if conversion.fits else target.boot_order)[:1] or (1,)
+    if disk + 1 not in started and _starts("bios", disk, blocks) and _starts("bios", started[0] - 1, blocks):
+        reason = f"the machine starts disk{disk + 1} by its definition, and {target.title} starts disk{started[0]}, which has boot code too"
+        yield doubt(True, reason, stated.where, None)
+
+
 def _before(number: int, kind: str, target: Target) -> tuple[int, ...]:
     """The disks that the firmware tries before this one, or instead of it; a BIOS tries one alone."""
     order = target.boot_order or (1,)
@@ -210,4 +227,5 @@ class FirmwareVerdict(Verdict, stage=Stage.FIRMWARE, place=10, kinds=LINUX | WIN
     spare_table = Judge(_spare_table)
     signed = Judge(_signed)
     order = Judge(_order)
+    other_start = Judge(_other_start)
     start = Judge(_start)

@@ -197,11 +197,20 @@ class _Domain:
         yield from (Feature("qemu-arguments", "", self.at(one)) for one in own)
 
     def ignored(self) -> Iterator[Feature]:
+        yield from self.boot_disk()
         for disk in self.root.iterfind("devices/disk"):
             # virt-v2v selects /domain/devices/disk[@device='disk'].
             if disk.get("device") in (None, "lun"):
                 reason = "a device of the host's (lun)" if disk.get("device") else "no device attribute"
                 yield Feature("ignored-disk", f"{_get(disk.find('target'), 'dev')}: {reason}", self.at(disk))
+
+    def boot_disk(self) -> Iterator[Feature]:
+        """The disk that the firmware starts where that is not the first one."""
+        disks = [disk for disk in in_order(self.root.iterfind("devices/disk")) if disk.get("device", "disk") in ("disk", "lun")]
+        ordered = [disk for disk in disks if _get(disk.find("boot"), "order").isdecimal()]
+        first = min(ordered, key=lambda disk: int(_get(disk.find("boot"), "order")), default=None)
+        if first is not None and first is not disks[0]:
+            yield Feature("boot-disk", _get(first.find("target"), "dev"), self.at(first if (at := first.find("boot")) is None else at))
 
     def tuning(self) -> Iterator[Feature]:
         for one in self.root.iterfind("cputune/*"):

@@ -213,7 +213,16 @@ def _passthrough(values: _Values) -> Iterator[Feature]:
             yield Feature(kind, values.get(f"{device}.id"), token.where)
 
 
+def _boot_disk(values: _Values) -> Iterator[Feature]:
+    """The disk that the BIOS starts where that is not the first one (Broadcom article 326326)."""
+    order = values.get("bios.hddorder").lower().replace(" ", "").split(",")
+    slots = [disk.target for disk in _disks(values)]
+    if (first := next((slot for slot in order if slot in slots), "")) and first != slots[0]:
+        yield Feature("boot-disk", first, values.at("bios.hddorder"))
+
+
 def _features(values: _Values) -> Iterator[Feature]:
+    yield from _boot_disk(values)
     for key, kind in _SETTINGS.items():
         value = values.get(key)
         if value and value.lower() not in ("false", "all"):
