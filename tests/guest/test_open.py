@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
+import subprocess
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -266,3 +267,26 @@ def test_what_cannot_be_read_costs_no_guest(tmp_path: Path, path: str) -> None:
     for field in ("flags 0x80000", "block[0] 0", "block[1] 0", "size 99999999"):  # extents, whose head has no magic number
         run("debugfs", "-w", "-R", f"sif /{path} {field}", image)
     assert [root.os.kind for root in open_paths(image).roots] == ["linux"]
+
+
+@pytest.mark.parametrize(("active", "home", "reserved"), [
+    ((True, True), 0, ""), ((True, True), 1, "disk1p1"), ((False, True), 0, "disk2p1"), ((False, True), 1, ""),
+])  # fmt: skip
+def test_the_boot_manager_that_a_bios_starts(active: tuple[bool, bool], home: int, reserved: str, tmp_path: Path) -> None:
+    """C: has one of its own; that of another disk counts where its partition is started first."""
+    files = {"Windows/System32/config/SOFTWARE": b"regf", "Windows/System32/ntoskrnl.exe": b"MZ", "bootmgr": b"", "Boot/BCD": b"regf"}
+    for name, data in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    images = [tmp_path / "a", tmp_path / "b"]
+    for number, image in enumerate(images):
+        run("truncate", "-s", "10M", image)
+        table = f"2048,,c{',*' if active[number] else ''}\n"
+        subprocess.run(["sfdisk", "-q", image], input=table, text=True, check=True, capture_output=True)
+        run("mkfs.vfat", "-i", f"{number + 1:08x}", "--offset=2048", image, "9000")
+        taken = ("bootmgr", "Boot", *(["Windows"] if number == home else []))
+        run("mcopy", "-s", "-i", f"{image}@@1048576", *(tmp_path / name for name in taken), "::")
+    root = open_ref(GuestRef("w", "disks", tuple(map(str, images)))).roots[0]
+    assert {mount.point: mount.device for mount in root.mounts} == {"/": f"disk{home + 1}p1"} | (
+        {"/system-reserved": reserved} if reserved else {}
+    )

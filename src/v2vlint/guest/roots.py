@@ -148,19 +148,29 @@ def _root(stack: Stack, found: _Candidate, taken: frozenset[str]) -> Root | None
 
 
 def _windows_root(stack: Stack, found: _Candidate, taken: frozenset[str]) -> Root:
-    """C: at the top; the EFI system partition as /esp and the partition with the BIOS boot manager as /system-reserved, if they exist."""
+    """C: at the top; the EFI system partition as /esp and the partition with the BIOS boot manager as /system-reserved, if they exist.
+
+    A BIOS starts the active partition of the first disk that has one: where that is C:, that of a later disk counts for nothing.
+    """
     systems, mounts = {"/": found.system}, [Mount("/", found.device.name)]
     free = [device for device in stack.filesystems() if device.name not in taken]
     free.sort(key=lambda device: device.disk != found.device.disk)  # those on the disk of C: first
     for point, marks in _BOOT_PARTITIONS:
+        own = point == "/system-reserved" and found.device.bootable and _holds_any(found.system, marks)
         for device in free:
+            if own and (not device.bootable or device.disk > found.device.disk):
+                continue
             system = stack.open(device.name)
-            if system is not None and any(_present(GuestFS({"/": as_known(system)}), mark) for mark in marks):
+            if system is not None and _holds_any(system, marks):
                 systems[point] = system
                 mounts.append(Mount(point, device.name))
                 break
     fs = GuestFS(systems)
     return Root(found.device.name, fs, windows_info(fs.as_known()), tuple(mounts))
+
+
+def _holds_any(system: FileSystem, marks: tuple[str, ...]) -> bool:
+    return any(_present(GuestFS({"/": as_known(system)}), mark) for mark in marks)
 
 
 def _linux_root(stack: Stack, found: _Candidate, taken: frozenset[str], *, ostree: bool) -> Root | None:
