@@ -198,8 +198,10 @@ LOCKED = "CONFIG_MODULE_SIG=y\nCONFIG_LOCK_DOWN_IN_EFI_SECURE_BOOT=y\n"
     ("config", "signed", "wanted"),
     [(LOCKED, False, [FAILS]), (LOCKED, True, []), (None, False, [UNSURE]), ("CONFIG_MODULE_SIG=y\n", False, [])],
 )
-def test_a_locked_kernel_loads_signed_modules_only(config: str | None, signed: bool, wanted: Told) -> None:
-    driver = f"/lib/modules/{VERSION}/kernel/virtio_blk.ko"
+@pytest.mark.parametrize("name", ["virtio_blk", "ext4"])
+def test_a_locked_kernel_loads_signed_modules_only(config: str | None, signed: bool, wanted: Told, name: str) -> None:
+    driver = f"/lib/modules/{VERSION}/kernel/{name}.ko"
+    assert driver in KERNEL
     signature = {path: b"\x7fELF" + MAGIC for path in KERNEL if path.endswith(".ko") and (signed or path != driver)}
     more = {} if config is None else {f"/boot/config-{VERSION}": config}
     assert told(initramfs({**guest(), **signature, **more}, SECURE).unsigned) == wanted

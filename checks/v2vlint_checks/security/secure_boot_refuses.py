@@ -41,9 +41,9 @@ class SecureBootRefuses(Rule):
     ## What it does
     Where the target has Secure Boot (the key `secure_boot` of its profile, a libvirt domain with it and enrolled keys): looks at the
     signatures of the program at the fallback path, of the program that shim starts, of the kernel that starts by default, and of the
-    storage drivers in its initramfs: whether there is one, whether it matches the file, and who issued the certificate. shim's own
-    certificate and the generations (SBAT) that it accepts are read from it. If only the machine's definition enables Secure Boot, the
-    finding is a warning. Unknown keys make the answer unknown; signatures are not verified cryptographically.
+    drivers for the disks and the root filesystem in its initramfs: whether there is one, whether it matches the file, and who issued the
+    certificate. shim's own certificate and the generations (SBAT) that it accepts are read from it. If only the machine's definition
+    enables Secure Boot, the finding is a warning. Unknown keys make the answer unknown; signatures are not verified cryptographically.
 
     ## Why it matters
     Firmware says "Access Denied" or "Security Violation" and tries the next entry; shim "Verification failed: (0x1A) Security

@@ -248,13 +248,14 @@ def _programs(path: BootPath, stack: RootStack) -> Iterator[str]:
             yield f"the program {names[0]} ({what})"
 
 
-def _unsigned(boot: DefaultBoot, landing: Landing, secure: SecureBoot) -> Iterator[Cause[str]]:
-    """Modules for the disks that a locked kernel does not load: those that carry no signature."""
+def _unsigned(boot: DefaultBoot, stack: RootStack, landing: Landing, secure: SecureBoot) -> Iterator[Cause[str]]:
+    """Modules for the disks and the root filesystem that a locked kernel does not load: those that carry no signature."""
     path = boot.path
     if path is None or secure.first is None:
         return
     locked = _locks(path.kernel)
-    fates = (fate for one in landing.controllers for fate in path.controller(one).fates if fate.means is Means.IMAGE)
+    drives = (*map(path.controller, landing.controllers), path.layers(stack), path.root_filesystem(stack))
+    fates = (fate for drive in drives for fate in drive.fates if fate.means is Means.IMAGE)
     for name in dict.fromkeys(fate.module for fate in fates) if locked is not False else ():
         file, fs = path.kernel.tree.path(name), path.kernel.fs
         if file and fs and is_signed(fs, file) is False:
