@@ -16,8 +16,8 @@ from v2vlint.facts.boot.grub.build import GrubBuild
 from v2vlint.facts.boot.grub.commands import new_shell
 from v2vlint.facts.boot.grub.files import GrubFiles, GuestPath
 from v2vlint.facts.boot.grub.program import GrubProgram, start
-from v2vlint.facts.boot.grub.shell import ENDS, MAX_STEPS, Environment, GrubShell
-from v2vlint.facts.boot.grub.values import Boot, Field, MenuItem
+from v2vlint.facts.boot.grub.shell import ENDS, MAX_STEPS, GrubShell
+from v2vlint.facts.boot.grub.values import Boot, Environment, Field, MenuItem
 from v2vlint.facts.syntax.located import Located, join, literal
 from v2vlint.guest.text import GuestText
 from v2vlint.model.dataclass import dataclass

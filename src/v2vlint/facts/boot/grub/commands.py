@@ -11,9 +11,9 @@ from v2vlint.facts.boot.grub.env import read_grubenv
 from v2vlint.facts.boot.grub.files import UNKNOWN, GrubFiles, GuestPath, grub_name
 from v2vlint.facts.boot.grub.program import GrubProgram
 from v2vlint.facts.boot.grub.script import Command, Literal
-from v2vlint.facts.boot.grub.shell import MAX_ENTRIES, Environment, GrubShell, Handler
+from v2vlint.facts.boot.grub.shell import MAX_ENTRIES, GrubShell, Handler
 from v2vlint.facts.boot.grub.test_command import evaluate
-from v2vlint.facts.boot.grub.values import Boot, Field, MenuItem
+from v2vlint.facts.boot.grub.values import Boot, Environment, Field, MenuItem
 from v2vlint.facts.syntax.located import Located, join
 
 
@@ -264,8 +264,8 @@ def _linux16(shell: GrubShell, args: Sequence[Field], command: Command) -> bool 
 
 def _kernel(shell: GrubShell, args: Sequence[Field]) -> bool | None:
     shell.boot.kernel = args[0].text
-    shell.boot.args = tuple(arg.text for arg in args[1:])
-    shell.boot.undecided |= not all(arg.known for arg in args)
+    shell.boot.args = tuple(arg.text for arg in args[1:] if arg.known or arg.matters)
+    shell.boot.undecided |= not args[0].known or any(not arg.known and arg.matters for arg in args[1:])
     shell.boot.kernel_path = _file(shell, args[0])
     return _is_there(shell.boot.kernel_path)
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from v2vlint.disk.boot.grub_image import module_name, module_needs
 from v2vlint.facts.boot.grub.build import MODULES, GrubBuild
 from v2vlint.facts.boot.grub.files import GrubFiles
-from v2vlint.facts.boot.grub.shell import Environment, GrubShell
+from v2vlint.facts.boot.grub.shell import GrubShell
+from v2vlint.facts.boot.grub.values import Environment
 from v2vlint.facts.syntax.located import Located
 from v2vlint.guest.text import GuestText
 from v2vlint.model.dataclass import dataclass

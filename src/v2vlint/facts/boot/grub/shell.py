@@ -11,7 +11,7 @@ from dataclasses import field, replace
 
 from v2vlint.facts.boot.grub.files import DEFAULT, GrubFiles, GuestPath
 from v2vlint.facts.boot.grub.script import Block, Command, Function, If, Literal, Loop, Statement, Variable, Word, parse_script
-from v2vlint.facts.boot.grub.values import Boot, Field, MenuItem
+from v2vlint.facts.boot.grub.values import Boot, Environment, Field, MenuItem, either, merged, texts_of
 from v2vlint.facts.syntax.located import MAX_LENGTH, Assembled, Located
 from v2vlint.guest.text import GuestText
 from v2vlint.model.dataclass import dataclass
@@ -31,7 +31,6 @@ FAILURES = {"false": "1", "test": "1", "[": "1", "search": "5", "search.fs_uuid"
 
 ENDS = ("exit", "boot")
 """What ends the script from within a function: GRUB itself goes, or the system that it has started comes."""
-Environment = dict[str, Located | None]
 _State = tuple[Environment, Boot]
 Handler = Callable[["GrubShell", Sequence[Field], Command], bool | None]
 
@@ -100,7 +99,7 @@ class GrubShell:
 
     def is_unknown(self, name: str) -> bool:
         """Whether the value of ``name`` depends on the machine."""
-        return name in self.env and self.env[name] is None
+        return not isinstance(self.env.get(name, Located()), Located)
 
     def set(self, name: str, value: str) -> None:
         """Set ``name`` to a value that is in no file."""
@@ -182,7 +181,7 @@ class GrubShell:
             status = self.run(otherwise)
         self.uncertain -= len(possible)
         for env, boot in possible:
-            self.env, self.boot = _merged(env, self.env), boot.or_else(self.boot)
+            self.env, self.boot = merged(env, self.env), boot.or_else(self.boot)
         self.leave = "" if possible else self.leave
         return None if possible else status
 
@@ -236,7 +235,7 @@ class GrubShell:
         self.run(body)
         self.uncertain -= 1
         self.leave = ""
-        self.env, self.boot = _merged(self.env, env), self.boot.or_else(boot)
+        self.env, self.boot = merged(self.env, env), self.boot.or_else(boot)
         return None
 
     def _state(self) -> _State:
@@ -283,7 +282,8 @@ class GrubShell:
     def assign(self, field_: Field) -> bool:
         """Execute ``name=value``."""
         name, _, _value = field_.text.text.partition("=")
-        self.env[name] = field_.text.part(len(name) + 1, len(field_.text.text)) if field_.known else None
+        value = field_.text.part(len(name) + 1, len(field_.text.text))
+        self.env[name] = value if field_.known else either(text.partition("=")[2] for text in field_.either)
         return True
 
     def fields(self, words: Sequence[Word]) -> list[Field]:
@@ -306,8 +306,8 @@ class GrubShell:
                 current = self._positional(part, current, done)
                 continue
             value = self.env.get(part.name, Located())
-            if value is None:
-                current = Field(current.text if current else Located(), known=False)
+            if not isinstance(value, Located):
+                current = (current or Field(Located())).then(texts_of(value))
             elif part.quoted:
                 current = _append(current, value)
             else:
@@ -328,7 +328,7 @@ class GrubShell:
             elif number:
                 current = _append(current, Located(" ")) if variable.quoted else _spread(Located(" "), current, done)
             if not one.known:
-                current = Field(current.text if current else Located(), known=False)
+                current = (current or Field(Located())).then(one.either)
             else:
                 current = _append(current, one.text) if variable.quoted else _spread(one.text, current, done)
         return current
@@ -344,7 +344,9 @@ def _is_plain(word: str) -> bool:
 def _append(current: Field | None, text: Located) -> Field:
     if current and len(current.text.text) + len(text.text) > MAX_LENGTH:  # `x=$x$x` doubles a value each time
         return current
-    return Field(current.text + text, current.known) if current else Field(text)
+    if current and not current.known:
+        return replace(current.then(frozenset((text.text,))), text=current.text + text)
+    return Field(current.text + text) if current else Field(text)
 
 
 def _spread(value: Located, current: Field | None, done: list[Field]) -> Field | None:
@@ -372,9 +374,3 @@ def _place(command: Command) -> Span | None:
 
 def _inverted(status: bool | None, inverted: bool) -> bool | None:
     return not status if inverted and status is not None else status
-
-
-def _merged(one: Environment, other: Environment) -> Environment:
-    empty = Located()
-    either = ((name, one.get(name, empty), other.get(name, empty)) for name in {**one, **other})
-    return {name: a if (a and b and a.text == b.text) or a == b else None for name, a, b in either}
