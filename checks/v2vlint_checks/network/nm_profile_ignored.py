@@ -35,7 +35,7 @@ class NmProfileIgnored(Rule):
     examples = (
         Example(
             {**_NM, **_SERVER, _PROFILE: f"; made by hand\n{_TEXT}"},
-            flags=(f"{_PROFILE}:2",),
+            flags=(f"{_PROFILE}:1",),
             severity=Severity.ERROR,
             title="a comment that is none",
         ),
@@ -51,7 +51,7 @@ class NmProfileIgnored(Rule):
             raise NotApplicable("NetworkManager does not run")
         for profile in landing.network.refused:
             severity, effect = _judged(profile, landing)
-            yield self.finding(profile.interface.where, f"NetworkManager ignores this profile: {profile.reason}", effect, severity=severity)
+            yield self.finding(profile.where, f"NetworkManager ignores this profile: {profile.reason}", effect, severity=severity)
         for profile in keyfiles.exposed:
             reason = f"{profile.reason}, which NetworkManager does not accept; the modes of this tree do not seem to be a system's own"
             yield self.unknown(profile.interface.where, reason)
@@ -60,7 +60,7 @@ class NmProfileIgnored(Rule):
 def _judged(profile: RefusedProfile, landing: NetworkLanding) -> tuple[Severity, str]:
     if not profile.would_connect:
         return Severity.INFO, "what it configures does not come up"
-    if landing.cut_off:
+    if landing.cut_off and landing.outlook.where == profile.where:
         return Severity.ERROR, "nothing else connects the card: the guest comes up without network"
     rest = f"; {landing.fallback}" if landing.fallback else ""
     return Severity.WARNING, f"the card does not get these settings{rest}"

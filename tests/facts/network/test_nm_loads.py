@@ -55,6 +55,14 @@ PROFILES: dict[str, tuple[str, bool]] = {
     "address": (profile(rest="[ipv4]\nmethod=manual\naddress1=192.0.2.5/24\n"), True),
     "old-address": (profile(rest="[ipv4]\nmethod=manual\naddresses1=192.0.2.5;24;0.0.0.0;\n"), True),
     "no-ip": (profile(rest=""), True),
+    "dot": (profile("interface-name=.\n"), False),
+    "percent": (profile("interface-name=eth%d\n"), False),
+    "colon": (profile("interface-name=a:b\n"), False),
+    "bytes-of-name": (profile("interface-name=ééééééééé\n"), False),
+    "open-vswitch": (profile("interface-name=way-too-long-for-a-card\n", "", "type=ovs-bridge\n"), True),
+    "empty-type": (profile(kind="type=ethernet\ntype=\n"), False),
+    "vertical-tab": ("\v# one\n" + profile(), False),
+    "only-ipv6": (profile(rest="[ipv6]\nmethod=disabled\n"), True),
     "unknown-group": (profile() + "[mine]\nx=1\n", True),
 }
 MODES = {0o600: True, 0o400: True, 0o700: True, 0o000: True, 0o644: False, 0o640: False, 0o604: False, 0o666: False, 0o601: False}

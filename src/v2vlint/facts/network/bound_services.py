@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from v2vlint.facts.environment.services import Services
 from v2vlint.facts.network.names import IfNameKind, ifname_kind
@@ -37,7 +37,7 @@ _SOURCES: tuple[tuple[str, tuple[str, ...], str, tuple[str, ...]], ...] = (
 _DEVICE = re.compile(
     r"^\s*(?P<how>BindsTo|Requires|Wants|After|Requisite)=[^\n]*?\bsys-subsystem-net-devices-(?P<name>[\w\\.-]{1,40})\.device"
 )
-_NEED = r"""^\s*(?:(?:rc_need|RC_NEED|rc_%s_need)=["']?|need\s+)(?:[^"'#\n]*\s)?net\.(?P<name>[A-Za-z][\w.-]{1,14})"""
+_NEED = r"""^\s*(?:%s)(?:[^"'#\n]*\s)?net\.(?P<name>[A-Za-z][\w.-]{1,14})"""
 """What OpenRC does not start a service without, in conf.d, rc.conf and depend(): that of a card. ``rc_use`` and others only order."""
 
 
@@ -83,20 +83,29 @@ def _texts(fs: GuestFS, patterns: tuple[str, ...]) -> Iterator[GuestText]:
 def _bindings(program: str, text: GuestText, pattern: re.Pattern[str]) -> Iterator[Binding]:
     for line in text.lines():
         match = pattern.search(line.text[:2000]) if not line.is_blank("#;!") else None  # bounds the time on a hostile line
-        for group, value in (match.groupdict() if match else {}).items():
+        groups = match.groupdict() if match else {}
+        by = groups.pop("service", None) or program
+        for group, value in groups.items():
             if match and value and (group == "address" or _is_card(value)):
-                yield Binding(program, line.token(match.start(group), match.end(group)), group == "address")
+                yield Binding(by, line.token(match.start(group), match.end(group)), group == "address")
 
 
 def _needs(fs: GuestFS, services: Services) -> Iterator[Binding]:
     """Services that need that of a card, ``net.eth0``, which fails where there is no such card (netifrc)."""
-    for service in sorted(services.enabled)[:MAX_FILES]:
-        name = re.escape(re.sub(r"\W", "_", service))
-        for path in (f"/etc/conf.d/{service}", "/etc/rc.conf", f"/etc/init.d/{service}"):
-            # rc_need of rc.conf is for every service; those with an own setting are enough here.
-            text = fs.text(path) if fs.is_file(path) else None
-            if text is not None:
-                yield from _bindings(service, text, re.compile(_NEED % name))
+    enabled = sorted(services.enabled)[:MAX_FILES]
+    need = _need(enabled)
+    for service in enabled:
+        for path in (f"/etc/conf.d/{service}", f"/etc/init.d/{service}"):
+            if (text := fs.text(path) if fs.is_file(path) else None) is not None:
+                yield from _bindings(service, text, need)
+    # Its rc_need is for every service.
+    if (text := fs.text("/etc/rc.conf")) is not None:
+        yield from _bindings("OpenRC", text, need)
+
+
+def _need(services: Sequence[str]) -> re.Pattern[str]:
+    names = "|".join(re.escape(re.sub(r"\W", "_", service)) for service in services)
+    return re.compile(_NEED % f"""(?:rc_need|RC_NEED|rc_(?P<service>{names})_need)=["']?|need\\s+""")
 
 
 def _is_card(name: str) -> bool:

@@ -14,6 +14,8 @@ from v2vlint.model.mac import plain_mac
 from v2vlint.model.place import Span, Token
 
 _MAC = re.compile(r"[0-9a-fA-F]{1,2}(?:[:-][0-9a-fA-F]{1,2}){5}|[0-9a-fA-F]{4}(?:\.[0-9a-fA-F]{4}){2}")
+NO_CARD = frozenset({"loopback", "wifi", "wwan", "modem", "vpn", "tunnel", "dummy", "veth", "other", "infiniband"})
+"""Kinds of interfaces that are no way into the guest."""
 
 
 class Manager(enum.StrEnum):

@@ -8,9 +8,10 @@ from dataclasses import replace
 from v2vlint.facts.network.choice import nm_order
 from v2vlint.facts.network.cloud_init import CloudInit
 from v2vlint.facts.network.dhcpcd import Dhcpcd
+from v2vlint.facts.network.early_network import EarlyNetwork
 from v2vlint.facts.network.ifcfg import Ifcfg
 from v2vlint.facts.network.ifupdown import Interfaces
-from v2vlint.facts.network.interface import InterfaceConfig, Manager, Method
+from v2vlint.facts.network.interface import NO_CARD, InterfaceConfig, Manager, Method
 from v2vlint.facts.network.managers import NetManagers
 from v2vlint.facts.network.match import Match, MatchKey, any_of
 from v2vlint.facts.network.name_policy import NamePolicy
@@ -24,15 +25,15 @@ from v2vlint.facts.network.nm_spec import left_alone
 from v2vlint.facts.network.refusal import ManagerRefusal
 from v2vlint.facts.network.systemd_link import SystemdLinks
 from v2vlint.facts.network.udev_net import UdevNet, UdevNetRule
-from v2vlint.facts.registry import provides
+from v2vlint.facts.registry import FactStore, provides
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import Token, Where, WholeFile
 
 _RENAME_DEVICE = ("/lib/udev/rename_device", "/usr/lib/udev/rename_device")
 _NM_DEFAULT = "NetworkManager connects any other card by DHCP"
-_NO_CARD = frozenset({"loopback", "wifi", "wwan", "modem", "vpn", "tunnel", "dummy", "veth", "other", "infiniband"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Network:
     are configurations whose manager does not run. ``pins`` give cards fixed names; ``policy`` names the others. ``fallback`` says what
     brings up a card without any configuration, or is empty; cards that match one of ``no_fallback`` it leaves alone. ``hands_off`` are
     configurations that exclude matching cards from a manager. ``refused`` are profiles that NetworkManager does not load; ``broken`` are
-    lines on account of which a manager that runs configures nothing.
+    lines on account of which a manager that runs configures nothing. ``early``: the initramfs brings a card up, or that is not known.
     """
 
     interfaces: tuple[InterfaceConfig, ...] = ()
@@ -73,6 +74,7 @@ class Network:
     refused: tuple[RefusedProfile, ...] = ()
     broken: tuple[ManagerRefusal, ...] = ()
     cloud_init_writes: bool = False
+    early: bool = False
     certain: bool = False
 
     @property
@@ -100,7 +102,7 @@ class Network:
     @property
     def addressed(self) -> tuple[InterfaceConfig, ...]:
         """The interfaces that come up by themselves and get an address, cards or not, except loopback and tunnels."""
-        return tuple(i for i in self.interfaces if i.autostart and i.method is not Method.NONE and i.kind not in _NO_CARD)
+        return tuple(i for i in self.interfaces if i.autostart and i.method is not Method.NONE and i.kind not in NO_CARD)
 
     @property
     def writes_resolv_conf(self) -> bool:
@@ -186,6 +188,7 @@ def parse_network(
     networkd: Networkd,
     keyfiles: NmKeyfiles,
     ifupdown: Interfaces,
+    store: FactStore,
 ) -> Network:
     """The guest's network, over every manager that runs or may run."""
     broken = tuple(_broken(managers, nm_conf, ifupdown, netplan))
@@ -210,8 +213,16 @@ def parse_network(
         refused=keyfiles.refused if by_nm else (),
         broken=broken,
         cloud_init_writes=cloud_init.writes_network,
-        certain=bool(managers.active),
+        early=_early(store),
+        certain=bool(managers.active) and (nm_conf.certain or not by_nm),
     )
+
+
+def _early(store: FactStore) -> bool:
+    try:
+        return store.get(EarlyNetwork).needed
+    except FactUnavailable:
+        return True
 
 
 def _ignores_udev_names(os: OsInfo) -> bool:

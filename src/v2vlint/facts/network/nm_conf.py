@@ -18,13 +18,14 @@ from v2vlint.model.place import Span, Token
 ETC = "/etc/NetworkManager"
 _VENDOR = ("/run/NetworkManager/conf.d", "/usr/lib/NetworkManager/conf.d", "/lib/NetworkManager/conf.d")
 # Debian's file that leaves every card to netplan; netplan hides it when it hands all of them over.
+_BOOLEANS = {**dict.fromkeys(("1", "true", "yes", "on"), True), **dict.fromkeys(("0", "false", "no", "off"), False)}
 _GLOBALLY = "10-globally-managed-devices.conf"
 
 
 @dataclass(frozen=True, slots=True)
 class NmConf:
     """The relevant settings. ``no_auto_default`` and ``unmanaged`` are the values in force; ``plugins`` is as listed. ``disowned`` are the
-    ``match-device`` values of sections that say ``managed=false``."""
+    ``match-device`` values of sections that say ``managed=false``. Not ``certain``: a drop-in applies only to some versions."""
 
     no_auto_default: Token | None = None
     unmanaged: Token | None = None
@@ -32,6 +33,7 @@ class NmConf:
     malformed: tuple[Span, ...] = ()
     disowned: tuple[Token, ...] = ()
     ifupdown_managed: Token | None = None
+    certain: bool = True
 
     @property
     def spares_ifupdown(self) -> bool:
@@ -64,25 +66,53 @@ def parse_nm_conf(fs: GuestFS) -> NmConf:
     vendor = layered(fs, (f"{ETC}/conf.d", *_VENDOR), ".conf")
     hidden = [path for path in vendor if path.startswith(f"{ETC}/")]
     paths = [path for path in vendor if path not in hidden] + [f"{ETC}/NetworkManager.conf"] + hidden
-    files = [keyfile_from(text) for path in paths if (text := fs.text(path)) is not None]
+    found = [keyfile_from(text) for path in paths if (text := fs.text(path)) is not None]
+    enabled = [(file, True if file.path == f"{ETC}/NetworkManager.conf" else _enabled(file)) for file in found]
+    files = [file for file, applies in enabled if applies]
     return NmConf(
-        no_auto_default=_last(files, "main", "no-auto-default"),
-        unmanaged=_last(files, "keyfile", "unmanaged-devices"),
-        plugins=_last(files, "main", "plugins"),
-        malformed=tuple(place for file in files for place in file.malformed),
+        no_auto_default=_in_force(files, "main", "no-auto-default"),
+        unmanaged=_in_force(files, "keyfile", "unmanaged-devices"),
+        plugins=_in_force(files, "main", "plugins"),
+        malformed=tuple(place for file in found for place in file.malformed),
         disowned=tuple(_disowned(files)),
-        ifupdown_managed=_last(files, "ifupdown", "managed"),
+        ifupdown_managed=_in_force(files, "ifupdown", "managed"),
+        certain=all(applies is not None for _file, applies in enabled),
     )
+
+
+def _enabled(file: IniFile) -> bool | None:
+    """Whether a drop-in applies (nm-config.c, ``ignore_config_snippet``); None where NetworkManager's version decides.
+
+    The tags of ``env:`` are set in an initramfs only.
+    """
+    value = file.get(".config", "enable")
+    if value is None:
+        return True
+    plain = value.value.strip().lower()
+    if plain in _BOOLEANS:
+        return _BOOLEANS[plain]
+    return False if all(word.startswith("env:") for word in words_of(value)) else None
 
 
 def _alone(token: Token, match: Match) -> InterfaceConfig:
     return InterfaceConfig(Manager.NETWORK_MANAGER, token.where, conditions=match, order=" ")  # before every profile
 
 
-def _last(files: list[IniFile], section: str, key: str) -> Token | None:
-    """The value in force. ``key+=`` adds to it, which is a list; the added words are taken where nothing else is set."""
-    found = [value for file in files for name in (key, f"{key}+") if (value := file.get(section, name)) is not None]
-    return found[-1] if found and found[-1].value.strip() else None
+def _in_force(files: list[IniFile], section: str, key: str) -> Token | None:
+    """The value in force; ``key+=`` adds words to those before it, ``key-=`` takes some away (nm-config.c, ``read_config``)."""
+    kept: Token | None = None
+    for setting in (one for file in files for part in file.named(section) for one in part.settings):
+        name, how = (setting.key[:-1], setting.key[-1]) if setting.key[-1:] in ("+", "-") else (setting.key, "")
+        if name == key:
+            kept = setting.value if not how or kept is None else _changed(kept, setting.value, how)
+            kept = None if how == "-" and kept is setting.value else kept
+    return kept if kept is not None and kept.value.strip() else None
+
+
+def _changed(kept: Token, value: Token, how: str) -> Token:
+    before, words = words_of(kept), words_of(value)
+    left = [*before, *(word for word in words if word not in before)] if how == "+" else [word for word in before if word not in words]
+    return Token(",".join(left), value.where if how == "+" else kept.where)
 
 
 def _disowned(files: list[IniFile]) -> Iterator[Token]:

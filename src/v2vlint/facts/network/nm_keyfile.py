@@ -13,11 +13,21 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from v2vlint.facts.network.choice import nm_order
-from v2vlint.facts.network.interface import Address, InterfaceConfig, InterfaceEdits, Manager, Method, address_from, is_mac, mac_token
+from v2vlint.facts.network.interface import (
+    NO_CARD,
+    Address,
+    InterfaceConfig,
+    InterfaceEdits,
+    Manager,
+    Method,
+    address_from,
+    is_mac,
+    mac_token,
+)
 from v2vlint.facts.network.match import Condition, Match, MatchKey, any_of, nm_term
 from v2vlint.facts.network.nm_refused import exposed, invalid, keeps_modes
 from v2vlint.facts.registry import provides
@@ -54,15 +64,15 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class RefusedProfile:
-    """A profile that NetworkManager does not load, as it would be, and why."""
+    """A profile that NetworkManager does not load, as it would be, why, and the place that tells.
+
+    ``would_connect``: it would come up at boot by itself and have an address, or take part in what has one.
+    """
 
     interface: InterfaceConfig
     reason: str
-
-    @property
-    def would_connect(self) -> bool:
-        """Whether it would bring up a card at boot with an address."""
-        return self.interface.kind == "ethernet" and self.interface.autostart and self.interface.method is not Method.NONE
+    where: Span
+    would_connect: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +99,17 @@ def parse_nm_keyfiles(fs: GuestFS) -> NmKeyfiles:
     return NmKeyfiles(
         tuple(_stacked(loaded)),
         tuple(place for ini, _text in files for place in ini.malformed),
-        tuple(RefusedProfile(one, refusals[ini.path]) for ini, one in found if ini.path in refusals),
-        tuple(RefusedProfile(one, open_ones[ini.path]) for ini, one in loaded if ini.path in open_ones),
+        tuple(_refused(ini, one, refusals) for ini, one in found if ini.path in refusals),
+        tuple(_refused(ini, one, open_ones) for ini, one in loaded if ini.path in open_ones),
     )
+
+
+def _refused(ini: IniFile, interface: InterfaceConfig, reasons: Mapping[str, str]) -> RefusedProfile:
+    # Behind a line that hides the group [connection] (a byte order mark), neither type nor autoconnect are known.
+    connects = ini.named("connection") and interface.autostart and interface.kind not in NO_CARD
+    addressed = interface.method is not Method.NONE or interface.master is not None
+    where = ini.malformed[0] if ini.malformed else interface.where
+    return RefusedProfile(interface, reasons[ini.path], where, bool(connects and addressed))
 
 
 def _first_of_each(fs: GuestFS, found: Iterable[tuple[IniFile, InterfaceConfig]]) -> Iterator[tuple[IniFile, InterfaceConfig]]:
@@ -147,7 +165,7 @@ def _interface(ini: IniFile, text: GuestText) -> InterfaceConfig | None:
     return InterfaceConfig(
         manager=Manager.NETWORK_MANAGER,
         where=(ini.named("connection") or ini.sections)[0].where,
-        kind=_KINDS.get(kind.value, kind.value) if kind else "ethernet",
+        kind=_KINDS.get(kind.value, kind.value) if kind else _kind_of_groups(ini),
         names=(name,) if name else _list(ini, "match", "interface-name"),
         mac=_wired_mac(ini, "mac-address"),
         hardware=_list(ini, "match", "driver") + _list(ini, "match", "path"),
@@ -166,6 +184,11 @@ def _interface(ini: IniFile, text: GuestText) -> InterfaceConfig | None:
         ids=tuple(token.value for key in ("uuid", "id") if (token := _get(ini, "connection", key))),
         edits=_edits(ini, text),
     )
+
+
+def _kind_of_groups(ini: IniFile) -> str:
+    """The kind of a profile without a type, by its first group that is one."""
+    return next((_KINDS[section.name] for section in ini.sections if section.name in _KINDS), "ethernet")
 
 
 def _match(ini: IniFile, name: Token | None) -> Match:
@@ -205,6 +228,8 @@ def _wired_mac(ini: IniFile, key: str) -> Token | None:
 
 def _method(ini: IniFile) -> Method:
     methods = [token.value for version in ("ipv4", "ipv6") if (token := _get(ini, version, "method"))]
+    if not ini.named("ipv4"):
+        methods.insert(0, "auto")  # nm-connection.c, _normalize_ip_config()
     if not methods:
         return Method.DHCP
     if "manual" in methods[:1] or ("manual" in methods and "auto" not in methods):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 from v2vlint.disk.filesystems.node import Stat
@@ -10,6 +11,8 @@ from v2vlint.guest.fs import GuestFS
 
 _PRIVATE = ("/etc/shadow", "/etc/gshadow", "/etc/sudoers")
 _UUID = re.compile(r"[0-9a-fA-F-]{36}|[0-9a-fA-F]{40}")
+_NAME = re.compile(r"[^\s/:%\x00-\x1f\x7f]+")
+_RESERVED = frozenset({".", "..", "all", "default", "bonding_masters"})
 _MAX_NAME = 15  # IFNAMSIZ without its terminator
 _METHODS = {
     "ipv4": {"auto", "manual", "link-local", "shared", "disabled"},
@@ -25,7 +28,7 @@ def keeps_modes(fs: GuestFS) -> bool:
     """Whether the tree has the modes and owners of a system that runs: one where others may read even the passwords was built or copied
     without them, so that a file's mode says nothing."""
     found = [stat for path in _PRIVATE if (stat := fs.stat(path)) is not None]
-    return any(stat.uid == 0 and not stat.mode & 0o007 for stat in found)
+    return bool(found) and all(stat.uid == 0 and not stat.mode & 0o007 for stat in found)
 
 
 def exposed(stat: Stat) -> str:
@@ -40,18 +43,26 @@ def invalid(ini: IniFile) -> str:
     """What makes the profile invalid, as text; empty when nothing is known to."""
     if ini.malformed:
         return f"line {ini.malformed[0].line} is neither a group, a key with a value, nor a comment"
-    uuid, name = ini.get("connection", "uuid"), ini.get("connection", "interface-name")
+    uuid, name, kind = (ini.get("connection", key) for key in ("uuid", "interface-name", "type"))
     if uuid and not _UUID.fullmatch(uuid.value):
         return "its uuid is not one"
-    if name and (not name.value or len(name.value) > _MAX_NAME or re.search(r"[\s/]", name.value)):
+    # Open vSwitch has names of its own.
+    if name and not (kind and kind.value.startswith("ovs-")) and not _is_name(name.value):
         return "its interface-name is not a name that a card can have"
     return _wrong_type(ini) or _wrong_method(ini)
+
+
+def _is_name(name: str) -> bool:
+    """Whether a card can have the name (``nm_utils_ifname_valid_kernel``)."""
+    return bool(_NAME.fullmatch(name)) and len(os.fsencode(name)) <= _MAX_NAME and name not in _RESERVED
 
 
 def _wrong_type(ini: IniFile) -> str:
     kind = ini.get("connection", "type")
     if kind is None:
         return "" if any(section.name in _BASES for section in ini.sections) else "it has no type"
+    if not kind.value:
+        return "its type is empty"
     plain = kind.value.strip().lower()
     return f"its type is {kind.value}, not {plain}" if kind.value not in _BASES and plain in _BASES else ""
 

@@ -22,7 +22,7 @@ def without_ways(network: Network, spared: Survival) -> NetworkOutlook:
     """The outlook where no interface is configured to come up."""
     if spared is Survival.KEPT:
         return NetworkOutlook(spared, network.fallback)
-    certain = network.certain and not network.cloud_init_writes
+    certain = network.certain and not network.cloud_init_writes and not network.early
     stopped = next((one for one in sorted(network.broken, key=lambda one: not one.whole) if one.whole or one.loses), None)
     if stopped is not None:
         sure = certain and stopped.certain
@@ -30,7 +30,7 @@ def without_ways(network: Network, spared: Survival) -> NetworkOutlook:
     lost = next((one for one in network.refused if one.would_connect), None)
     if lost is not None and not network.fallback:
         reason = f"NetworkManager ignores the profile {lost.interface.where.path}: {lost.reason}"
-        return NetworkOutlook(Survival.LOST if certain else Survival.UNSURE, reason, lost.interface.where)
+        return NetworkOutlook(Survival.LOST if certain else Survival.UNSURE, reason, lost.where)
     if network.fallback:
         reason = "NetworkManager leaves the card alone, or has a profile for it that does not connect by itself"
         return NetworkOutlook(Survival.UNSURE, reason)

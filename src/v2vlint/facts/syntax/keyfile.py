@@ -15,17 +15,18 @@ import re
 from v2vlint.facts.syntax.edit_lines import slice_token
 from v2vlint.facts.syntax.ini import MAX_SETTINGS, IniFile, IniSection, IniSetting
 from v2vlint.guest.text import GuestText, Line
+from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import Span, Token
 
 _GROUP = re.compile(r"\[(?P<name>[^\[\]\x00-\x1f\x7f]+)\][ \t]*")
-_BLANKS = " \t\n\r\f\v"  # g_ascii_isspace()
+_BLANKS = " \t\n\r\f"  # g_ascii_isspace()
 # A key may carry a locale, key[de]; NetworkManager never asks for those.
 _KEY = re.compile(r"[^\[\]=]+(?P<locale>\[[^\[\]=]*\])?")
 _USABLE = re.compile(r"(?:[^\\\udc80-\udcff]|\\[sntr\\;,])*")
 
 
 def keyfile_from(text: GuestText) -> IniFile:
-    """Parse ``text``. GLib refuses the file if ``malformed`` is not empty; after ``MAX_SETTINGS`` settings the rest counts as that."""
+    """Parse ``text``. GLib refuses the file if ``malformed`` is not empty. FactUnavailable after ``MAX_SETTINGS`` settings."""
     sections: list[tuple[str, Span, list[IniSetting]]] = []
     malformed: list[Span] = []
     count = 0
@@ -38,7 +39,9 @@ def keyfile_from(text: GuestText) -> IniFile:
             continue
         setting = _setting(line)
         count += 1
-        if setting is None or not sections or count > MAX_SETTINGS:
+        if count > MAX_SETTINGS:
+            raise FactUnavailable(line.where, f"has more than {MAX_SETTINGS} settings")
+        if setting is None or not sections:
             malformed.append(line.where)
         elif not setting.key.endswith("]") and _USABLE.fullmatch(setting.value.value):
             sections[-1][2].append(setting)
