@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from v2vlint.facts.boot.early_unlock import EarlyUnlock
+from v2vlint.facts.boot.early_unlock import EarlyUnlock, keys_for
 from v2vlint.facts.boot.needs import BootNeeds
 from v2vlint.facts.boot.path import BootPath, Means
 from v2vlint.facts.boot.start import DefaultBoot
 from v2vlint.facts.conversion.landing import Landing
-from v2vlint.facts.initramfs.early_crypttab import key_devices_of_arguments
 from v2vlint.facts.storage.crypttab import Crypttab, CrypttabEntry
 from v2vlint.facts.storage.devices import Devices, NameFate, NameKind, name_fate, name_kind
 from v2vlint.facts.storage.root_stack import RootStack
@@ -105,17 +104,24 @@ def _keys(unlock: EarlyUnlock, stack: RootStack, devices: Devices, landing: Land
             reason = f"{mapping.name} is opened by a smart card ({mapping.script})"
             yield doubt(True, reason, image.where, "nothing opens the root unless the card is passed to the machine")
         elif device and _is_elsewhere(device, devices, landing, blocks):
-            reason = f"the key of {mapping.name} is on {device}, which is on none of the disks"
+            reason = f"the key of {mapping.name} is on {_elsewhere(device)}"
             effect = given_up if scripted else "boot waits for the device, and may ask for a passphrase then"
+            effect = "boot waits for the device for ever" if mapping.waits_for_ever else effect
             yield (fault if scripted and unlock.certain else doubt)(True, reason, image.where, effect)
 
 
 def _key_arguments(boot: DefaultBoot, stack: RootStack, devices: Devices, landing: Landing, blocks: BlockTable) -> Iterator[Cause[str]]:
     """Keys that the command line looks for on a device of their own."""
-    for argument, device in key_devices_of_arguments(tuple(boot.choice.args)) if stack.of_kind("luks") else ():
-        if _is_elsewhere(device, devices, landing, blocks):
-            reason = f"{argument} has the key of the root on {device}, which is on none of the disks"
-            yield doubt(True, reason, argument.where, "boot waits for the device, and may ask for a passphrase then")
+    args = tuple(boot.choice.args)
+    for key in dict.fromkeys(key for layer in stack.of_kind("luks") for key in keys_for(layer, args, devices)):
+        if key.device and _is_elsewhere(key.device, devices, landing, blocks):
+            reason = f"{key.argument} has the key of the root on {_elsewhere(key.device)}"
+            yield doubt(True, reason, key.argument.where, "boot waits for the device, and may ask for a passphrase then")
+
+
+def _elsewhere(device: str) -> str:
+    """Kernel and hardware names change with the machine, also those of the guest's own disks."""
+    return f"{device}, {'which is on none of the disks' if name_kind(device) is NameKind.TAG else 'and no disk there has that name'}"
 
 
 def _is_elsewhere(device: str, devices: Devices, landing: Landing, blocks: BlockTable) -> bool:

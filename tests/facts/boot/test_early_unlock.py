@@ -96,6 +96,9 @@ def unlocking(files: Mapping[str, str], args: str = "root=/dev/mapper/root") -> 
             "rd.luks.key=/root.key:UUID=77",
             "rd.luks.key=/root.key:UUID=77 has the key of the root on UUID=77, which is on none of the disks",
         ),
+        ({**DRACUT, "root.key": "k"}, "rd.luks.key=4a2e-99=/root.key", "luks-4a2e-99 is opened by the key file /root.key in the initramfs"),
+        ({**DRACUT, "root.key": "k"}, "rd.luks.key=77aa=/root.key", ASKS),
+        ({**DRACUT, "root.key": "k"}, "rd.luks.key=/root.key::UUID=77", ASKS),
         ({"crypto_keyfile.bin": "k"}, "", "luks-4a2e-99 is opened by the key file /crypto_keyfile.bin in the initramfs"),
         ({"my.key": "k"}, "cryptkey=rootfs:/my.key", "luks-4a2e-99 is opened by the key file /my.key in the initramfs"),
     ],
@@ -157,3 +160,64 @@ def test_a_path_in_an_image(path: str, found: str | None) -> None:
         "up": "../../etc/key",
     }
     assert Initramfs(WholeFile("/i"), files=frozenset({"etc/key", *links}), links=links).find(path) == found
+
+
+STICK = "/dev/disk/by-label/STICK"
+NEVER, SHELL = "boot waits for the device for ever", "the initramfs does not ask for a passphrase, and ends in a shell"
+LATER = "boot waits for the device, and may ask for a passphrase then"
+GONE, RENAMED = "which is on none of the disks", "and no disk there has that name"
+
+
+@pytest.mark.parametrize(
+    ("key", "device", "why", "effect"),
+    [
+        (f"{STICK}:/k luks,keyscript=passdev", STICK, GONE, NEVER),
+        (f"{STICK}:/k: luks,keyscript=passdev", STICK, GONE, NEVER),
+        (f"{STICK}:/k:0 luks,keyscript=passdev", STICK, GONE, NEVER),
+        (f"{STICK}:/k:x luks,keyscript=passdev", STICK, GONE, NEVER),
+        (f"{STICK}:/k:05 luks,keyscript=passdev", STICK, GONE, SHELL),
+        (f"{STICK} luks,keyscript=passdev", STICK, GONE, SHELL),
+        (f"{STICK}: luks,keyscript=passdev", STICK, GONE, SHELL),
+        ("/dev/sdb1:/k luks,keyscript=passdev", "/dev/sdb1", RENAMED, NEVER),
+        ("/dev/disk/by-id/wwn-0x5000-part3 luks", "/dev/disk/by-id/wwn-0x5000-part3", RENAMED, SHELL),
+    ],
+)
+def test_a_key_on_a_device_that_does_not_come(key: str, device: str, why: str, effect: str) -> None:
+    members = {"cryptroot/crypttab": f"root UUID=4a2e-99 {key}\n", "lib/cryptsetup/scripts/passdev": ""}
+    boot = sample_boot(image=sample_initramfs(files=members), args="root=/dev/mapper/root")
+    (cause,) = store(boot, BLOCKS, STACK).get(UnlockVerdict).keys
+    assert (cause.reason, cause.about) == (f"the key of root is on {device}, {why}", effect)
+
+
+@pytest.mark.parametrize(
+    ("argument", "count"),
+    [
+        ("rd.luks.key=/k:LABEL=STICK", 1),
+        ("rd.luks.key=/k:LABEL=STICK:UUID=4A2E", 1),
+        ("rd.luks.key=4a2e-99=/k:LABEL=STICK", 1),
+        ("luks.key=luks-4a2e-99=/k:LABEL=STICK", 1),
+        ("rd.luks.key=/k:LABEL=STICK:/dev/sda2", 1),
+        ("rd.luks.key=/k:LABEL=STICK:LABEL=unknown", 1),
+        ("rd.luks.key=/k:LABEL=STICK:UUID=77", 0),
+        ("rd.luks.key=/k:LABEL=STICK:/dev/sda", 0),
+        ("rd.luks.key=77aa=/k:LABEL=STICK", 0),
+        ("rd.luks.key=/k", 0),
+        ("cryptkey=LABEL=STICK:vfat:/k", 1),
+        ("cryptkey=rootfs:/k", 0),
+    ],
+)
+def test_a_key_on_the_command_line_may_be_for_another_container(argument: str, count: int) -> None:
+    found = store(sample_boot(args=f"root=/dev/mapper/root {argument}"), BLOCKS, STACK).get(UnlockVerdict).key_arguments
+    assert [(cause.reason, cause.about) for cause in found] == [
+        (f"{argument} has the key of the root on LABEL=STICK, which is on none of the disks", LATER)
+    ] * count
+
+
+@pytest.mark.parametrize(("table", "count"), [("cryptroot/crypttab", 1), ("conf/conf.d/cryptroot", 0)])
+def test_cryptopts_are_read_by_the_script_of_the_image(table: str, count: int) -> None:
+    """That cryptroot gives up a device for want of its key file is known since cryptsetup 2.0.3."""
+    args = "root=/dev/mapper/root cryptopts=target=root,source=UUID=4a2e-99,key=/root.key"
+    boot = sample_boot(image=sample_initramfs(files={table: "", "conf/initramfs.conf": ""}), args=args)
+    known = store(boot, BLOCKS, STACK)
+    assert [one.name for one in known.get(EarlyUnlock).mappings] == ["root"]
+    assert len(known.get(UnlockVerdict).keys) == count

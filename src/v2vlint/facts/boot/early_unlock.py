@@ -6,7 +6,14 @@ from v2vlint.facts.boot.cmdline import KernelArg
 from v2vlint.facts.boot.start import DefaultBoot
 from v2vlint.facts.initramfs.content import Initramfs
 from v2vlint.facts.initramfs.early_conf import embedded_args
-from v2vlint.facts.initramfs.early_crypttab import EarlyMapping, early_mappings, key_of_arguments, mappings_of_arguments
+from v2vlint.facts.initramfs.early_crypttab import (
+    EarlyMapping,
+    KeyArgument,
+    early_mappings,
+    key_arguments,
+    key_of_arguments,
+    mappings_of_arguments,
+)
 from v2vlint.facts.registry import FactStore, provides
 from v2vlint.facts.storage.devices import Devices
 from v2vlint.model.blocks import BlockDevice
@@ -42,7 +49,25 @@ class EarlyUnlock:
         if self.image is None:
             return ""
         mapping = self.mapping(layer, devices)
-        return (mapping.key_in(self.image) if mapping else "") or key_of_arguments(self.image, self.args)
+        return (mapping.key_in(self.image) if mapping else "") or key_of_arguments(self.image, keys_for(layer, self.args, devices))
+
+
+def keys_for(layer: BlockDevice, args: tuple[KernelArg, ...], devices: Devices) -> tuple[KeyArgument, ...]:
+    """The keys on a command line that may be meant for the LUKS device ``layer``."""
+    below = [device for device in devices.blocks if device.name in layer.parents]
+    return tuple(key for key in key_arguments(args) if not below or not key.container or _is_one_of(key.container, below, devices))
+
+
+def _is_one_of(spec: str, containers: list[BlockDevice], devices: Devices) -> bool:
+    """Whether ``spec`` may be one of ``containers``. dracut takes the beginning of a UUID (``udevmatch`` in dracut-lib.sh)."""
+    if spec.startswith("UUID="):
+        return any(_bare(device.uuid).startswith(_bare(spec.removeprefix("UUID="))) for device in containers)
+    found = devices.resolve(spec)
+    return found is None or found in containers
+
+
+def _bare(uuid: str) -> str:
+    return uuid.replace("-", "").lower()
 
 
 def _opened(mapping: EarlyMapping, devices: Devices) -> tuple[str, ...]:
@@ -84,5 +109,5 @@ def find_early_unlock(early: EarlyImage) -> EarlyUnlock:
         return EarlyUnlock()
     args = (*embedded_args(early.image), *early.args)
     otherwise = any(argument.name in _OTHERWISE for argument in args)
-    told = mappings_of_arguments(args) if early.image.generator == "initramfs-tools" else ()
+    told = mappings_of_arguments(early.image, args) if early.image.generator == "initramfs-tools" else ()
     return EarlyUnlock(told or early_mappings(early.image), early.image, early.certain and not otherwise, args)

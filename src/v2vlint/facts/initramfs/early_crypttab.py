@@ -7,6 +7,7 @@ looks for ``/etc/cryptsetup-keys.d/NAME.key`` (systemd-cryptsetup@.service(8)), 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from v2vlint.facts.boot.cmdline import KernelArg
@@ -25,6 +26,7 @@ _ON_A_DEVICE = ("/dev/", "UUID=", "LABEL=", "PARTUUID=", "PARTLABEL=")
 _LATER = "/FIXME-initramfs-rootmnt/"
 """How initramfs-tools names a key that is on the root filesystem."""
 _KEY_FOLDERS = ("etc/cryptsetup-keys.d", "run/cryptsetup-keys.d")
+_KEY_FOR = re.compile(r"(?:luks-)?([0-9A-Za-z-]+)=")
 _NO_KEY = frozenset({"", "none", "-"})
 
 
@@ -53,6 +55,13 @@ class EarlyMapping:
             return self.key.partition(":")[0] if self.script.rpartition("/")[2] == "passdev" else ""
         last = self.key.rpartition(":")[2] if self.table not in _OF_SCRIPTS else self.key
         return next((device for device in (self.key, last) if device.startswith(_ON_A_DEVICE)), "")
+
+    @property
+    def waits_for_ever(self) -> bool:
+        """Whether passdev waits for its device without a limit: ``DEVICE:PATH`` without ``:SECONDS`` (debian/scripts/passdev.c)."""
+        _device, path, *limit = [*self.key.split(":", 2), ""]
+        limited = bool(re.match(r"\s*\+?0*[1-9]", limit[0])) if limit else False
+        return self.script.rpartition("/")[2] == "passdev" and bool(path) and not limited
 
     @property
     def takes_card(self) -> bool:
@@ -89,29 +98,48 @@ def early_mappings(image: Initramfs) -> tuple[EarlyMapping, ...]:
     return (*_in_tables(image), *_in_old_table(image))
 
 
-def key_devices_of_arguments(args: tuple[KernelArg, ...]) -> tuple[tuple[KernelArg, str], ...]:
-    """The devices that keys are read from: ``rd.luks.key=PATH:DEVICE`` (dracut.cmdline(7), systemd), mkinitcpio's
-    ``cryptkey=DEVICE:TYPE:PATH`` and genkernel's ``root_keydev=DEVICE``.
+@dataclass(frozen=True, slots=True)
+class KeyArgument:
+    """A key named on the command line: ``path`` on ``device``, or in the initramfs if that is empty. ``container`` is the device it is
+    for, empty for any.
     """
-    return tuple((arg, device) for arg in args if (device := _key_device(arg.name, arg.value or "")))
+
+    argument: KernelArg
+    path: str
+    device: str = ""
+    container: str = ""
 
 
-def _key_device(name: str, value: str) -> str:
-    if name in ("cryptkey", "root_keydev"):
-        device = value.partition(":")[0]
-    elif name in ("rd.luks.key", "luks.key"):
-        device = (value.partition(":")[2]).partition(":")[0]
-    else:
-        return ""
-    return device if device.startswith(_ON_A_DEVICE) else ""
+def key_arguments(args: tuple[KernelArg, ...]) -> tuple[KeyArgument, ...]:
+    """``rd.luks.key=PATH[:DEVICE[:CONTAINER]]`` (dracut.cmdline(7)) or ``[UUID=]PATH[:DEVICE]`` (systemd-cryptsetup-generator(8)),
+    mkinitcpio's ``cryptkey=DEVICE:TYPE:PATH`` and genkernel's ``root_keydev=DEVICE``.
+    """
+    return tuple(found for arg in args if (found := _key_argument(arg, arg.value or "")))
 
 
-def key_of_arguments(image: Initramfs, args: tuple[KernelArg, ...]) -> str:
-    """The key file in ``image`` for the command line or the encrypt hook; empty when there is none."""
-    named = [(arg.value or "").removeprefix("rootfs:") for arg in args if arg.name in ("rd.luks.key", "cryptkey", "luks.key")]
-    # systemd also accepts a key for one device only, UUID=PATH (systemd-cryptsetup-generator(8)).
-    paths = [value.partition("=")[2] if value.count("=") == 1 else value for value in named] or ["/crypto_keyfile.bin"]
-    return next((f"the key file {path}" for path in paths if image.find(path)), "")
+def _key_argument(arg: KernelArg, value: str) -> KeyArgument | None:
+    if arg.name == "root_keydev":
+        return KeyArgument(arg, "", _device(value))
+    if arg.name == "cryptkey":
+        device, _type, path = [*value.split(":", 2), "", ""][:3]
+        inside = device == "rootfs"
+        return KeyArgument(arg, value.removeprefix("rootfs:") if inside else path, "" if inside else _device(device))
+    if arg.name not in ("rd.luks.key", "luks.key"):
+        return None
+    path, device, container = [*value.split(":", 2), "", ""][:3]
+    if match := _KEY_FOR.match(path):
+        path, container = path[match.end() :], f"UUID={match[1]}"
+    return KeyArgument(arg, path, _device(device), container)
+
+
+def _device(text: str) -> str:
+    return text if text.startswith(_ON_A_DEVICE) else ""
+
+
+def key_of_arguments(image: Initramfs, keys: tuple[KeyArgument, ...]) -> str:
+    """The first of ``keys`` that is a file in ``image``, or the encrypt hook's own; empty when there is none."""
+    paths = [key.path for key in keys if not key.device] or ["/crypto_keyfile.bin"]
+    return next((f"the key file {path}" for path in paths if path and image.find(path)), "")
 
 
 def _in_tables(image: Initramfs) -> Iterator[EarlyMapping]:
@@ -126,10 +154,11 @@ def _in_old_table(image: Initramfs) -> Iterator[EarlyMapping]:
         yield from _of_words(line, "", _OLD)
 
 
-def mappings_of_arguments(args: tuple[KernelArg, ...]) -> tuple[EarlyMapping, ...]:
-    """What ``cryptopts=`` asks cryptroot of initramfs-tools for: it overwrites the image's table."""
+def mappings_of_arguments(image: Initramfs, args: tuple[KernelArg, ...]) -> tuple[EarlyMapping, ...]:
+    """What ``cryptopts=`` asks cryptroot of initramfs-tools for: it overwrites the image's table, the old one before cryptsetup 2.0.3."""
+    table = TABLES[0] if image.find(TABLES[0]) else _OLD
     lines = [arg.value for arg in args if arg.name == "cryptopts" and arg.value]
-    return tuple(mapping for line in lines for mapping in _of_words(line, "cryptroot", TABLES[0]))
+    return tuple(mapping for line in lines for mapping in _of_words(line, "cryptroot", table))
 
 
 def _of_words(line: str, target: str, table: str) -> Iterator[EarlyMapping]:
