@@ -14,7 +14,7 @@ from v2vlint.facts.initramfs.images import Initramfses
 from v2vlint.facts.registry import FactStore
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.definition import Definition
-from v2vlint.model.place import WholeFile
+from v2vlint.model.place import Span, WholeFile
 from v2vlint.model.rule import Link
 from v2vlint.samples.boot import sample_bzimage
 from v2vlint.samples.memory import memory_guest
@@ -160,7 +160,12 @@ def test_levels(files: Files, words: str) -> None:
 
 WHOLE: Files = {
     f"/usr/lib/systemd/system/{name}.target": f"[Unit]\nRequires={needs}\n"
-    for name, needs in (("default", "multi-user.target"), ("multi-user", "basic.target"), ("basic", "sysinit.target"), ("sysinit", ""))
+    for name, needs in (
+        ("default", "multi-user.target"),
+        ("multi-user", "basic.target"),
+        ("basic", "sysinit.target"),
+        ("sysinit", "\nWants=local-fs.target"),
+    )
 }
 REQUIRED = f"{ETC}/multi-user.target.requires"
 VENDOR = "/usr/lib/systemd/system"
@@ -176,6 +181,14 @@ def asked(*names: str) -> Files:
 def ordered(**units: str) -> Files:
     """Services by name, with what they say about others."""
     return {f"{ETC}/{name}.service": f"[Unit]\n{stated}\n{STARTS}" for name, stated in units.items()}
+
+
+GENERATORS: Files = {f"/usr/lib/systemd/system-generators/systemd-{name}-generator": "x" for name in ("debug", "getty")}
+"""A systemd that is whole, and without those that read fstab and partition tables."""
+
+
+def needs(text: str) -> Files:
+    return {f"{ETC}/multi-user.target.d/a.conf": f"[Unit]\n{text}\n"}
 
 
 @pytest.mark.parametrize(
@@ -245,6 +258,79 @@ def ordered(**units: str) -> Files:
         ({f"{REQUIRED}/gone.service": Link("x"), "/etc/init.d/gone": "#!/bin/sh\n"}, ""),
         ({f"{REQUIRED}/gone.service": Link("x"), "/usr/lib/systemd/system-generators/netplan": ""}, ""),
         ({f"{REQUIRED}/gone.service": Link("x"), "/usr/lib/systemd/system/sysinit.target": MASKED}, "requires"),
+        *(
+            (needs(f"Requires={word}"), "")
+            for word in ("foo", "/home", "sysinit.target, basic.target", '"gone.service"', "a;b", "@a.service")
+        ),
+        (needs(f"Requires={'a' * 248}.service"), ""),
+        (needs(f"Requires={'a' * 247}.service"), "which is not there"),
+        (needs("Requires=basic.target \\\n# gone.service\n sysinit.target"), ""),
+        (needs("Requires=basic.target\\\n# none.service \\\n  ;\n gone.service"), "requires gone.service"),
+        (needs("Requires=basic.target\\\n sysinit.target"), ""),
+        ({**needs("Requires=foo@.service"), f"{ETC}/foo@multi-user.service": "[Service]\nExecStart=/x\n"}, ""),
+        (needs("Requires=foo@.service"), "requires foo@multi-user.service, which is not there"),
+        ({f"{REQUIRED}/foo@.service": Link("../foo@.service"), f"{ETC}/foo@multi-user.service": "[Service]\nExecStart=/x\n"}, ""),
+        (
+            {f"{REQUIRED}/a@x.service": Link("../a@.service"), f"{ETC}/a@.service": f"[Unit]\nRequires=b@.service\n{STARTS}"},
+            "a@x.service requires b@x.service, which is not there",
+        ),
+        *(
+            (needs(f"Requires={name}.mount"), "")
+            for name in ("-", "usr", "usr-local", "proc-sys-fs-binfmt_misc", "home", "boot", "var-tmp")
+        ),
+        ({**needs("Requires=home.mount"), **GENERATORS}, "requires home.mount, which is not there"),
+        ({**needs("Requires=usr.mount proc-bus.mount"), **GENERATORS}, ""),
+        ({**needs("Requires=proc.mount"), **GENERATORS}, "requires proc.mount"),
+        ({**needs("Requires=x.mount"), **GENERATORS, "/etc/fstab": "tmpfs /x tmpfs x-initrd.mount\n"}, ""),
+        ({**needs("Requires=x.mount"), **GENERATORS, "/etc/fstab": "tmpfs /x tmpfs\n"}, "requires x.mount"),
+        ({**needs("Requires=x.mount"), "/usr/lib/systemd/system/x.mount": MASKED, "/etc/fstab": "tmpfs /x tmpfs\n"}, ""),
+        ({**needs("Requires=x.mount"), f"{ETC}/x.mount": MASKED, "/etc/fstab": "tmpfs /x tmpfs\n"}, "x.mount, which is masked"),
+        ({**needs("Requires=gone.service"), "/etc/init.d/gone.sh": "#!/bin/sh\n"}, ""),
+        ({**needs("Requires=gone.service"), "/etc/rc.d/init.d/x": "#!/bin/sh\n# Provides: a gone\n"}, ""),
+        ({**needs("Requires=gone.service"), "/etc/init.d/x": "#!/bin/sh\n# Required-Start: gone\n"}, "gone.service"),
+        ({**needs("Requisite=a.target"), f"{ETC}/a.target": "[Unit]\nRequires=gone.service\n"}, ""),
+        (needs("Requires=gone.service\nRequires="), "gone.service"),
+        (
+            {"/etc/fstab": "tmpfs /x tmpfs x-systemd.required-by=multi-user.target,x-systemd.requires=gone.service\n"},
+            "x.mount requires gone",
+        ),
+        ({"/etc/fstab": "tmpfs /x tmpfs x-systemd.requires=gone.service\n"}, ""),
+        (
+            {
+                **needs("Requires=c.service"),
+                f"{ETC}/sysinit.target.d/a.conf": "[Unit]\nWants=c.service\n",
+                f"{ETC}/c.service": f"[Unit]\nDefaultDependencies=no\nRequires=gone.service\n{STARTS}",
+            },
+            "",
+        ),
+        (
+            {
+                **needs("Requires=c.service\nWants=c.service"),
+                f"{ETC}/c.service": f"[Unit]\nRequires=gone.service\n{STARTS}",
+            },
+            "c.service requires gone",
+        ),
+        (
+            {**needs("RequiresMountsFor=/x/y"), "/etc/fstab": "tmpfs /x tmpfs x-systemd.requires=gone.service,noauto\n"},
+            "x.mount requires gone",
+        ),
+        (
+            {
+                **needs("RequiresMountsFor=/x"),
+                "/etc/fstab": "tmpfs /x tmpfs noauto\n",
+                f"{ETC}/x.mount.d/a.conf": "[Unit]\nBindsTo=gone.service\n",
+            },
+            "x.mount requires gone.service",
+        ),
+        ({f"{ETC}/default.target": MASKED, f"{ETC}/rescue.target": MASKED}, "anything: rescue.target is masked"),
+        (
+            {
+                "/usr/lib/systemd/system/rescue.target": "[Unit]\n",
+                f"{ETC}/default.target": Link("multi-user.target"),
+                **menu("systemd.mask=multi-user.target"),
+            },
+            "",
+        ),
     ],
 )
 def test_a_requirement_that_cannot_be_loaded(files: Files, why: str) -> None:
@@ -252,3 +338,10 @@ def test_a_requirement_that_cannot_be_loaded(files: Files, why: str) -> None:
     found = fact(BootEnd, {**SYSTEMD, **WHOLE, **files}).shell
     assert why in found
     assert bool(found) is bool(why)
+
+
+def test_a_mask_on_the_command_line_is_said_there() -> None:
+    found = fact(BootEnd, {**SYSTEMD, **WHOLE, **menu("systemd.mask=sysinit.target")})
+    assert "sysinit.target, which is masked" in found.shell
+    assert isinstance(found.where, Span)
+    assert (found.where.path, found.where.line) == ("/boot/grub/grub.cfg", 2)

@@ -28,12 +28,16 @@ BASIC_TARGET = "/usr/lib/systemd/system/basic.target"
 # What Debian's own has: it requires the mount of /var. tests/facts/systemd/test_nspawn.py compares.
 _VENDOR = "/usr/lib/systemd/system"
 # Targets that Debian has, so that one that is not there is told from one that this little guest lacks.
+_GENERATORS: dict[str, str | Link] = {
+    f"/usr/lib/systemd/system-generators/systemd-{name}-generator": "x" for name in ("debug", "fstab", "getty", "sysv")
+}
 _TARGETS: dict[str, str | Link] = {
     "/sbin/init": Link("/lib/systemd/systemd"),
     "/lib/systemd/systemd": "",
     "/bin/sh": "",
     f"{_VENDOR}/default.target": Link("graphical.target"),
-    **{f"{_VENDOR}/{name}.target": "[Unit]\n" for name in ("emergency", "sysinit", "remote-fs")},
+    **{f"{_VENDOR}/{name}.target": "[Unit]\n" for name in ("emergency", "remote-fs")},
+    f"{_VENDOR}/sysinit.target": "[Unit]\nWants=local-fs.target swap.target\n",
     f"{_VENDOR}/rescue.target": "[Unit]\nRequires=sysinit.target\n",
     f"{_VENDOR}/graphical.target": "[Unit]\nRequires=multi-user.target\n",
     f"{_VENDOR}/multi-user.target": "[Unit]\nRequires=basic.target\n",
@@ -210,4 +214,5 @@ def forecast(cell: Cell) -> str:
 
 def _files(cell: Cell) -> dict[str, str | Link]:
     menu = f"menuentry a {{\n linux /vmlinuz root=/dev/sda1 {cell.cmdline}\n}}\n"
-    return {BASIC_TARGET: BASIC, **_TARGETS, "/etc/fstab": cell.fstab, **cell.files, "/boot/grub/grub.cfg": menu}
+    generators = {} if any("/system-generators/" in path for path in cell.files) else _GENERATORS
+    return {BASIC_TARGET: BASIC, **_TARGETS, **generators, "/etc/fstab": cell.fstab, **cell.files, "/boot/grub/grub.cfg": menu}

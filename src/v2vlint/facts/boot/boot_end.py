@@ -116,7 +116,7 @@ def _is_shell(fs: GuestFS, path: str) -> bool:
 
 
 def _systemd(store: FactStore, entries: tuple[BootEntry, ...]) -> BootEnd:
-    if (frozen := _frozen(store)) is not None:
+    if (frozen := _frozen(store, entries)) is not None:
         return frozen
     goal = store.get(BootGoal).target
     name, _, kind = goal.rpartition(".")
@@ -129,13 +129,14 @@ def _systemd(store: FactStore, entries: tuple[BootEntry, ...]) -> BootEnd:
     return BootEnd(maintenance=f"systemd starts {goal}, which {_ENDS[name]}", where=place)
 
 
-def _frozen(store: FactStore) -> BootEnd | None:
+def _frozen(store: FactStore, entries: tuple[BootEntry, ...]) -> BootEnd | None:
     files, goal = store.get(UnitFiles), store.get(BootGoal)
     found = unstartable(files, store.get(MountUnits), goal)
     if found is None:
         return None
     place = found.place or files.path(goal.target) or f"{_FOLDER}/{goal.target}"
-    return BootEnd(f"systemd freezes before it starts anything: {found.reason}", where=WholeFile(place))
+    where = entries[0].where if found.told and entries else WholeFile(place)
+    return BootEnd(f"systemd freezes before it starts anything: {found.reason}", where=where)
 
 
 def _levels(fs: GuestFS, entries: tuple[BootEntry, ...]) -> BootEnd:

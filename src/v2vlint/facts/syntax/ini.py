@@ -3,7 +3,8 @@ r"""Files with sections and ``key=value`` lines: systemd.syntax(7) units, Networ
     [Match]
     Name=ens192
 
-Comments are whole lines starting with ``#`` or ``;``. A line ending in ``\`` continues on the next one. Sections may be repeated.
+Comments are whole lines starting with ``#`` or ``;``. A line ending in ``\`` continues on the next one that is no comment.
+Sections may be repeated.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span, Token
 
 MAX_SETTINGS = 20_000
-_WORD = re.compile(r"[^\s\\]\S*|\\\S+")
+_WORD = re.compile(r"\n[^\S\n]*[#;].*|(?P<word>(?:[^\s\\]|\\(?=\S))\S*?(?=\s|\\?(?:\n|\Z)))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,9 @@ def joined(files: Iterable[IniFile]) -> IniFile:
 
 
 def words_of(token: Token) -> tuple[Token, ...]:
-    """The blank-separated words of a value, each with its place; a continuation backslash does not count."""
-    return tuple(slice_token(token, match.start(), match.end()) for match in _WORD.finditer(token.value))
+    """The blank-separated words of a value, each with its place; continuation backslashes and comments between its lines do not count."""
+    found = (match.span("word") for match in _WORD.finditer(token.value))
+    return tuple(slice_token(token, start, end) for start, end in found if start >= 0)
 
 
 def ini_from(text: GuestText) -> IniFile:
@@ -125,7 +127,9 @@ def _logical(text: GuestText) -> Iterator[Token]:
     for line in text.lines():
         first = pending or line
         comment = line.text.lstrip().startswith(("#", ";"))
-        if line.text.endswith("\\") and not (comment and pending is None):
+        if comment and pending is not None:
+            continue
+        if line.text.endswith("\\") and not comment:
             pending = first
             continue
         pending = None

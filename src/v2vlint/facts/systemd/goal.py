@@ -36,12 +36,12 @@ def find_boot_goal(units: UnitFiles, store: FactStore) -> BootGoal:
     """Determined by the default entry; if there are several that differ (one for each firmware), the usual values apply."""
     found = {goal_of(entry.args) for entry in default_entries(store)}
     goal = found.pop() if len(found) == 1 else BootGoal()
-    return BootGoal(_started(units, units.alias_of(goal.target)), goal.masked, goal.reads_fstab)
+    return BootGoal(_started(units, units.alias_of(goal.target), goal.masked), goal.masked, goal.reads_fstab)
 
 
-def _started(units: UnitFiles, target: str) -> str:
+def _started(units: UnitFiles, target: str, masked: frozenset[str]) -> str:
     """systemd starts rescue.target in place of a default target that it cannot load (do_queue_default_job() of its main.c)."""
-    there = units.path(target) is not None and not units.is_masked(target)
+    there = units.path(target) is not None and not units.is_masked(target) and target not in masked
     return target if there or not units.path(_RESCUE) else _RESCUE
 
 

@@ -20,8 +20,8 @@ from v2vlint.facts.systemd.asserts import Asserted, Asserts, asserts
 from v2vlint.facts.systemd.goal import BootGoal
 from v2vlint.facts.systemd.mount_units import LOCAL, MountUnit, MountUnits
 from v2vlint.facts.systemd.pulled import pulled_in
-from v2vlint.facts.systemd.specifiers import expanded, words
-from v2vlint.facts.systemd.unit_files import UnitFiles, unit_name
+from v2vlint.facts.systemd.specifiers import expanded, units_named, words
+from v2vlint.facts.systemd.unit_files import UnitFiles
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
 
@@ -110,7 +110,7 @@ class _Links:
     def _if_local_fails(self) -> tuple[str, ...]:
         """OnFailure= of local-fs.target; a drop-in can add to it, but not empty it."""
         own = self._files.own(LOCAL)
-        return words(own, "Unit", "OnFailure") if own else (_EMERGENCY,)
+        return units_named(own, "OnFailure") if own else (_EMERGENCY,)
 
     def _stops(self, on_failure: Iterable[str]) -> bool:
         """Whether one of these units ends the boot: they cannot start when their service is masked."""
@@ -160,9 +160,9 @@ class _Links:
         found = [] if unit is None else [*unit.requires, *self._mounted_at(unit)]
         own = None if unit is not None or name.endswith(".device") else self._own(name)
         if own is not None:
-            found += [lower for path in _paths(own) for lower in self._covering(path)]
+            found += [lower for path in required_paths(own) for lower in self._mounts.covering(path)]
         waits = _Order(name, own)
-        stated = words(own, "Unit", *_STRONG) if own else ()
+        stated = units_named(own, *_STRONG) if own else ()
         linked = (*_USUAL.get(name, ()), *self._owned.get(name, ()), *self._files.linked(name, "requires"), *stated)
         found += [lower for lower in linked if waits.for_unit(lower, self._before(lower))]
         yield from (lower for lower in found if not self._masked(lower))
@@ -175,25 +175,19 @@ class _Links:
         own = None if name.endswith(".device") else self._files.own(name)
         if own is None:
             return frozenset()
-        after, stated = frozenset(words(own, "Unit", "After")), frozenset(words(own, "Unit", "Before"))
-        mounts = [self._mounts.units.get(lower) for lower in words(own, "Unit", *_STRONG) if lower in after]
+        after, stated = frozenset(units_named(own, "After")), frozenset(units_named(own, "Before"))
+        mounts = [self._mounts.units.get(lower) for lower in units_named(own, *_STRONG) if lower in after]
         return stated.union(*(mount.before for mount in mounts if mount is not None))
 
     def _mounted_at(self, unit: MountUnit) -> Iterator[str]:
         for path in unit.paths:
-            yield from (lower for lower in self._covering(path) if lower != unit.name)
-
-    def _covering(self, path: str) -> Iterator[str]:
-        """The mount units at ``path`` and above it."""
-        parts = [part for part in path.split("/") if part]
-        names = (unit_name("/".join(parts[:count]), ".mount") for count in range(len(parts) + 1))
-        yield from (name for name in names if name in self._mounts.units)
+            yield from (lower for lower in self._mounts.covering(path) if lower != unit.name)
 
     def _masked(self, name: str) -> bool:
         return name in self._goal.masked or self._files.is_masked(name)
 
 
-def _paths(unit: Unit) -> Iterator[str]:
+def required_paths(unit: Unit) -> Iterator[str]:
     """The paths whose mounts ``unit`` requires: stated ones, and those of the settings in unit_add_exec_dependencies()."""
     yield from words(unit, "Unit", "RequiresMountsFor")
     for key in _FOLDER_KEYS:
@@ -208,7 +202,7 @@ def _paths(unit: Unit) -> Iterator[str]:
 def _late_failure(unit: Unit) -> tuple[str, ...]:
     """OnFailure=; the rescue shell starts beside the services, unless it is isolated."""
     isolates = str(unit.get("Unit", "OnFailureJobMode") or "") == "isolate"
-    return tuple(name for name in words(unit, "Unit", "OnFailure") if isolates or not name.startswith("rescue."))
+    return tuple(name for name in units_named(unit, "OnFailure") if isolates or not name.startswith("rescue."))
 
 
 class _Order:
@@ -216,7 +210,7 @@ class _Order:
 
     def __init__(self, name: str, own: Unit | None) -> None:
         self._name = name
-        self._after = frozenset(words(own, "Unit", "After")) if own else frozenset[str]()
+        self._after = frozenset(units_named(own, "After")) if own else frozenset[str]()
         stated = own.get("Unit", "DefaultDependencies") if own else None
         usual = name not in (LOCAL, _SYSINIT) if stated is None else stated.value.lower() not in ("no", "0", "false", "off")
         self._is_waiting_target = name.endswith(".target") and usual

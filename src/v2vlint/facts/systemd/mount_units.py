@@ -13,8 +13,9 @@ from v2vlint.facts.registry import provides
 from v2vlint.facts.storage.fstab import Fstab, FstabEntry
 from v2vlint.facts.syntax.systemd_unit import Unit
 from v2vlint.facts.systemd.goal import BootGoal
-from v2vlint.facts.systemd.specifiers import expanded, path_of, words
+from v2vlint.facts.systemd.specifiers import expanded, path_of, units_named, words
 from v2vlint.facts.systemd.unit_files import ADMIN, UnitFiles, unit_name
+from v2vlint.facts.systemd.unit_names import KINDS
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Token
 
@@ -25,10 +26,12 @@ _API = frozenset({
     "/proc", "/sys", "/dev", "/sys/kernel/security", "/sys/fs/smackfs", "/dev/shm", "/dev/pts", "/run", "/sys/fs/cgroup", "/sys/fs/pstore",
     "/sys/firmware/efi/efivars", "/sys/fs/bpf", "/sys/fs/selinux", "/proc/bus/usb", "/dev/console",
 })  # fmt: skip
-_SUFFIXES = frozenset({"service", "socket", "device", "mount", "automount", "swap", "target", "path", "timer", "slice", "scope"})
+_EARLY = ("/proc", "/sys", "/dev", "/run", "/usr", "/etc", "/nix", "/sysroot", "/media", "/cdrom")
+"""What is mounted before there are units: the last are those of NixOS, ostree, overlayroot and casper."""
+_BY_TYPE, _BY_TYPE_GENERATOR = ("/home", "/srv", "/var", "/var/tmp", "/boot", "/efi"), "systemd-gpt-auto-generator"
 _KEYS = {
-    "requires": ("Requires", "BindsTo", "Requisite", "RequiresOverridable", "BindTo"), "after": ("After",), "before": ("Before",),
-    "paths": ("RequiresMountsFor",), "on_failure": ("OnFailure",),
+    "requires": ("Requires", "BindsTo", "Requisite", "RequiresOverridable", "BindTo"), "pulls": ("Requires", "BindsTo"),
+    "after": ("After",), "before": ("Before",), "on_failure": ("OnFailure",),
 }  # fmt: skip
 
 
@@ -37,8 +40,8 @@ class MountUnit:
     """One mount or automount unit. ``entry`` describes the mount in fstab's form; None for an automount point.
 
     ``requires`` are units without which it fails: those that it requires *and* is ordered after. ``paths`` are the paths whose mounts it
-    requires (RequiresMountsFor=, implied ones included). ``required_by`` and ``wanted_by`` are the units that pull it in, ``before`` those
-    that wait for it.
+    requires (RequiresMountsFor=, implied ones included). ``pulls`` are units that are started with it. ``required_by`` and ``wanted_by``
+    are the units that pull it in, ``before`` those that wait for it.
     """
 
     name: str
@@ -49,6 +52,7 @@ class MountUnit:
     wanted_by: tuple[str, ...] = ()
     before: tuple[str, ...] = ()
     on_failure: tuple[str, ...] = ()
+    pulls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,25 @@ class MountUnits:
 
     units: dict[str, MountUnit]
     ignored: tuple[FstabEntry, ...] = ()
+
+    def covering(self, path: str) -> Iterator[str]:
+        """The mount units at ``path`` and above it."""
+        parts = [part for part in path.split("/") if part]
+        names = (unit_name("/".join(parts[:count]), ".mount") for count in range(len(parts) + 1))
+        yield from (name for name in names if name in self.units)
+
+    def is_early(self, name: str, files: UnitFiles) -> bool:
+        """Whether ``name`` may be a mount that nobody has written down: the kernel's and systemd's own, an initramfs', or that of a
+        partition found by its type.
+        """
+        stem, _, kind = name.rpartition(".")
+        place = path_of(stem)
+        if kind != "mount" or place in _API:  # the last are left out of the units altogether (mount_setup_unit() of mount.c)
+            return False
+        if place == "/" or any(f"{place}/".startswith(f"{top}/") for top in _EARLY):
+            return True
+        left = (entry for entry in self.ignored if "x-initrd.mount" in entry.options)
+        return (place in _BY_TYPE and files.generates(_BY_TYPE_GENERATOR)) or any(entry.place == place for entry in left)
 
 
 @provides
@@ -111,7 +134,7 @@ def _generated(entry: FstabEntry) -> tuple[MountUnit, ...]:
     requires = tuple(_mangled(value) for value in _values(options, "x-systemd.requires"))
     paths = (*_parents(entry.place), *_source(entry), *_values(options, "x-systemd.requires-mounts-for"))
     before = (*_default_order(entry), *map(_mangled, _values(options, "x-systemd.before")))
-    mount = MountUnit(name, entry, requires, paths, required, wanted, before)
+    mount = MountUnit(name, entry, requires, paths, required, wanted, before, pulls=requires)
     if _flag(options, "x-systemd.automount", "comment=systemd.automount"):
         point = MountUnit(unit_name(entry.place, ".automount"), None, (), _parents(entry.place), before=(LOCAL,))
         return replace(mount, required_by=(), wanted_by=()), _asked(point, home, entry.nofail)
@@ -135,7 +158,7 @@ def _changed(unit: MountUnit, changes: Unit) -> MountUnit:
     before = (*unit.before, *stated.before)
     return replace(
         unit, entry=entry, requires=(*unit.requires, *checked, *stated.requires), paths=(*unit.paths, *stated.paths), before=before,
-        on_failure=stated.on_failure,
+        on_failure=stated.on_failure, pulls=(*unit.pulls, *stated.pulls),
     )  # fmt: skip
 
 
@@ -172,9 +195,9 @@ def _default_order(entry: FstabEntry) -> tuple[str, ...]:
 
 def _stated(unit: Unit) -> MountUnit:
     """The relations stated in a unit. A requirement without After= cannot stop it: it has already started when that unit fails."""
-    said = {key: words(unit, "Unit", *keys) for key, keys in _KEYS.items()}
+    said, paths = {key: units_named(unit, *keys) for key, keys in _KEYS.items()}, words(unit, "Unit", "RequiresMountsFor")
     requires = tuple(name for name in said["requires"] if name in said["after"])
-    return MountUnit(unit.name, None, requires, said["paths"], before=said["before"], on_failure=said["on_failure"])
+    return MountUnit(unit.name, None, requires, paths, before=said["before"], on_failure=said["on_failure"], pulls=said["pulls"])
 
 
 def _parents(path: str) -> tuple[str, ...]:
@@ -200,7 +223,7 @@ def _mangled(name: str) -> str:
     """A unit given by name or path: unit_name_mangle_with_suffix() converts a path to a unit name, and adds .mount to a bare word."""
     if name.startswith("/"):
         return unit_name(name, ".device" if name.startswith(("/dev/", "/sys/")) else ".mount")
-    return name if name.rpartition(".")[2] in _SUFFIXES and "." in name else f"{name}.mount"
+    return name if name.rpartition(".")[2] in KINDS and "." in name else f"{name}.mount"
 
 
 def _node(device: str) -> str:

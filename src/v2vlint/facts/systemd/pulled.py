@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from v2vlint.facts.systemd.specifiers import words
+from v2vlint.facts.systemd.specifiers import units_named
 from v2vlint.facts.systemd.unit_files import UnitFiles
 
 _PULLS = ("Requires", "BindsTo", "Wants", "Upholds")
@@ -24,6 +24,6 @@ def pulled_in(files: UnitFiles, tops: Iterable[str], masked: Collection[str] = (
             continue
         for name in sorted(names - seen):
             seen.add(name)
-            pending += words(files.own(name) or files.changes(name), "Unit", *_PULLS)
+            pending += units_named(files.own(name) or files.changes(name), *_PULLS)
             pending += (linked for kind in _LINKS for linked in files.linked(name, kind))
     return frozenset(seen)

@@ -6,7 +6,9 @@ import re
 import string
 from collections.abc import Callable, Mapping
 
+from v2vlint.facts.syntax.ini import words_of
 from v2vlint.facts.syntax.systemd_unit import Unit
+from v2vlint.facts.systemd.unit_names import asked_by, is_unit_name
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.errors import FactUnavailable
 
@@ -43,9 +45,18 @@ def expanded(text: str, unit: str, host: Mapping[str, str] | None = None) -> str
 
 
 def words(unit: Unit, section: str, *keys: str) -> tuple[str, ...]:
-    """The words of all values of these keys, as they apply to ``unit``."""
-    found = (expanded(word.value, unit.name, unit.host) for word in unit.words(section, *keys))
+    """The words of all values of these keys, as they apply to ``unit``. Dependencies add up: an empty one takes back none."""
+    stated = unit.words(section, *keys)
+    if section == "Unit":
+        settings = (setting for part in unit.ini.named(section) for setting in part.settings if setting.key in keys)
+        stated = tuple(word for setting in settings for word in words_of(setting.value))
+    found = (expanded(word.value, unit.name, unit.host) for word in stated)
     return tuple(word for word in found if word is not None)
+
+
+def units_named(unit: Unit, *keys: str) -> tuple[str, ...]:
+    """The units that these dependencies of ``unit`` name. A word that is no unit's name counts for nothing."""
+    return tuple(asked_by(word, unit.name) for word in words(unit, "Unit", *keys) if is_unit_name(word))
 
 
 def host_values(fs: GuestFS) -> dict[str, str]:

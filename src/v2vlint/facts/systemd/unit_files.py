@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import field, replace
 
@@ -27,6 +28,7 @@ _USUAL = ("sysinit.target", "basic.target")
 _MADE = frozenset({"device", "slice", "swap"})
 """Kinds of units that need no file: two of them never, the last comes from fstab and partitions."""
 _SCRIPTS = ("/etc/init.d", "/etc/rc.d/init.d")
+_PROVIDES = re.compile(r"^#\s*Provides:(.*)$", re.MULTILINE | re.IGNORECASE)
 _ALWAYS_THERE = frozenset({"systemd-debug-generator", "systemd-getty-generator"})
 """Generators that every build of systemd has: a folder without them is not systemd's own."""
 
@@ -114,10 +116,20 @@ class UnitFiles:
         stem, _, kind = name.rpartition(".")
         if kind in _MADE or name == "init.scope" or self.path(name) is not None or not self.is_whole:
             return False
-        if any(self._fs.exists(f"{folder}/{stem}") for folder in _SCRIPTS) or (is_instance(name) and name.startswith("systemd-")):
+        if (is_instance(name) and name.startswith("systemd-")) or self._is_script(stem):
             return False
         listed = (other for folder in SYSTEMD for other in self._fs.listdir(f"{folder}/system-generators"))
         return all(other.startswith("systemd-") for other in listed)
+
+    def _is_script(self, stem: str) -> bool:
+        """Whether systemd-sysv-generator may make a service of this name: of a script's, or of what one provides (sysv-generator.c)."""
+        for folder in _SCRIPTS:
+            for script in self._fs.listdir(folder):
+                text = self._fs.text(f"{folder}/{script}")
+                provided = " ".join(_PROVIDES.findall(text.content)) if text is not None else ""
+                if stem in {script, *(word.removesuffix(".sh") for word in (script, *provided.split()))}:
+                    return True
+        return False
 
     def administered(self) -> tuple[str, ...]:
         """The units with a file or drop-ins of the administrator's, sorted."""
@@ -183,8 +195,7 @@ def template_of(name: str) -> str:
 
 def is_instance(name: str) -> bool:
     """Whether ``name`` is an instance of a template: ``foo@bar.service``."""
-    stem = name.rpartition(".")[0]
-    return "@" in stem and not stem.endswith("@")
+    return name.rpartition(".")[0].partition("@")[2] != ""
 
 
 def unit_name(path: str, suffix: str) -> str:

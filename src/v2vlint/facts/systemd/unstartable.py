@@ -13,10 +13,12 @@ from collections.abc import Iterator
 
 from v2vlint.facts.syntax.systemd_unit import Unit
 from v2vlint.facts.systemd.goal import BootGoal
+from v2vlint.facts.systemd.mount_graph import required_paths
 from v2vlint.facts.systemd.mount_units import MountUnits
 from v2vlint.facts.systemd.refused import refusal
-from v2vlint.facts.systemd.specifiers import words
+from v2vlint.facts.systemd.specifiers import units_named
 from v2vlint.facts.systemd.unit_files import UnitFiles
+from v2vlint.facts.systemd.unit_names import asked_by, is_unit_name
 from v2vlint.model.dataclass import dataclass
 
 _SYSINIT, _BASIC, _SHUTDOWN = "sysinit.target", "basic.target", "shutdown.target"
@@ -24,17 +26,19 @@ _EARLY = frozenset({"service", "socket", "timer", "path"})
 """Kinds of units that require sysinit.target by default."""
 _ORDERED = _EARLY | {"target"}
 """Kinds that are never active before there are jobs, unlike mounts and slices."""
-_FOUND = frozenset({"efi.mount", "boot.mount", "home.mount", "srv.mount", "var.mount", "var-tmp.mount"})
-"""What systemd-gpt-auto-generator(8) may make."""
 _MAX_UNITS = 10_000
+_MAX_FAULTS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Unstartable:
-    """``reason`` says what is wrong; ``place`` is the file that says so, empty if there is none."""
+    """``reason`` says what is wrong; ``place`` is the file that says so, empty if there is none. ``told`` says that it is the command
+    line.
+    """
 
     reason: str
     place: str
+    told: bool = False
 
 
 def unstartable(files: UnitFiles, mounts: MountUnits, goal: BootGoal) -> Unstartable | None:
@@ -48,38 +52,87 @@ class _Required:
     def __init__(self, files: UnitFiles, mounts: MountUnits, goal: BootGoal) -> None:
         self._files, self._mounts, self._goal = files, mounts, goal
         self._above = {goal.target: ""}
+        self._owned, self._wanting = dict[str, list[str]](), dict[str, list[str]]()
+        for mount in mounts.units.values():
+            for owner in mount.required_by:
+                self._owned.setdefault(files.alias_of(owner), []).append(mount.name)
+            for owner in mount.wanted_by:
+                self._wanting.setdefault(files.alias_of(owner), []).append(mount.name)
 
     def faults(self) -> Iterator[Unstartable]:
         """Units that cannot be loaded, then those that cannot be started together."""
-        pending = [self._goal.target]
+        target = self._goal.target
+        if why := self._unloadable(target, target):
+            yield self._fault(target, "", why)
+        pending, found = [target], list[tuple[str, Unstartable]]()
         while pending and len(self._above) < _MAX_UNITS:
             above = pending.pop(0)
             for asked, starts in self._below(above):
                 name = self._files.alias_of(asked)
                 if why := self._unloadable(asked, name):
-                    path = self._files.path(above if why == "is not there" else asked) or ""
-                    yield Unstartable(f"{above} requires {asked}, which {why}", path)
+                    found.append((above, self._fault(asked, above, why)))
                 elif starts and name not in self._above:
                     self._above[name] = above
                     pending.append(name)
+        yield from (fault for above, fault in found[:_MAX_FAULTS] if not self._may_be_wanted_first(above))
         yield from self._conflicts()
         yield from self._cycle()
 
+    def _may_be_wanted_first(self, name: str) -> bool:
+        """Whether something that is merely wanted may start ``name`` before what requires it does. Its own requirements are looked at only
+        then, and a fault of theirs passes. Units that a unit requires come before those that it wants, in no fixed order.
+        """
+        if name == self._goal.target:
+            return False
+        over = dict[str, list[str]]()
+        for above in self._above:
+            for asked in self._started(above):
+                over.setdefault(self._files.alias_of(asked), []).append(above)
+        pending, strong = [name], {name}
+        while pending:
+            new = [above for above in over.get(pending.pop(), ()) if above not in strong]
+            strong.update(new)
+            pending += new
+        pending, seen = [wanted for above in self._above if above not in strong for wanted in self._wanted(above)], set[str]()
+        while pending and len(seen) < _MAX_UNITS:
+            asked = self._files.alias_of(pending.pop())
+            if asked not in seen:
+                seen.add(asked)
+                pending += [*self._wanted(asked), *self._started(asked)]
+        return name in seen
+
+    def _started(self, above: str) -> Iterator[str]:
+        yield from (name for name, starts in self._below(above) if starts)
+
+    def _wanted(self, above: str) -> Iterator[str]:
+        yield from (*units_named(self._unit(above), "Wants", "Upholds"), *self._wanting.get(above, ()))
+        yield from (name for kind in ("wants", "upholds") for name in self._files.linked(above, kind))
+
+    def _fault(self, asked: str, above: str, why: str) -> Unstartable:
+        path = self._files.path(above if why == "is not there" else asked) or ""
+        told = bool({asked, self._files.alias_of(asked)} & self._goal.masked)
+        return Unstartable(f"{above} requires {asked}, which {why}" if above else f"{asked} {why}", path, told)
+
     def _below(self, above: str) -> Iterator[tuple[str, bool]]:
         """What ``above`` requires, and whether it starts that: Requisite= does not."""
-        unit = self._unit(above)
-        yield from ((name, True) for name in words(unit, "Unit", "Requires", "BindsTo"))
-        yield from ((name, True) for name in self._files.linked(above, "requires"))
-        yield from ((name, False) for name in words(unit, "Unit", "Requisite"))
+        unit, mount = self._unit(above), self._mounts.units.get(above)
+        linked = (*self._files.linked(above, "requires"), *self._owned.get(above, ()))
+        paths = required_paths(unit) if mount is None else mount.paths
+        yield from ((name, True) for name in (units_named(unit, "Requires", "BindsTo") if mount is None else mount.pulls))
+        yield from ((asked_by(name, above), True) for name in linked if is_unit_name(name))
+        yield from ((name, True) for path in paths for name in self._mounts.covering(path))
+        yield from ((name, False) for name in units_named(unit, "Requisite"))
         if _kind(above) in _EARLY and self._is_usual(above):
             yield _SYSINIT, True
 
     def _unloadable(self, asked: str, name: str) -> str:
-        if {asked, name} & self._goal.masked or self._files.is_masked(asked) or self._files.is_masked(name):
+        if {asked, name} & self._goal.masked:
+            return "is masked"
+        if name not in self._mounts.units and (self._files.is_masked(asked) or self._files.is_masked(name)):
             return "is masked"
         if name in self._mounts.units:
             return "has no What=" if _kind(name) == "mount" and self._mounts.units[name].entry is None and self._refusal(name) else ""
-        if name not in _FOUND and self._files.lacks(name):
+        if not self._mounts.is_early(name, self._files) and self._files.lacks(name):
             return "is not there"
         return self._refusal(name) or ("has a Where= that is not its name's" if _kind(name) == "mount" and self._files.own(name) else "")
 
@@ -98,7 +151,7 @@ class _Required:
     def _conflicts(self) -> Iterator[Unstartable]:
         """Two required units of which one stops the other."""
         for name in self._above if self._files.is_whole else ():
-            excluded = [*words(self._unit(name), "Unit", "Conflicts")]
+            excluded = [*units_named(self._unit(name), "Conflicts")]
             excluded += [_SHUTDOWN] if _kind(name) in _ORDERED and self._is_usual(name) else []
             for asked in excluded:
                 other = self._files.alias_of(asked)
@@ -110,7 +163,7 @@ class _Required:
         """Required units that wait for each other. systemd breaks a cycle only where some unit of it is merely wanted."""
         waits = {name: set(self._awaited(name)) for name in self._above if _kind(name) in _ORDERED} if self._files.is_whole else {}
         for name in tuple(waits):
-            for asked in words(self._unit(name), "Unit", "Before"):
+            for asked in units_named(self._unit(name), "Before"):
                 if (other := self._files.alias_of(asked)) in waits:
                     waits[other].add(name)
         try:
@@ -122,7 +175,7 @@ class _Required:
 
     def _awaited(self, name: str) -> Iterator[str]:
         """The required units that ``name`` starts after, but for those that say so themselves."""
-        stated, kind = words(self._unit(name), "Unit", "After"), _kind(name)
+        stated, kind = units_named(self._unit(name), "After"), _kind(name)
         usual = self._is_usual(name)
         added = ((_SYSINIT, _BASIC) if kind == "service" else (_SYSINIT,)) if usual and kind in _EARLY else ()
         lower = (self._files.alias_of(asked) for asked in (*stated, *added))
@@ -132,15 +185,15 @@ class _Required:
 
     def _members(self, target: str) -> Iterator[str]:
         """The units that a target waits for without saying so (unit_add_default_target_dependency())."""
-        pulled = words(self._unit(target), "Unit", "Requires", "BindsTo", "Wants", "Requisite")
+        pulled = units_named(self._unit(target), "Requires", "BindsTo", "Wants", "Requisite")
         linked = (name for kind in ("requires", "wants") for name in self._files.linked(target, kind))
         for other in map(self._files.alias_of, (*pulled, *linked)):
             if other in self._above and _kind(other) in _ORDERED and self._is_usual(other):
                 yield other
 
     def _is_after(self, name: str, target: str) -> bool:
-        stated = map(self._files.alias_of, words(self._unit(name), "Unit", "After"))
-        return target in stated or name in map(self._files.alias_of, words(self._unit(target), "Unit", "Before"))
+        stated = map(self._files.alias_of, units_named(self._unit(name), "After"))
+        return target in stated or name in map(self._files.alias_of, units_named(self._unit(target), "Before"))
 
 
 def _kind(name: str) -> str:
