@@ -7,6 +7,8 @@ from v2vlint.api import Content, Example, Finding, Link, MountsVerdict, Rule, Se
 _SYSTEMD: dict[str, Content] = {"/sbin/init": Link("/lib/systemd/systemd"), "/lib/systemd/systemd": "", "/bin/sh": "", "/bin/bash": ""}
 _NAMES = ("graphical", "multi-user", "rescue", "emergency")
 _TARGETS: dict[str, Content] = {f"/usr/lib/systemd/system/{name}.target": "[Unit]\n" for name in _NAMES}
+_LIB = "/usr/lib/systemd/system"
+_WHOLE: dict[str, Content] = {f"{_LIB}/{name}.target": "[Unit]\n" for name in ("basic", "sysinit")}
 _DEFAULT = "/etc/systemd/system/default.target"
 _SYSV: dict[str, Content] = {"/sbin/init": b"\x7fELF\0/etc/inittab\0", "/bin/sh": ""}
 
@@ -23,6 +25,7 @@ class EndsInShell(Rule):
 
     ## Why it matters
     Left over from a repair, it shows at the next boot: the machine waits for root's password on a console, without network and services.
+    Where systemd freezes, nothing starts at all, not even that shell.
 
     ## References
     - bootup(7), kernel-command-line(7), systemd.special(7); inittab(5)
@@ -65,10 +68,18 @@ class EndsInShell(Rule):
             },
             title="initramfs-tools takes another",
         ),
+        Example(
+            {**_SYSTEMD, **_WHOLE, f"{_LIB}/default.target": "[Unit]\nRequires=gone.service\n"},
+            flags=(f"{_LIB}/default.target",),
+            severity=Severity.ERROR,
+            title="a requirement that is not there",
+        ),
         Example({**_SYSV, "/etc/inittab": "id:1:initdefault:\n"}, flags=("/etc/inittab:1",), severity=Severity.ERROR),
         Example({**_SYSV, "/etc/inittab": "id:3:initdefault:\n"}),
     )
 
     def check(self, userland: UserlandVerdict, mounts: MountsVerdict) -> Iterator[Finding]:
         for cause in (*userland.shell, *mounts.maintenance):
-            yield self.finding(cause.where, cause.reason, "nobody can log in over the network", severity=cause.severity)
+            freezes = cause.reason.startswith("systemd freezes")
+            effect = "nothing starts at all, not even a shell" if freezes else "nobody can log in over the network"
+            yield self.finding(cause.where, cause.reason, effect, severity=cause.severity)

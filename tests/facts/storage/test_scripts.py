@@ -130,6 +130,7 @@ FSCK = "/etc/conf.d/fsck"
         ("vfat nofail 0 2", {FSCK: 'fsck_passno="=1"\n'}, False),
         ("vfat defaults 0 2", {FSCK: 'fsck_passno="=1"\n'}, True),  # fsck without names checks all
         ("vfat defaults 0 2", {FSCK: 'fsck_passno="<9 3"\n'}, True),
+        ("vfat defaults 0 2", {FSCK: 'fsck_mnt="/a"\nfsck_passno=">1"\n'}, False),  # neither is checked
         ("ext4 defaults 0 2", {FSCK: 'fsck_passno=">1"\n'}, False),
         ("vfat defaults 0 2", {FSCK: "fsck_abort_on_errors=no\n"}, True),
         ("vfat defaults 0 2", {FSCK: 'fsck_args="-p"\n'}, True),
@@ -138,6 +139,13 @@ FSCK = "/etc/conf.d/fsck"
 def test_settings_of_openrc(line: str, more: Files, stops: bool) -> None:
     """Each was seen in a container: whether a service that needs localmount started with OpenRC 0.45 and the scripts of 0.63."""
     assert policy("openrc", f"/dev/sdq1 /a {line}", more)[1] is stops
+
+
+@pytest.mark.parametrize(("passes", "checked"), [("<2", False), (">0", False), ("0", True), ("=0", True), ("1 <2", False)])
+def test_openrc_compares_only_lines_with_a_pass_number(passes: str, checked: bool) -> None:
+    """According to fstabinfo.c. The other line keeps fsck from being called without names, for all."""
+    lines = "/dev/sdq1 /a vfat defaults 0 0\n/dev/sda1 / ext4 defaults 0 1"
+    assert policy("openrc", lines, {FSCK: f'fsck_passno="{passes}"\n'})[1] is checked
 
 
 @pytest.mark.parametrize(

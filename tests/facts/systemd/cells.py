@@ -183,6 +183,11 @@ def is_broken(cell: Cell) -> bool:
     return found or bool(mounts - set(units.units)) or early_network or _has_cycle(units.units)
 
 
+def may_differ(cell: Cell, told: str, seen: str) -> bool:
+    """Whether a broken cell may end otherwise at another boot. What freezes always does; what may pass over the fault is not told to."""
+    return is_broken(cell) and seen != "emergency" and "frozen" not in (told, seen)
+
+
 def _has_cycle(units: Mapping[str, MountUnit]) -> bool:
     points = {name: unit.entry.mount_point for name, unit in units.items() if unit.entry}
     below = {

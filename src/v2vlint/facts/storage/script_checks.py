@@ -65,7 +65,8 @@ def script_checks(style: str, family: str, fs: GuestFS, fstab: Fstab, store: Fac
         return ScriptChecks()
     if style == "openrc":
         busybox = any((fs.resolve(path) or "").endswith("/busybox") for path in _FSCK)
-        return ScriptChecks(not busybox, fatal=_FAT & _checked(fs), points=frozenset(_openrc_points(fs, fstab)))
+        points = _openrc_points(fs, fstab)
+        return ScriptChecks(not busybox and points is not None, fatal=_FAT & _checked(fs), points=frozenset(points or ()))
     debian = style == "sysv" and family != "rhel"
     if debian and fs.glob("/etc/rcS.d/S*") and not any(fs.glob(pattern) for pattern in _CHECKS):
         return ScriptChecks()
@@ -73,15 +74,23 @@ def script_checks(style: str, family: str, fs: GuestFS, fstab: Fstab, store: Fac
     return ScriptChecks("none" not in types, types - {"none"}, network=debian, fatal=_checked(fs))
 
 
-def _openrc_points(fs: GuestFS, fstab: Fstab) -> Iterator[str]:
-    """``fsck_mnt`` of OpenRC's fsck, or the mount points that ``fsck_passno`` selects. Without either, fsck is called for all lines."""
+def _openrc_points(fs: GuestFS, fstab: Fstab) -> list[str] | None:
+    """``fsck_mnt`` of OpenRC's fsck, or the mount points that ``fsck_passno`` selects. Without either, fsck is called for all lines; None
+    with both, where it is not called at all.
+    """
     conf = conf_vars((fs.text("/etc/conf.d/fsck"),), bash=sh_is_bash(fs), fs=fs)
-    yield from (word.value.rstrip("/") or "/" for word in conf.words("fsck_mnt"))
-    for word in conf.words("fsck_passno"):
-        match = _PASSES.fullmatch(word.value)
-        for entry in fstab.entries if match else ():
-            if match and _COMPARES[match[1]](entry.passno, decimal(match[2])):
-                yield entry.mount_point
+    named, passes = conf.words("fsck_mnt"), conf.words("fsck_passno")
+    if named and passes:
+        return None
+    return [word.value.rstrip("/") or "/" for word in named] + [point for word in passes for point in _selected(word.value, fstab)]
+
+
+def _selected(passes: str, fstab: Fstab) -> Iterator[str]:
+    """What fstabinfo(1) selects: ``<2`` and ``>2`` leave out lines without a pass number."""
+    match = _PASSES.fullmatch(passes)
+    for entry in fstab.entries if match else ():
+        if match and _COMPARES[match[1]](entry.passno, decimal(match[2])) and (entry.passno or match[1] not in ("<", ">")):
+            yield entry.mount_point
 
 
 def _checked(fs: GuestFS) -> frozenset[str]:
