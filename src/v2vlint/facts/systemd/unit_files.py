@@ -44,6 +44,8 @@ class UnitFiles:
     _host: Mapping[str, str] = field(default_factory=dict, repr=False)
     _aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     """Other names of a unit, as far as there are folders of theirs."""
+    _scripts: list[frozenset[str]] = field(default_factory=list, compare=False, repr=False)
+    """One set once it has been read."""
 
     @property
     def folders(self) -> tuple[str, ...]:
@@ -123,13 +125,9 @@ class UnitFiles:
 
     def _is_script(self, stem: str) -> bool:
         """Whether systemd-sysv-generator may make a service of this name: of a script's, or of what one provides (sysv-generator.c)."""
-        for folder in _SCRIPTS:
-            for script in self._fs.listdir(folder):
-                text = self._fs.text(f"{folder}/{script}")
-                provided = " ".join(_PROVIDES.findall(text.content)) if text is not None else ""
-                if stem in {script, *(word.removesuffix(".sh") for word in (script, *provided.split()))}:
-                    return True
-        return False
+        if not self._scripts:
+            self._scripts.append(frozenset(_script_names(self._fs)))
+        return stem in self._scripts[0]
 
     def administered(self) -> tuple[str, ...]:
         """The units with a file or drop-ins of the administrator's, sorted."""
@@ -168,6 +166,15 @@ def find_unit_files(fs: GuestFS) -> UnitFiles:
     found = {real: folder for folder in reversed(FOLDERS) if (real := fs.resolve(folder))}
     files = UnitFiles(fs, {folder: frozenset(fs.listdir(folder)) for folder in FOLDERS if folder in found.values()}, host_values(fs))
     return replace(files, _aliases=_aliases(files))
+
+
+def _script_names(fs: GuestFS) -> Iterator[str]:
+    for folder in _SCRIPTS:
+        for script in fs.listdir(folder):
+            text = fs.text(f"{folder}/{script}")
+            provided = " ".join(_PROVIDES.findall(text.content)) if text is not None else ""
+            yield script
+            yield from (word.removesuffix(".sh") for word in (script, *provided.split()))
 
 
 def _aliases(files: UnitFiles) -> dict[str, tuple[str, ...]]:

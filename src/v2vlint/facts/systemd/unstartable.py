@@ -69,12 +69,12 @@ class _Required:
             above = pending.pop(0)
             for asked, starts in self._below(above):
                 name = self._files.alias_of(asked)
-                if why := self._unloadable(asked, name):
+                if len(found) < _MAX_FAULTS and (why := self._unloadable(asked, name)):
                     found.append((above, self._fault(asked, above, why)))
                 elif starts and name not in self._above:
                     self._above[name] = above
                     pending.append(name)
-        yield from (fault for above, fault in found[:_MAX_FAULTS] if not self._may_be_wanted_first(above))
+        yield from (fault for above, fault in found if not self._may_be_wanted_first(above))
         yield from self._conflicts()
         yield from self._cycle()
 
