@@ -146,7 +146,7 @@ def test_entries_that_name_the_root_by_the_kernels_name(default: int, found: lis
         ("/dev/vda1", DISKS, Fate.PASS, "root=/dev/vda1"),
         ("/dev/vda9", DISKS, Fate.FAIL, "root=/dev/vda9 is not on the only disk"),
         ("/dev/vda9", dataclasses.replace(DISKS, complete=False), Fate.UNKNOWN, "could not be matched to a partition"),
-        (f"PARTUUID={PART}/PARTNROFF=1", DISKS, Fate.FAIL, "is understood by the kernel only"),
+        (f"PARTUUID={PART}/PARTNROFF=1", DISKS, Fate.FAIL, "is understood by the kernel, and"),
         (f"PARTUUID={PART}/PARTNROFF=3", DISKS, Fate.FAIL, "is on none of these disks"),
         (f"UUID={ROOT}", DISKS, Fate.PASS, f"root=UUID={ROOT}"),
         ("UUID=nobody", DISKS, Fate.FAIL, "is on none of these disks"),
@@ -248,6 +248,24 @@ def test_the_type_that_the_root_is_mounted_as(told_type: str, initrd: bytes | No
     files = sample_boot(image=initrd, args=f"root=/dev/vda1 rootfstype={told_type} ro")
     found = store(files, DISKS).get(RootVerdict)
     assert [cause.fate for cause in found.filesystem_type] == ([] if fate is Fate.PASS else [fate])
+
+
+@pytest.mark.parametrize(
+    ("marks", "fate"),
+    [
+        ({"etc/booster.init.yaml": ""}, Fate.UNKNOWN),
+        ({"usr/lib/dracut/modules.txt": "rootfs-block\n"}, Fate.FAIL),
+        ({"unknown": ""}, Fate.UNKNOWN),
+    ],
+)
+def test_only_some_initramfs_images_count_from_another_partition(marks: dict[str, str], fate: Fate) -> None:
+    """booster resolves PARTNROFF itself."""
+    files = sample_boot(
+        image=newc({"init": b"x", **{name: text.encode() for name, text in marks.items()}}), args=f"root=PARTUUID={PART}/PARTNROFF=1"
+    )
+    devices = tuple(dataclasses.replace(one, part_uuid=PART) if one.number == 1 else one for one in DISKS.devices)
+    found = store(files, dataclasses.replace(DISKS, devices=devices)).get(RootVerdict)
+    assert [cause.fate for cause in found.device] == [fate]
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,8 @@ _VOLUME = ("rd.lvm.lv", "rd_LVM_LV")
 _GROUP = ("rd.lvm.vg", "rd_LVM_VG")
 _LUKS = ("rd.luks.uuid", "rd_LUKS_UUID")
 _ARRAY = ("rd.md.uuid", "rd_MD_UUID")
+# Generators whose images find a PARTUUID= by udev's links or blkid; booster counts as the kernel does.
+_BY_BLKID = ("initramfs-tools", "dracut", "mkinitcpio", "systemd")
 _CRYPT = ("cryptdevice", "crypt_root", "cryptroot")
 
 
@@ -265,8 +267,9 @@ def _not_understood(boot: DefaultBoot, spec: str, argument: KernelArg, devices: 
         return Cause(Fate.UNKNOWN, f"root={spec} could not be matched to a partition", argument.where)
     image = boot.path.image if boot.path else None
     if "/PARTNROFF=" in spec and image is not None and devices.present(spec):
-        reason = f"root={spec} is understood by the kernel only, and the initramfs looks for it"
-        return boot.fault(reason, argument.where, None) if image.generator else Cause(Fate.UNKNOWN, reason, argument.where)
+        reason = f"root={spec} is understood by the kernel, and the initramfs looks for it"
+        fails = image.generator in _BY_BLKID
+        return boot.fault(reason, argument.where, None) if fails else Cause(Fate.UNKNOWN, reason, argument.where)
     return None
 
 

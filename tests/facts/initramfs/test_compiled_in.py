@@ -17,13 +17,14 @@ import zstandard
 from tests.verdicts.asking import FAILS, store, told
 from tests.verdicts.booting import IMAGE, PASSES, WHOLE, guest, initramfs
 from v2vlint.facts.boot.path import BootPaths
-from v2vlint.facts.initramfs.cpio import newc
+from v2vlint.facts.initramfs import compiled_in
+from v2vlint.facts.initramfs.cpio import S_IFDIR, _member, newc
 from v2vlint.facts.initramfs.decompress import Source
 from v2vlint.facts.initramfs.images import Initramfses
 from v2vlint.facts.initramfs.reader import read_initramfs
 from v2vlint.facts.kernel.kernels import Kernel
 from v2vlint.facts.kernel.modules import ModuleTree
-from v2vlint.model.errors import FactUnavailable
+from v2vlint.model.errors import FactUnavailable, ImageError
 from v2vlint.model.finding import Fate
 from v2vlint.model.place import WholeFile
 from v2vlint.model.rule import Content
@@ -116,13 +117,57 @@ def test_the_kernel_s_own_configuration_is_read_before_it_is_searched() -> None:
     [
         (sample_bzimage(), "it is not whole"),
         (bzimage(b"\x7fELF" + bytes(100)), "was not found in it"),
-        (bzimage(vmlinux(FULL))[:0x206] + b"\x05\x02" + bzimage(vmlinux(FULL))[0x208:], "of a kind whose content is not known"),
+        (b"an older kind of kernel" * 100, "of a kind whose content is not known"),
     ],
 )
 def test_one_that_is_named_and_cannot_be_read_is_unknown(image: bytes, reason: str) -> None:
     files = guest(b"", kernel=kernel(image, 'CONFIG_INITRAMFS_SOURCE="a.cpio"\n'))
     with pytest.raises(FactUnavailable, match=reason):
         list(store(files).get(BootPaths).defaults)
+
+
+@pytest.mark.parametrize(
+    ("image", "found"), [(bzimage(vmlinux(FULL)), []), (bzimage(vmlinux(EMPTY)), [FAILS]), (sample_bzimage(), [FAILS])]
+)
+def test_an_older_boot_protocol_does_not_say_where_the_kernel_lies(image: bytes, found: list[object]) -> None:
+    """It is looked for; in Linux before 2.6.26 it is packed by gzip."""
+    for version in (b"\x05\x02", b"\x07\x02"):
+        old = image[:0x206] + version + image[0x208:]
+        assert told(initramfs(guest(b"", kernel=kernel(old))).none_loaded) == found
+
+
+def _found(data: bytes) -> tuple[int, int]:
+    """How many archives are found, and what it costs."""
+    spent = compiled_in._Spent(WholeFile("/k"))
+    return len(list(compiled_in._pieces(data, spent))), spent.steps
+
+
+def test_no_archive_is_walked_through_twice() -> None:
+    """Each member looks like the start of another archive."""
+    many = newc({f"{number:05}": b"" for number in range(5000)})
+    # The kernel steps over a folder with content.
+    skipped = b"".join(_member(f"{number:05}", S_IFDIR, b"data") for number in range(5000))
+    for data, count in ((many[:-124], 0), (skipped, 0), (vmlinux(many), 1), (vmlinux(many, many[:-124]), 1), (vmlinux(many, many), 1)):
+        found, steps = _found(bytes(64) + data)
+        assert (found, steps < 60_000) == (count, True)
+
+
+def test_a_search_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    bomb = gzip.compress(b"070701" + bytes(1 << 20), mtime=0)
+    data = (bomb + bytes(-len(bomb) % 4)) * 9
+    assert _found(data)[0] == 0
+    monkeypatch.setattr(compiled_in, "MAX_UNPACKED", 4 << 20)
+    with pytest.raises(FactUnavailable, match="too much that looks like an initramfs"):
+        _found(data)
+
+
+def test_a_kernel_that_cannot_be_read_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_given: object) -> None:
+        raise ImageError("block 5 lies outside of the disk")
+
+    monkeypatch.setattr(compiled_in, "read_vmlinux", fails)
+    with pytest.raises(FactUnavailable, match="block 5"):
+        list(store(guest(b"", kernel=kernel(bzimage(vmlinux(FULL))))).get(BootPaths).defaults)
 
 
 def test_a_payload_that_cannot_be_unpacked_says_nothing() -> None:

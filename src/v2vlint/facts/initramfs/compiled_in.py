@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from dataclasses import field
 
 from v2vlint.facts.initramfs.content import Initramfs
-from v2vlint.facts.initramfs.cpio import KINDS, SourceInput, members
+from v2vlint.facts.initramfs.cpio import HEADER, KINDS, SourceInput, members
 from v2vlint.facts.initramfs.decompress import MAGICS, CompressedStream, Damaged, Source, compression_of
-from v2vlint.facts.initramfs.reader import read_initramfs
+from v2vlint.facts.initramfs.reader import MAX_MEMBERS, MAX_UNPACKED, read_initramfs
 from v2vlint.facts.kernel.config import KernelConfig, config_from
 from v2vlint.facts.kernel.kernels import Kernel
 from v2vlint.facts.kernel.payload import read_vmlinux
 from v2vlint.guest.text import GuestText
-from v2vlint.model.errors import FactUnavailable
+from v2vlint.model.dataclass import dataclass
+from v2vlint.model.errors import FactUnavailable, ImageError
 from v2vlint.model.place import WholeFile
 
 # 1f 8b alone is too short to look for: everything is packed with deflate. lzma(1) leaves the size open.
@@ -42,24 +44,87 @@ def compiled_in(kernel: Kernel) -> Initramfs | None:
     stream = kernel.fs.as_it_lies().open(kernel.image) if kernel.fs and found else None
     if none or found is None or stream is None or kernel.content.problem:
         return None
-    vmlinux = read_vmlinux(stream, found.size)
+    try:
+        vmlinux = read_vmlinux(stream, found.size)
+    except ImageError as error:
+        raise FactUnavailable(where, f"cannot be read: {error}") from error
     if not vmlinux.data and (vmlinux.problem or none is False):
         raise FactUnavailable(where, f"whether an initramfs is compiled into it cannot be told: it {vmlinux.problem or 'is not whole'}")
     carried = vmlinux.config if none is None else None
     if carried is not None and has_none(config_from(GuestText(kernel.image, carried))):
         return None
-    piece = next(_pieces(vmlinux.data), None)
+    piece = next(_pieces(vmlinux.data, _Spent(where)), None)
     if piece is None and none is False:
         raise FactUnavailable(where, "has an initramfs compiled into it, which was not found in it")
     image = read_initramfs(piece, where) if piece is not None else None
     return image if image is not None and image.files - {"dev/console"} else None
 
 
-def _pieces(data: bytes) -> Iterator[Source]:
+@dataclass
+class _Spent:
+    """What a search has cost so far, all starts together, and the first walk that came by each header."""
+
+    where: WholeFile
+    steps: int = 0
+    unpacked: int = 0
+    headers: dict[int, _Walk] = field(default_factory=dict)
+
+    def step(self) -> None:
+        self.steps += 1
+        self._check()
+
+    def unpack(self, size: int) -> None:
+        self.unpacked += size
+        self._check()
+
+    def _check(self) -> None:
+        # A member takes two steps, header and name.
+        if self.steps > 2 * MAX_MEMBERS or self.unpacked > MAX_UNPACKED:
+            raise FactUnavailable(self.where, "holds too much that looks like an initramfs")
+
+
+class _Walk(SourceInput):
+    """An archive that is only walked through, up to a header where an earlier walk came by: it ends like that one.
+
+    ``end`` is where, counted like the positions of the underlying stream, or None.
+    """
+
+    def __init__(self, source: Source, position: int, spent: _Spent) -> None:
+        super().__init__(source, position)
+        self._base, self._spent = source.base, spent
+        self.end: int | None = None
+
+    def take(self, count: int) -> bytes:
+        self._spent.step()
+        at = self._base + self.position
+        if count == HEADER and self._spent.headers.setdefault(at, self) is not self:
+            raise _Known(self._spent.headers[at].end)
+        return super().take(count)
+
+    def walk(self) -> int:
+        """The end, as a position in the source. Damaged when there is none."""
+        try:
+            for _member in members(self, lambda path, mode, size: False):
+                pass
+            self.end = self._base + self.position
+        except _Known as known:
+            self.end = known.end
+        if self.end is None:
+            raise Damaged("has no end")
+        return self.end - self._base
+
+
+class _Known(Exception):
+    def __init__(self, end: int | None) -> None:
+        super().__init__()
+        self.end = end
+
+
+def _pieces(data: bytes, spent: _Spent) -> Iterator[Source]:
     """Where an initramfs lies in an unpacked kernel. Its size is known by the word behind it (usr/initramfs_data.S)."""
     stream = io.BytesIO(data)
     for start in _places(data):
-        if size := _size(Source(stream, start, len(data) - start)):
+        if size := _size(Source(stream, start, len(data) - start), spent):
             yield Source(stream, start, size)
 
 
@@ -74,12 +139,12 @@ def _places(data: bytes) -> Iterator[int]:
             at = data.find(magic, at + 1)
 
 
-def _size(rest: Source) -> int:
+def _size(rest: Source, spent: _Spent) -> int:
     """The size of the initramfs at the start of ``rest``; 0 when it is none."""
     cursor = SourceInput(rest, 0)
     for _ in range(_MAX_SEGMENTS):
         try:
-            cursor.position = _end(rest, cursor.position)
+            cursor.position = _end(rest, cursor.position, spent)
         except Damaged:
             return 0
         # Old kernels have the unpacked size in four bytes behind the compressed data (size_append).
@@ -100,18 +165,16 @@ def _told(rest: Source, end: int) -> int:
     return size if at - 8 < size <= at else 0
 
 
-def _end(rest: Source, start: int) -> int:
+def _end(rest: Source, start: int, spent: _Spent) -> int:
     """The end of the archive or compressed stream at ``start``. Damaged when there is none."""
     packing = compression_of(rest.at(start, 8))
     if not packing:
-        cursor = SourceInput(rest, start)
-        for _member in members(cursor, lambda path, mode, size: False):
-            pass
-        return cursor.position
+        return _Walk(rest, start, spent).walk()
     stream = CompressedStream(rest, start, packing)
     is_archive = False
     try:
         for piece in stream:
+            spent.unpack(len(piece))
             is_archive = is_archive or piece.startswith(KINDS)
             if not is_archive:
                 raise Damaged("holds no archive")

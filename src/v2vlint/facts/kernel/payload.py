@@ -18,6 +18,7 @@ _HEAD = 0x260
 _SETUP = Fields("<", setup_sects=(0x1F1, "B"), version=(0x206, "H"), payload_offset=(0x248, "I"), payload_length=(0x24C, "I"))  # boot.rst
 _FIRST_WITH_PAYLOAD = 0x208
 _ZBOOT = Fields("<", payload_offset=(8, "I"), payload_size=(12, "I"))
+_GZIP = b"\x1f\x8b\x08\x00"
 _CONFIG = b"IKCFG_ST"  # kernel/configs.c
 _MAX_CONFIG = 4 << 20
 
@@ -38,7 +39,7 @@ class Vmlinux:
         if at < 0:
             return None
         try:
-            return zlib.decompressobj(31).decompress(self.data[at + len(_CONFIG) :], _MAX_CONFIG).decode("ascii", "replace")
+            return zlib.decompressobj(31).decompress(memoryview(self.data)[at + len(_CONFIG) :], _MAX_CONFIG).decode("ascii", "replace")
         except zlib.error:
             return None
 
@@ -72,15 +73,21 @@ def _payload(file: Source) -> Source | None:
     head = file.at(0, _HEAD)
     if len(head) == _HEAD and head[0x202:0x206] == b"HdrS":
         setup = _SETUP.read(head)
+        start = ((setup["setup_sects"] or 4) + 1) * 512
         if setup["version"] < _FIRST_WITH_PAYLOAD:
-            return None
-        start = ((setup["setup_sects"] or 4) + 1) * 512 + setup["payload_offset"]
-        return _part(file, start, setup["payload_length"])
+            return _searched(file, start)
+        return _part(file, start + setup["payload_offset"], setup["payload_length"])
     if head[:2] == b"MZ" and head[4:8] == b"zimg":
         zboot = _ZBOOT.read(head)
         return _part(file, zboot["payload_offset"], zboot["payload_size"])
     raw = head[56:60] == b"ARM\x64" or head.startswith((b"\x7fELF", b"\x1f\x8b"))
     return file if raw else None
+
+
+def _searched(file: Source, start: int) -> Source:
+    """What is packed behind the code that a BIOS starts, as scripts/extract-vmlinux finds it: by gzip, before 2.6.26; else nothing."""
+    at = file.at(start, MAX_VMLINUX).find(_GZIP)
+    return _part(file, start + at, file.size) if at >= 0 else _part(file, start, 0)
 
 
 def _part(file: Source, start: int, size: int) -> Source:
