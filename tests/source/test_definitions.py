@@ -281,7 +281,8 @@ def test_time_grows_with_the_size_of_a_definition_and_not_with_its_square(
         return time.process_time() - started
 
     seconds(10)
-    assert min(seconds(4000) for _try in range(3)) < 10 * min(seconds(1000) for _try in range(3))
+    # Sixteen times as long, if it were the square; other load disturbs a single try.
+    assert min(seconds(4000) for _try in range(5)) < 12 * min(seconds(1000) for _try in range(5))
 
 
 @pytest.mark.parametrize(

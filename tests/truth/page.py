@@ -78,7 +78,8 @@ def _containers(rows: list[Row]) -> Iterator[str]:
     yield ""
     commits = ", ".join(dict.fromkeys(row.commit for row in rows))
     yield f"- Cells: {len(rows)} (seeds {_range(rows)}, commits {commits or '-'}); agree {counts['agree']}, differ {counts['differ']}"
-    yield f"- In {counts['either']} systemd's own choice differs from boot to boot: it drops one of several mounts that require each other"
+    yield f"- In {counts['either']} the outcome is not told: systemd's own choice differs from boot to boot where it drops one of several"
+    yield "  requirements, and it freezes where mounts that the default target requires form a circle or lack a unit"
     yield "- Seen: " + ", ".join(f"{word} {count}" for word, count in sorted(seen.items()))
 
 

@@ -171,7 +171,8 @@ def _rich(rng: random.Random, stock: Stock) -> dict[str, str | Link]:
 
 def is_broken(cell: Cell) -> bool:
     """Whether what systemd drops differs from boot to boot: it comes to what cannot be loaded before or after the other requirements of
-    a target or mount (a hash decides), or two units wait for each other, as local mounts below a remote one do.
+    a target or mount (a hash decides), two units wait for each other, as local mounts below a remote one do, or a local and a network
+    mount lose one device at once.
     """
     files = _files(cell)
     units, graph, goal = fact(MountUnits, files), fact(MountGraph, files), fact(BootGoal, files)
@@ -179,13 +180,16 @@ def is_broken(cell: Cell) -> bool:
     tops = (LOCAL, REMOTE, *graph.asked)
     found = any(unstartable(fact(UnitFiles, files), units, replace(goal, target=top)) for top in tops)
     mounts = {name for unit in units.units.values() for name in unit.requires if name.endswith(".mount")}
-    mounts |= {unit_name(entry.place, ".mount") for entry in fact(Fstab, files).entries}
+    entries = fact(Fstab, files).entries
+    mounts |= {unit_name(entry.place, ".mount") for entry in entries if not entry.is_swap}
+    found |= bool({one.device for one in entries if one.is_network} & {one.device for one in entries if not one.is_network} & {*_LOST})
     return found or bool(mounts - set(units.units)) or early_network or _has_cycle(units.units)
 
 
 def may_differ(cell: Cell, told: str, seen: str) -> bool:
-    """Whether a broken cell may end otherwise at another boot. What freezes always does; what may pass over the fault is not told to."""
-    return is_broken(cell) and seen != "emergency" and "frozen" not in (told, seen)
+    """Whether a broken cell may end otherwise at another boot. What freezes is told to stop in some way, and nothing else is told to."""
+    stops = (told, seen) == ("emergency", "frozen")
+    return is_broken(cell) and (stops or (seen != "emergency" and "frozen" not in (told, seen)))
 
 
 def _has_cycle(units: Mapping[str, MountUnit]) -> bool:
