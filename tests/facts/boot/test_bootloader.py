@@ -269,6 +269,10 @@ FOUND, STALE = (f"search.fs_uuid {uuid} root\nset prefix=($root)/boot/grub\n" fo
         (GrubImage("(,msdos5)/boot/grub", config="search.fs_uuid aaaa-1111 root\n"), "(hd0,msdos5)/boot/grub/grub.cfg", "stops"),
         (GrubImage("(,msdos5)/boot/grub", config=STALE), "(hd0,msdos5)/boot/grub/grub.cfg", "stops"),
         (GrubImage("(,msdos1)/x", config=STALE), CFG, "read"),
+        (GrubImage("(,msdos5)/x", config="search.fs_uuid aaaa-1111 root\nnormal ($root)/old/grub.cfg\n"), "/old/grub.cfg", "read"),
+        (GrubImage("(,msdos5)/x", config="configfile (hd0,msdos1)/old/grub.cfg\n"), "/old/grub.cfg", "read"),
+        (GrubImage("(,msdos5)/x", config="normal (hd0,msdos1)/gone.cfg\n"), CFG, "read"),
+        (GrubImage("(,msdos5)/x", config="if smbios -t 1; then normal (hd0,msdos1)/old/grub.cfg; fi\n"), CFG, "read"),
         (GrubImage("(,msdos5)/boot/grub", config=STALE, memdisk=True), CFG, "read"),
         (None, CFG, "read"),
     ],
@@ -284,6 +288,24 @@ def test_core_img_reads_what_its_prefix_says(image: GrubImage | None, path: str,
     guest = GuestFS({"/": MemoryFileSystem(tree, "ext4", "aaaa-1111")})
     menu = FactStore((guest, blocks, OsInfo("linux", "debian", "debian", "Linux", "12"))).get(Bootloader).menus[0]
     assert (menu.config.path, "stops" if menu.stops else "unsure" if menu.unsure else "read") == (path, outcome)
+
+
+@pytest.mark.parametrize(
+    ("image", "unsure"),
+    [
+        (GrubImage("(hd1,msdos1)/boot/grub"), True),
+        (GrubImage("(,msdos1)/boot/grub"), False),
+        (GrubImage("(hd1,msdos1)/boot/grub", config=FOUND), False),
+        (GrubImage("(hd1,msdos1)/boot/grub", config="set x=1\n"), True),
+    ],
+)
+def test_the_second_disk_may_be_the_first_to_the_firmware(image: GrubImage, unsure: bool) -> None:
+    disks = [BlockDevice(f"disk{n}", "disk", 9, n - 1, details=(("pt", "dos"),)) for n in (1, 2)]
+    part = BlockDevice("disk2p1", "partition", 9, 1, 1, "ext4", "aaaa-1111", parents=("disk2",))
+    blocks = BlockTable((*disks, part), chains=(replace(sample_chain(), loader="grub2", disk=1, image=image),))
+    guest = GuestFS({"/": MemoryFileSystem({CFG: config()}, "ext4", "aaaa-1111")})
+    menu = FactStore((guest, blocks, OsInfo("linux", "debian", "debian", "Linux", "12"))).get(Bootloader).menus[0]
+    assert (menu.config.path, bool(menu.unsure), menu.stops) == (CFG, unsure, "")
 
 
 def test_core_img_without_any_configuration_on_its_partition() -> None:

@@ -9,7 +9,7 @@ from v2vlint.facts.boot.entry import BootMenu
 from v2vlint.facts.boot.extlinux import CONFIGS as EXTLINUX_CONFIGS
 from v2vlint.facts.boot.extlinux import extlinux_menu
 from v2vlint.facts.boot.firmware import Firmware
-from v2vlint.facts.boot.grub.cfg import grub_menu
+from v2vlint.facts.boot.grub.cfg import grub_menu, reads_its_prefix
 from v2vlint.facts.boot.grub.commands import new_shell
 from v2vlint.facts.boot.grub.files import GrubFiles, GuestPath
 from v2vlint.facts.boot.grub.legacy import CONFIGS as LEGACY_CONFIGS
@@ -82,13 +82,16 @@ class BiosMenus:
             return None, ""
         shell = core_start(self.files, chain, image)
         prefix = shell.value("prefix")
-        if shell.leave or not prefix.startswith("("):
+        if not reads_its_prefix(shell):
+            # Its own configuration starts a menu; what else it may do is not followed.
+            return (GuestPath(shell.config, exists=True), "") if shell.normal and shell.config else (None, "")
+        if not prefix.startswith("("):
             return None, ""
         place, kind = self.files.locate(f"{prefix}/grub.cfg", ""), self.files.kind_at(prefix, "")
         if not place.certain or place.foreign or (self.files.patched and kind == "btrfs"):
             return None, ""
-        if chain.disk and image.prefix.startswith("(hd"):
-            return None, f"core.img looks for {image.prefix}, and which disk the firmware calls so cannot be told"
+        if chain.disk and prefix.startswith("(hd") and not image.prefix.startswith("(,"):
+            return None, f"core.img looks for {prefix}, and which disk the firmware calls so cannot be told"
         if not place.exists and not image.config and self._stands_in(chain, image.prefix, kind):
             return None, ""
         return place, ""

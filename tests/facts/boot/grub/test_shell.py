@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -47,9 +50,9 @@ def _entry_menu(body: str) -> BootMenu:
     return _menu_of(f"menuentry x {{\n{body}\n}}\n")
 
 
-def _menu_of(text: str) -> BootMenu:
+def _menu_of(text: str, more: Mapping[str, str] = MappingProxyType({})) -> BootMenu:
     """The menu in a guest with the files /a and /b on a known filesystem."""
-    files: dict[str, str | bytes] = {CFG: text, "/a": b"k", "/b": b"k"}
+    files: dict[str, str | bytes] = {CFG: text, "/a": b"k", "/b": b"k", **more}
     parts = [BlockDevice(f"disk1p{at}", "partition", 9, 0, at, "ext4", uuid) for at, uuid in enumerate(("aaaa", "bbbb", "cccc"), 1)]
     blocks = BlockTable((BlockDevice("disk1", "disk", 9, 0), *parts))
     return grub_menu(GrubFiles(GuestFS({"/": MemoryFileSystem(files, "ext4", "aaaa")}), blocks), CFG, GrubProgram("bios"))
@@ -103,6 +106,20 @@ def _menu_of(text: str) -> BootMenu:
         ("if smbios -t 1; then linux /a; boot; fi; linux /b", ""),
         ("linux /a; boot; linux /b", "/a"),
         ("linux /gone; boot; linux /b", "/b"),
+        ("boot; linux /b", "/b"),
+        ("chainloader /a; boot; linux /b", ""),
+        ("probe -s x -u (hd0); linux /a $x; boot; linux /b", ""),
+        ("probe -s x -u (hd0); linux /$x; boot; linux /b", ""),
+        ("probe -s x -u (hd0); linux /a $x; boot; linux /gone; boot; linux /b", ""),
+        ("if smbios -t 1; then linux /a; boot; else linux /a; boot; fi; linux /b", "/a"),
+        ("if smbios -t 1; then linux /a; boot; else linux /a; exit; fi; linux /b", ""),
+        ("if smbios -t 1; then linux /a; else linux /a; boot; fi; linux /b", ""),
+        ("hwmatch /a 3; if [ ${match} = 0 ]; then linux /a; else linux /b; fi", ""),
+        ("linux /a '/x*' (b)\\?", "/a"),
+        ("if [ '*' = '*' ]; then linux /a; else linux /b; fi", "/a"),
+        ("x='/?'; linux /a $x", ""),
+        ("x='/?'; linux /a \"$x\" '*'", "/a"),
+        ("linux /a '/'?", ""),
         ("if search --file /gone; then linux /a; else linux /b; fi", "/b"),
         ("if smbios -t 1; then linux /a; else linux ($root)/a; fi", "/a"),
         ("if smbios -t 1; then linux /a; else linux (hd0,msdos1)//a; fi", "/a"),
@@ -128,6 +145,7 @@ def test_kernels_of_which_the_machine_takes_one(body: str, kernel: str) -> None:
         ("menuentry a { linux /a; }; menuentry b { linux /b; }; fallback=$x", "/a"),
         ("menuentry a { linux /a; }; if smbios -t 1; then linux /b; boot; fi", "what the configuration boots depends on the machine"),
         ("menuentry a { linux /a; }; linux /b; boot", "/b"),
+        ("export x; submenu s { default=$x; menuentry a { linux /a; }; }; default=0", "and what it loads depends on the machine"),
         ("menuentry a { linux /a; }; linux /gone; boot", "/a"),
     ],
 )
@@ -135,6 +153,44 @@ def test_defaults_that_the_machine_decides(text: str, default: str) -> None:
     text = text.replace("; }; ", "\n}\n").replace(" { ", " {\n")
     found = _menu_of(f"root=hd0,msdos1\nprobe -s x -u (hd0)\n{text}\n")
     assert (found.default.kernel if found.default else found.default_reason).endswith(default)
+
+
+BLS_CHOICE = "if smbios -t 1; then set kernelopts=root=A; else set kernelopts=%s; fi; blscfg"
+
+
+@pytest.mark.parametrize(
+    ("text", "kernel"),
+    [
+        ("set kernelopts=root=A; blscfg", "/a"),
+        (BLS_CHOICE % "root=A", "/a"),
+        (BLS_CHOICE % "root=B", ""),
+        ("if smbios -t 1; then l=quiet; else l=splash; fi; set kernelopts=root=A; blscfg", "/a"),
+        ("probe -s l -u (hd0); blscfg", ""),
+        ("probe -s i -u (hd0); blscfg", ""),
+        ("set default=1; blscfg", "/gone"),
+        ("set default=1; set fallback=0; blscfg", "/a"),
+        ("probe -s default_kernelopts -u (hd0); set default=1; blscfg", ""),
+    ],
+)
+def test_entry_files_of_which_the_machine_decides(text: str, kernel: str) -> None:
+    entry = "title a\nversion 2\nlinux /a\ninitrd /b $i\noptions ro $kernelopts $l\n"
+    folder = "/loader/entries"
+    found = _menu_of(f"root=hd0,msdos1; {text}\n", {f"{folder}/2.conf": entry, f"{folder}/1.conf": "title b\nversion 1\nlinux /gone\n"})
+    assert (found.default.kernel if found.default else "") == kernel, found.default_reason
+
+
+@pytest.mark.parametrize(("other", "decided"), [("/x", True), ("/a", False)])
+def test_an_entry_file_whose_kernel_is_on_two_filesystems(other: str, decided: bool) -> None:
+    text, entry = "probe -s root -u (hd0)\nblscfg\n", "title a\nlinux /a\n"
+    system = MemoryFileSystem({CFG: text, "/loader/entries/a.conf": entry, "/a": b"k"}, "ext4", "aaaa")
+    guest = GuestFS({"/": system, "/data": MemoryFileSystem({other: b"k"}, "ext4", "bbbb")})
+    assert (grub_menu(GrubFiles(guest, BlockTable()), CFG, GrubProgram("bios")).default is not None) is decided
+
+
+def test_quoted_titles_are_no_patterns() -> None:
+    found = _menu_of('root=hd0,msdos1\nset default="*b"\nmenuentry "(a?)" {\nlinux /a\n}\nmenuentry "*b" {\nlinux /b\n}\n')
+    assert found.default is not None
+    assert found.default.kernel == "/b"
 
 
 def test_what_is_loaded_for_a_kernel_that_the_machine_does_not_change() -> None:

@@ -17,7 +17,7 @@ from v2vlint.facts.boot.grub.commands import new_shell
 from v2vlint.facts.boot.grub.files import GrubFiles, GuestPath
 from v2vlint.facts.boot.grub.program import GrubProgram, start
 from v2vlint.facts.boot.grub.shell import ENDS, MAX_STEPS, GrubShell
-from v2vlint.facts.boot.grub.values import Boot, Environment, Field, MenuItem
+from v2vlint.facts.boot.grub.values import Boot, Environment, Field, MenuItem, texts_of
 from v2vlint.facts.syntax.located import Located, join, literal
 from v2vlint.guest.text import GuestText
 from v2vlint.model.dataclass import dataclass
@@ -76,10 +76,17 @@ def grub_program_menu(files: GrubFiles, program: GrubProgram, build: GrubBuild) 
     shell = new_shell(files, _always(program) | start(program, build, files), program)
     shell.config, shell.exported = program.path, set(shell.env)
     shell.execute(GuestText(program.path, build.config))
-    # `exit` ends GRUB itself (grub-core/commands/minicmd.c); anything else only ends the script.
-    if not shell.normal and shell.leave not in ENDS:
+    if reads_its_prefix(shell):
         _go_on(shell, program)
     return _menu(shell, program)
+
+
+def reads_its_prefix(shell: GrubShell) -> bool:
+    """Whether GRUB goes on with the configuration at its prefix after the embedded one: not if that has started a menu or a system.
+
+    ``exit`` ends GRUB itself (grub-core/commands/minicmd.c); anything else only ends the script.
+    """
+    return not shell.normal and shell.leave not in ENDS
 
 
 def _go_on(shell: GrubShell, program: GrubProgram) -> None:
@@ -137,7 +144,9 @@ def _nodes(shell: GrubShell, items: Sequence[MenuItem], prefix: str, depth: int)
 
 def _node(shell: GrubShell, item: MenuItem, position: str, depth: int) -> _Node:
     if item.bls:
-        return _Node(item, _bls_entry(shell, item, item.bls, position))
+        place, undecided = shell.locate(item.bls.linux.value if item.bls.linux else ""), _is_bls_undecided(shell, item.bls)
+        fails = place.certain and not place.exists
+        return _Node(item, _bls_entry(shell, item, item.bls, position), fails=fails, undecided=undecided)
     inner = shell.inner(shell.visible() if item.submenu else dict(shell.env), (Field(Located(item.title)), *item.args))
     inner.env.pop("default", None)  # the rest of a chain of names, followed by _chosen
     inner.run(item.body)
@@ -147,7 +156,7 @@ def _node(shell: GrubShell, item: MenuItem, position: str, depth: int) -> _Node:
     if opened:
         children = _nodes(opened, opened.menu, f"{position}>", depth + 1) if depth < MAX_SUBMENUS else ()
         own = (opened.env.get("default") or Located()) if inner.handed or "default" in opened.env else None
-        return _Node(item, None, children, own)
+        return _Node(item, None, children, own, undecided=opened.is_unknown("default"))
     entry = _entry(inner, item, inner.boot, position)
     gone = _is_gone(inner.boot) and not entry.chainload
     return _Node(item, entry, fails=gone or bool(entry.unknown_command), undecided=inner.boot.undecided)
@@ -235,6 +244,28 @@ def _expanded(shell: GrubShell, token: Token) -> Located:
         parts.append(shell.env.get(match[1]) or Located())
         position = match.end()
     return join((*parts, literal(text, position, token.where.end)))
+
+
+def _is_bls_undecided(shell: GrubShell, entry: BlsEntry) -> bool:
+    """Whether its arguments, or its files, depend on the machine."""
+    default = Field(Located()).then(texts_of(shell.env.get("default_kernelopts", Located())))
+    lines = [word for token in entry.options[:1] for word in _words(shell, token)] if entry.options else [default]
+    files = [word for token in entry.initrds for word in _words(shell, token)]
+    names = [token.value for token in (entry.linux, *entry.initrds) if token]
+    elsewhere = shell.is_unknown("root") and any(shell.files.is_on_several(name) for name in names)
+    return elsewhere or any(len(word.texts) != 1 and word.matters for word in lines) or any(len(word.texts) != 1 for word in files)
+
+
+def _words(shell: GrubShell, token: Token) -> list[Field]:
+    """The words of a line, each with all that it may be."""
+    found: list[Field] = []
+    for word in token.value.split():
+        field, position = Field(Located()), 0
+        for match in _VARIABLE.finditer(word):
+            field = field.then(frozenset((word[position : match.start()],))).then(texts_of(shell.env.get(match[1], Located())))
+            position = match.end()
+        found.append(field.then(frozenset((word[position:],))))
+    return found
 
 
 def _default(shell: GrubShell, nodes: Sequence[_Node]) -> tuple[BootEntry | None, str]:

@@ -176,7 +176,7 @@ def _source(shell: GrubShell, args: Sequence[Field], command: Command) -> bool |
         return _configfile(shell, place, name.text.text)
     if kind in ("configfile", "normal"):
         shell.normal = True
-        if shell.files.text(place) is not None:
+        if shell.files.text(place) is not None and not shell.uncertain:
             shell.config = place.path
             shell.set("config_directory", name.text.text.rpartition("/")[0])
     shell.source(place)
@@ -244,7 +244,10 @@ def _define(shell: GrubShell, args: Sequence[Field], command: Command) -> bool:
 def _new(shell: GrubShell) -> Boot:
     """Takes the place of whatever was loaded before. If that may have been started, this may never be reached."""
     before = shell.boot
-    shell.boot = Boot(unknown=before.unknown, started=before.started, undecided=before.started is None)
+    place = before.kernel_path
+    gone = not before.undecided and (not before.loaded or (place is not None and _is_there(place) is False))
+    started = False if gone and before.started else before.started
+    shell.boot = Boot(unknown=before.unknown, started=started, undecided=started is not False)
     return shell.boot
 
 
@@ -335,6 +338,11 @@ def _forget(shell: GrubShell, args: Sequence[Field], _command: Command) -> None:
             shell.env[target.rpartition(":")[2]] = None  # `regexp --set 1:name` numbers its groups
 
 
+def _hwmatch(shell: GrubShell, _args: Sequence[Field], _command: Command) -> None:
+    """Ubuntu's: ``$match`` says whether a graphics card is on a list."""
+    shell.env["match"] = None
+
+
 def _insmod(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool:
     """Succeeds with a name even if there is no such module (observed in OVMF)."""
     if args and args[0].known:
@@ -358,7 +366,7 @@ COMMANDS: dict[str, Handler] = {
     "multiboot": _multiboot, "multiboot2": _multiboot, "module": _module, "module2": _module, "xen_hypervisor": _multiboot,
     "xen_module": _module, "blscfg": _blscfg, "bls_import": _blscfg, "chainloader": _chainload, "boot": _boot,
     "gptprio.next": _gptprio,
-    "regexp": _forget, "probe": _forget, "smbios": _forget, "rdmsr": _forget,
+    "regexp": _forget, "probe": _forget, "smbios": _forget, "rdmsr": _forget, "hwmatch": _hwmatch,
     "export": _export, "insmod": _insmod, "break": _leave, "continue": _leave, "return": _leave, "exit": _leave,
     "shift": _shift, "setparams": _setparams, "eval": _eval, "echo": _succeed, "save_env": _succeed, "terminal_output": _succeed,
     "terminal_input": _succeed,

@@ -162,6 +162,7 @@ class GrubShell:
 
     def _if(self, branches: Sequence[tuple[Block, Block]], otherwise: Block) -> bool | None:
         possible: list[_State] = []
+        ends = {"boot"}
         status: bool | None = True
         for condition, body in branches:
             decided = self.run(condition)
@@ -174,6 +175,7 @@ class GrubShell:
             if decided is True:
                 break
             # The branch may not run, so its `break`, `return` or `exit` may not take effect either.
+            ends.add(self.leave)
             self.leave, status = "", None
             possible.append((self.env, self.boot))
             self.env, self.boot = before
@@ -182,7 +184,9 @@ class GrubShell:
         self.uncertain -= len(possible)
         for env, boot in possible:
             self.env, self.boot = merged(env, self.env), boot.or_else(self.boot)
-        self.leave = "" if possible else self.leave
+        # A system is started on every way.
+        ends.add(self.leave)
+        self.leave = self.leave if not possible or ends == {"boot"} else ""
         return None if possible else status
 
     def _loop(self, loop: Loop) -> bool | None:
@@ -293,14 +297,14 @@ class GrubShell:
             if len(found) >= MAX_FIELDS:
                 break
             found.extend(self._expand(word))
-        return [one if _is_plain(one.text.text) else Field(one.text, known=False) for one in found[:MAX_FIELDS]]
+        return [Field(one.text, known=False) if _is_path_pattern(one) else one for one in found[:MAX_FIELDS]]
 
     def _expand(self, word: Word) -> list[Field]:
         done: list[Field] = []
         current: Field | None = None
         for part in word.parts:
             if isinstance(part, Literal):
-                current = _append(current, part.text)
+                current = _append(current, part.text, unquoted=not part.quoted)
                 continue
             if part.name in ("@", "*") or part.name == "#" or part.name.isdigit():
                 current = self._positional(part, current, done)
@@ -334,19 +338,20 @@ class GrubShell:
         return current
 
 
-def _is_plain(word: str) -> bool:
-    """Whether GRUB does not take the word for a pattern (``wildcard_expand`` of commands/wildcard.c): a path with wildcards may become any
-    number of words, in the order of the folder, or stay what it is without the module ``regexp``.
+def _is_path_pattern(word: Field) -> bool:
+    """Whether GRUB takes the word for a pattern (``wildcard_expand`` of commands/wildcard.c): a path with wildcards may become any
+    number of words, in the order of the folder, or stay what it is without the module ``regexp``. It escapes what is quoted.
     """
-    return not word.startswith(("/", "(", "*")) or not ("*" in word or "?" in word)
+    return word.wild and word.text.text.startswith(("/", "(", "*"))
 
 
-def _append(current: Field | None, text: Located) -> Field:
+def _append(current: Field | None, text: Located, *, unquoted: bool = False) -> Field:
     if current and len(current.text.text) + len(text.text) > MAX_LENGTH:  # `x=$x$x` doubles a value each time
         return current
     if current and not current.known:
         return replace(current.then(frozenset((text.text,))), text=current.text + text)
-    return Field(current.text + text) if current else Field(text)
+    wild = unquoted and ("*" in text.text or "?" in text.text)
+    return Field(current.text + text, wild=wild or current.wild) if current else Field(text, wild=wild)
 
 
 def _spread(value: Located, current: Field | None, done: list[Field]) -> Field | None:
@@ -358,7 +363,7 @@ def _spread(value: Located, current: Field | None, done: list[Field]) -> Field |
             done.append(current)
             current = None
         position = start + len(piece)
-        current = _append(current, value.part(start, position))
+        current = _append(current, value.part(start, position), unquoted=True)
     if current and position < len(value.text):  # blanks at the end separate it from what follows
         done.append(current)
         return None

@@ -36,11 +36,15 @@ Environment = dict[str, Located | Either | None]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """An expanded word; ``known`` is false when it contains an unknown variable. It is then one of ``either``, if these are few."""
+    """An expanded word; ``known`` is false when it contains an unknown variable. It is then one of ``either``, if these are few.
+
+    ``wild``: it has unquoted wildcards.
+    """
 
     text: Located
     known: bool = True
     either: frozenset[str] = frozenset()
+    wild: bool = False
 
     @property
     def texts(self) -> frozenset[str]:
