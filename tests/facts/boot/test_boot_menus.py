@@ -70,7 +70,7 @@ def test_grub_legacy() -> None:
         ("default 1\n", "b", "default=1"),
         ("default=saved\n", "b", "default=saved, which is 1"),
         ("default=9\nfallback=1\n", "b", "default=9 names no entry, so fallback=1 is taken"),
-        ("default=9\n", None, "default=9 names no entry: the menu waits"),
+        ("default=9\n", "a", "default=9 names no entry, so the first is taken"),
     ],
 )
 def test_the_default_of_grub_legacy(head: str, title: str | None, reason: str) -> None:
@@ -92,6 +92,7 @@ def test_the_default_of_grub_legacy(head: str, title: str | None, reason: str) -
         ("default 0\nfallback 1 2\n", "gone gone k", "2"),
         ("default 0\nfallback 1\n", "gone gone", "0"),
         ("default 0\nfallback 7\n", "gone k", "0"),
+        ("default 9\nfallback 0 1\n", "gone k", "1"),
         ("default 0\nfallback 1\n", "other k", "1"),
     ],
 )

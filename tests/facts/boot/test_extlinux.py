@@ -81,6 +81,15 @@ LABELS = "LABEL a\nLINUX ka\nLABEL b\nMENU DEFAULT\nLINUX kb\n"
         ("UI menu.c32\nTIMEOUT 5\nDEFAULT a\nONTIMEOUT b\n", "kb"),
         ("", "stops"),
         ("PROMPT 1\n", "stops"),
+        ("DEFAULT a\nPROMPT 1\n", "stops"),
+        ("DEFAULT a\nPROMPT 1\nONTIMEOUT b\n", "stops"),
+        ("DEFAULT a\nPROMPT 1\nTOTALTIMEOUT 90\n", "ka"),
+        ("DEFAULT a\nPROMPT 1\nTIMEOUT 20\nONTIMEOUT kz x=1\n", "kz"),
+        ("DEFAULT a\nPROMPT 1\nTIMEOUT 20\nONTIMEOUT a\nONTIMEOUT b\n", "kb"),
+        ("DEFAULT kz\nIMPLICIT 0\n", "stops"),
+        ("DEFAULT a\tsingle\n", "ka"),
+        ("DEFAULT c\nLABEL c d\nLINUX kc\n", "kc"),
+        ("DEFAULT menu.c32 extra.cfg\n", "kb"),
     ],
 )
 def test_what_syslinux_starts(head: str, kernel: str | None) -> None:

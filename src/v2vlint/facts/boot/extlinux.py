@@ -28,6 +28,7 @@ CONFIGS = (
 MAX_INCLUDES = 16
 _SUFFIXES = (".cbt", ".bss", ".bs", ".com", ".c32", ".bin")
 """What SYSLINUX appends to a name that is neither a label nor a file."""
+_ASKED = {"default": "asked", "ontimeout": "asked_later"}
 _KEYWORD = re.compile(r"\s*(\S+)(?:\s+(.*?))?\s*$")
 
 
@@ -50,11 +51,18 @@ class _Menu:
     files: list[str] = field(default_factory=list)
     marked: str = ""
     asked: _Label | None = None
+    asked_later: _Label | None = None
 
     @property
     def has_ui(self) -> bool:
         """Whether a menu comes up: SYSLINUX' own shell knows nothing of what is said for it."""
-        return "ui" in self.settings or self.settings.get("default", "").endswith(".c32")
+        return "ui" in self.settings or (self.asked is not None and self.asked.name.endswith(".c32"))
+
+    @property
+    def waits(self) -> bool:
+        """Whether SYSLINUX' own shell waits at its prompt for ever."""
+        timed = any(_number(self.settings.get(name, "0")) for name in ("timeout", "totaltimeout"))
+        return _number(self.settings.get("prompt", "0")) != 0 and not timed
 
 
 def extlinux_menu(files: GrubFiles, path: str, firmware: str = "bios", *, sure: bool = False) -> BootMenu | None:
@@ -96,7 +104,7 @@ def _read(fs: GuestFS, files: GrubFiles, menu: _Menu, text: GuestText) -> None:
 def _keyword(menu: _Menu, text: GuestText, line: Line, keyword: str, value: Token) -> None:
     label = menu.labels[-1] if menu.labels else None
     if keyword == "label":
-        menu.labels.append(_Label(value.value, line.where))
+        menu.labels.append(_Label(value.value.split()[0], line.where))
     elif keyword == "append":
         # A hyphen cancels the APPEND that stands above all labels.
         args = () if value.value == "-" else split_args(literal(text, value.where.start, value.where.end))
@@ -108,13 +116,22 @@ def _keyword(menu: _Menu, text: GuestText, line: Line, keyword: str, value: Toke
         _load(label, text, keyword, value)
     elif keyword == "menu":
         _menu(menu, label, value.value)
-    elif keyword == "default":  # the last one counts, and it may be a kernel with its arguments
-        words = value.value.split()
-        kernel = text.token(value.where.start, value.where.start + len(words[0]))
-        append = split_args(literal(text, kernel.where.end, value.where.end))
-        menu.settings[keyword], menu.asked = value.value, _Label(words[0], line.where, kernel=kernel, append=append)
-    else:
-        menu.settings.setdefault(keyword, value.value)
+    else:  # the last one counts
+        menu.settings[keyword] = value.value
+        if keyword in ("default", "ontimeout"):
+            setattr(menu, _ASKED[keyword], _command(text, line, value))
+
+
+def _command(text: GuestText, line: Line, value: Token) -> _Label:
+    """What is typed at the prompt in effect: the name of a label or a kernel, and arguments."""
+    kernel = text.token(value.where.start, value.where.start + len(value.value.split()[0]))
+    return _Label(kernel.value, line.where, kernel=kernel, append=split_args(literal(text, kernel.where.end, value.where.end)))
+
+
+def _number(value: str) -> int:
+    """As ``atoi(3)`` reads it."""
+    found = re.match(r"-?\d{1,9}", value)
+    return int(found[0]) if found else 0
 
 
 def _load(label: _Label, text: GuestText, keyword: str, value: Token) -> None:
@@ -178,7 +195,7 @@ def _default(path: str, menu: _Menu, entries: tuple[BootEntry, ...]) -> tuple[Bo
 
 
 def _named(name: str, entries: tuple[BootEntry, ...]) -> BootEntry | None:
-    return next((entry for entry in entries if name and entry.id == name.split(" ")[0]), None)
+    return next((entry for entry in entries if name.split()[:1] == [entry.id]), None)
 
 
 def _shell(files: GrubFiles, path: str, menu: _Menu, entries: tuple[BootEntry, ...]) -> tuple[BootEntry | None, str, str]:
@@ -186,19 +203,21 @@ def _shell(files: GrubFiles, path: str, menu: _Menu, entries: tuple[BootEntry, .
     neither MENU DEFAULT nor a first label, ONTIMEOUT belongs to its prompt, and DEFAULT may be a kernel. ONERROR comes after a kernel that
     is not there.
     """
-    asked, after = menu.settings.get("default", ""), menu.settings.get("ontimeout", "")
-    if menu.settings.get("prompt", "0") != "0" and (entry := _named(after, entries)) is not None:
-        return entry, f"ONTIMEOUT {after}", ""
-    if menu.asked is None:
-        stops = f"{path} has neither DEFAULT nor UI, so that SYSLINUX waits at its prompt"
+    prompts = _number(menu.settings.get("prompt", "0")) != 0
+    why, asked = ("ONTIMEOUT", menu.asked_later) if prompts and menu.asked_later else ("DEFAULT", menu.asked)
+    if menu.waits or asked is None:
+        stops = f"{path} has {'PROMPT, but no TIMEOUT' if menu.waits else 'neither DEFAULT nor UI'}, so that SYSLINUX waits at its prompt"
         return None, stops, stops
-    entry = _named(asked, entries)
+    command, entry = menu.settings[why.lower()], _named(asked.name, entries)
+    if entry is None and _number(menu.settings.get("implicit", "1")) == 0:
+        stops = f"{why} {command} names no label, and with IMPLICIT 0 SYSLINUX waits at its prompt"
+        return None, stops, stops
     if entry is None:
-        implicit = replace(menu.asked, append=menu.append + (menu.asked.append or ()))
+        implicit = replace(asked, append=menu.append + (asked.append or ()))
         entry = _built(files, path, menu, len(entries), implicit)
         if any(files.fs.exists(f"{entry.kernel}{suffix}") for suffix in _SUFFIXES):
-            return None, f"DEFAULT {asked} names no label", ""
+            return None, f"{why} {command} names no label", ""
     if "onerror" in menu.settings and entry.kernel and not files.fs.exists(entry.kernel):
         other = _named(menu.settings["onerror"], entries)
-        return other, f"DEFAULT {asked} does not start, and ONERROR {menu.settings['onerror']}", ""
-    return entry, f"DEFAULT {asked}", ""
+        return other, f"{why} {command} does not start, and ONERROR {menu.settings['onerror']}", ""
+    return entry, f"{why} {command}", ""

@@ -171,13 +171,13 @@ def _default(fs: GuestFS, path: str, menu: _Menu, entries: tuple[BootEntry, ...]
         reason = f"default=saved, which is {value}"
     words = menu.settings["fallback"].value.split()[:MAX_FALLBACKS] if "fallback" in menu.settings else []
     spare = [decimal(word) for word in words if word.isdecimal() and decimal(word) < len(entries)]
-    if value.isdecimal() and decimal(value) < len(entries):
-        first = decimal(value)
-        other = next((one for one in spare if not fails[one]), None) if fails[first] else None
-        return (entries[first], reason) if other is None else (entries[other], f"{reason} does not start, so fallback={other} is taken")
-    if spare:
-        return entries[spare[0]], f"{reason} names no entry, so fallback={spare[0]} is taken"
-    return None, f"{reason} names no entry: the menu waits"
+    named = value.isdecimal() and decimal(value) < len(entries)
+    # stage2.c takes the first fallback in place of an entry that is not there, and the first entry where there is none.
+    chain = [decimal(value), *spare] if named else spare or [0]
+    taken = next((one for one in chain if not fails[one]), chain[0])
+    if named:
+        return entries[taken], reason if taken == chain[0] else f"{reason} does not start, so fallback={taken} is taken"
+    return entries[taken], f"{reason} names no entry, so {f'fallback={taken}' if spare else 'the first'} is taken"
 
 
 def _saved(fs: GuestFS, path: str) -> str:
