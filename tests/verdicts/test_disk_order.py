@@ -103,6 +103,20 @@ def test_the_source_starts_a_later_disk(order: str, blocks: BlockTable, target: 
     assert told(store({}, blocks, ChosenFirmware("uefi"), machine(order)).get(FirmwareVerdict).other_start) == []
 
 
+def test_a_disk_that_was_not_looked_at_may_start() -> None:
+    alone = BlockTable((disk(), part(1, "vfat", "AB-CD", part_type=ESP_TYPE), part(2, "ext4", ROOT)), complete=True)
+    mounts = {"/": MemoryFileSystem({"/boot/efi/x": b""}, "ext4", ROOT)}
+    mounts["/boot/efi"] = MemoryFileSystem({"/EFI/BOOT/BOOTX64.EFI": b"MZ grub_"}, "vfat", "AB-CD")
+    facts = store({}, GuestFS(mounts), alone, ChosenFirmware("uefi"), domain(0, 1))
+    assert told(facts.get(FirmwareVerdict).order) == [UNSURE]
+
+
+def test_a_number_of_many_digits_is_one() -> None:
+    assert domain(int("1" * 4000), 1).boot_order == (2, 1)
+    text = f"<domain type='kvm'><devices><disk device='disk'><target dev='vda'/><boot order='{'1' * 5000}'/></disk></devices></domain>"
+    assert from_text("a", text).boot_order == (1,)
+
+
 def test_the_disks_of_a_domain_are_numbered_by_their_names() -> None:
     assert domain(1, 2, names="ba").boot_order == (2, 1)
     assert domain(0, 0).boot_order == ()

@@ -37,7 +37,7 @@ class ConsoleNotOnTarget(Rule):
         if not bootloader.defaults:
             raise NotApplicable("no default entry is known")
         for entry in bootloader.defaults:
-            named = [(arg, (arg.value or "").split(",")[0].removeprefix("/dev/")) for arg in entry.all("console")]
+            named = [(arg, (arg.value or "").split(",")[0].removeprefix("/dev/")) for arg in entry.kernel_args if arg.name == "console"]
             if named and not any(_shown(name, target) or _XEN.fullmatch(name) for _arg, name in named):
                 names = ", ".join(name for _arg, name in named)
                 message = f"the guest only writes to {names}, and the target shows {', '.join(target.consoles)}"

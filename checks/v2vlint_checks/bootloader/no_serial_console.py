@@ -59,6 +59,7 @@ class NoSerialConsole(Rule):
             fixed={_CFG: _ENTRY.format(_ADDED), "/etc/default/grub": f'GRUB_CMDLINE_LINUX=quiet"{_ADDED}" # no quotes\n'},
         ),
         Example({_CFG: _ENTRY.format(" console=ttyS0,38400")}, target="gce"),
+        Example({_CFG: _ENTRY.format(" -- console=ttyS0")}, flags=(f"{_CFG}:2",), target="gce", title="behind `--` it is for init"),
         Example({_CFG: _ENTRY.format("")}, title="the target has a screen"),
         Example({_CFG: _ENTRY.format(""), "/etc/systemd/system/getty.target.wants/serial-getty@ttyS0.service": ""}, target="gce"),
         Example({_CFG: _ENTRY.format("")}, target="ec2-graviton", title="the firmware names the port"),
@@ -72,11 +73,12 @@ class NoSerialConsole(Rule):
         if target.arch == "aarch64":
             raise NotApplicable("the kernel writes to the port that the firmware names")
         for entry in bootloader.defaults:
-            named = {(arg.value or "").split(",")[0] for arg in entry.all("console")}
-            if entry.kernel and entry.args and "ttyS0" not in named and not consoles.has("ttyS0"):
+            named = {(arg.value or "").split(",")[0] for arg in entry.kernel_args if arg.name == "console"}
+            if entry.kernel and entry.kernel_args and "ttyS0" not in named and not consoles.has("ttyS0"):
                 message = f"the default entry ({entry}) has no console=ttyS0"
                 effect = "boot messages and the login prompt go to a screen that the target does not show"
-                yield self.finding(entry.args[-1].where, message, effect, fix=_add(entry.args[-1], lines, defaults))
+                last = entry.kernel_args[-1]  # what stands behind `--` is for init
+                yield self.finding(last.where, message, effect, fix=_add(last, lines, defaults))
 
 
 def _add(last: KernelArg, lines: CommandLines, defaults: GrubDefaults) -> Fix | None:

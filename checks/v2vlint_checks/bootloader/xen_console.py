@@ -86,7 +86,7 @@ class XenConsole(Rule):
         severity = Severity.INFO if refusals.converts else Severity.WARNING
         effect = "virt-v2v replaces it with ttyS0" if refusals.converts else "the console stays empty and has no login"
         serial = next((name for name in target.consoles if name.startswith("tty") and name != "tty0"), "")
-        for arg in dict.fromkeys(arg for entry in bootloader.defaults for arg in entry.all("console")):
+        for arg in dict.fromkeys(arg for entry in bootloader.defaults for arg in entry.kernel_args if arg.name == "console"):
             name = (arg.value or "").split(",")[0]
             if _XEN.fullmatch(name) and name not in target.consoles:
                 yield self.finding(

@@ -41,7 +41,7 @@ class ClockSourceParameter(Rule):
     def check(self, bootloader: Bootloader, lines: CommandLines, target: Target) -> Iterator[Finding]:
         found: dict[str, KernelArg] = {}
         for entry in bootloader.defaults:
-            for arg in entry.args:
+            for arg in entry.kernel_args:
                 if arg.name == "clocksource" and arg.value in _PARAVIRTUAL - set(target.clocksources):
                     found.setdefault(arg.value or "", arg)
         if not found:

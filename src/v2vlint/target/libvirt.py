@@ -10,6 +10,7 @@ from typing import TypeVar
 from xml.etree.ElementTree import Element
 
 from v2vlint.model.arm_level import BASE, arm_level
+from v2vlint.model.digits import decimal
 from v2vlint.model.domain_disks import disk_bus, in_order
 from v2vlint.model.errors import UsageError
 from v2vlint.model.mac import all_macs
@@ -226,7 +227,7 @@ def _secure_boot(root: Element) -> SecureBoot:
 def _boot_order(disks: Iterable[Element]) -> tuple[int, ...]:
     """The numbers of the disks with an order of their own; the firmware is told of no other."""
     ranks = ((_model(disk.find("boot"), "order"), number) for number, disk in enumerate(disks, 1))
-    return tuple(number for _rank, number in sorted((int(rank), number) for rank, number in ranks if rank.isdecimal()))
+    return tuple(number for _rank, number in sorted((decimal(rank), number) for rank, number in ranks if rank.isdecimal()))
 
 
 def _sector(disk: Element) -> int:

@@ -170,6 +170,8 @@ def _before(number: int, kind: str, target: Target) -> tuple[int, ...]:
 
 def _starts(kind: str, disk: int, blocks: BlockTable) -> bool | None:
     """Whether the 0-based disk starts something; None where that is not known. Another ESP there may be empty, or of another system."""
+    if not any(one.disk == disk for one in blocks.disks):
+        return None
     if kind == "uefi":
         return None if any(one.disk == disk for one in esp_devices(blocks)) else False
     chain = blocks.chain(disk)

@@ -284,6 +284,7 @@ def test_programs_of_the_same_size_are_read_once(monkeypatch: pytest.MonkeyPatch
     ("kind", "driver", "seen"),
     [
         ("vfat", "", True),
+        ("", "", True),  # a tree or an archive does not tell
         ("ext4", "", False),
         ("ext4", "/EFI/systemd/drivers/ext4_x64.efi", True),
         ("ext4", "/EFI/systemd/drivers/README", False),

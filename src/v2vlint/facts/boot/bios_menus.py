@@ -82,16 +82,18 @@ class BiosMenus:
             return None, ""
         shell = core_start(self.files, chain, image)
         prefix = shell.value("prefix")
+        elsewhere = chain.disk and prefix.startswith("(hd") and not image.prefix.startswith("(,")
+        unsure = f"core.img looks for {prefix}, and which disk the firmware calls so cannot be told" if elsewhere else ""
         if not reads_its_prefix(shell):
             # Its own configuration starts a menu; what else it may do is not followed.
-            return (GuestPath(shell.config, exists=True), "") if shell.normal and shell.config else (None, "")
+            return (GuestPath(shell.config, exists=True), unsure) if shell.normal and shell.config else (None, "")
         if not prefix.startswith("("):
             return None, ""
         place, kind = self.files.locate(f"{prefix}/grub.cfg", ""), self.files.kind_at(prefix, "")
         if not place.certain or place.foreign or (self.files.patched and kind == "btrfs"):
             return None, ""
-        if chain.disk and prefix.startswith("(hd") and not image.prefix.startswith("(,"):
-            return None, f"core.img looks for {prefix}, and which disk the firmware calls so cannot be told"
+        if unsure:
+            return None, unsure
         if not place.exists and not image.config and self._stands_in(chain, image.prefix, kind):
             return None, ""
         return place, ""

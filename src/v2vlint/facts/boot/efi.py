@@ -296,4 +296,4 @@ def boot_mounts(fs: GuestFS, blocks: BlockTable, esp: str) -> tuple[str, ...]:
     found = (mount for device in blocks if device.part_type == XBOOTLDR_TYPE for mount in mounts_of(fs, device))
     extra = ("/boot",) if "loader" in lower_names(fs, "/boot") else ()
     mounts = dict.fromkeys((*found, *extra))
-    return tuple(mount for mount in mounts if driven or fs.mounts[fs.mount_of(fs.resolve(mount) or mount)].type == "vfat")
+    return tuple(mount for mount in mounts if driven or fs.mounts[fs.mount_of(fs.resolve(mount) or mount)].type in ("vfat", ""))

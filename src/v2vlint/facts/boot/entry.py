@@ -59,7 +59,12 @@ class BootEntry:
     @property
     def early_args(self) -> tuple[KernelArg, ...]:
         """The arguments that count where the root is mounted: all for an initramfs, without one those that the kernel reads."""
-        return self.args if self.has_initrd else kernel_args(self.args, self.version)
+        return self.args if self.has_initrd else self.kernel_args
+
+    @property
+    def kernel_args(self) -> tuple[KernelArg, ...]:
+        """The arguments that the kernel itself reads: those in front of ``--``."""
+        return kernel_args(self.args, self.version)
 
     def all(self, *names: str) -> tuple[KernelArg, ...]:
         """Every kernel argument called any of ``names``."""

@@ -9,6 +9,7 @@ from functools import cached_property
 from xml.etree.ElementTree import Element
 
 from v2vlint.model.definition import ControllerDevice, Definition, DiskDevice, Feature, Medium, NicDevice, Topology, place_name
+from v2vlint.model.digits import decimal
 from v2vlint.model.domain_disks import disk_bus, in_order
 from v2vlint.model.errors import ImageError
 from v2vlint.model.place import Where
@@ -208,7 +209,7 @@ class _Domain:
         """The disk that the firmware starts where that is not the first one."""
         disks = [disk for disk in in_order(self.root.iterfind("devices/disk")) if disk.get("device", "disk") in ("disk", "lun")]
         ordered = [disk for disk in disks if _get(disk.find("boot"), "order").isdecimal()]
-        first = min(ordered, key=lambda disk: int(_get(disk.find("boot"), "order")), default=None)
+        first = min(ordered, key=lambda disk: decimal(_get(disk.find("boot"), "order")), default=None)
         if first is not None and first is not disks[0]:
             yield Feature("boot-disk", _get(first.find("target"), "dev"), self.at(first if (at := first.find("boot")) is None else at))
 

@@ -145,6 +145,16 @@ def test_kernels_of_which_the_machine_takes_one(body: str, kernel: str) -> None:
         ("menuentry a { linux /a; }; menuentry b { linux /b; }; fallback=$x", "/a"),
         ("menuentry a { linux /a; }; if smbios -t 1; then linux /b; boot; fi", "what the configuration boots depends on the machine"),
         ("menuentry a { linux /a; }; linux /b; boot", "/b"),
+        ("if smbios -t 1; then linux /a; boot; else linux /b; boot; fi", "what the configuration boots depends on the machine"),
+        (
+            "if smbios -t 1; then linux /a root=A; boot; else linux /a root=B; boot; fi",
+            "what the configuration boots depends on the machine",
+        ),
+        (
+            "if smbios -t 1; then linux /a; boot; else linux /gone; boot; fi; menuentry z { linux /b; }",
+            "what the configuration boots depends on the machine",
+        ),
+        ("menuentry T$x { linux /a; }; default=T", "a title that depends on the machine may be the same"),
         ("export x; submenu s { default=$x; menuentry a { linux /a; }; }; default=0", "and what it loads depends on the machine"),
         ("menuentry a { linux /a; }; linux /gone; boot", "/a"),
     ],

@@ -113,9 +113,9 @@ def _menu(shell: GrubShell, program: GrubProgram) -> BootMenu:
     default, reason = _default(shell, nodes)
     boot = shell.boot
     # What is not there is not started: the menu comes up.
-    if boot.kernel and boot.started is not False and not (entries and _is_gone(boot)):
+    if boot.kernel and boot.started is not False and not (entries and _is_gone(boot) and not boot.undecided):
         own = _entry(shell, MenuItem("", "", (), None), boot, "0")
-        sure = shell.leave == "boot" or not (entries or boot.undecided or boot.started is None)
+        sure = not boot.undecided and (shell.leave == "boot" or not (entries or boot.started is None))
         entries, default = (own, *entries), own if sure else None
         reason = "the configuration boots it without a menu" if sure else "what the configuration boots depends on the machine"
     stops = "" if entries or shell.doubts else _end(shell)
@@ -251,7 +251,7 @@ def _is_bls_undecided(shell: GrubShell, entry: BlsEntry) -> bool:
     default = Field(Located()).then(texts_of(shell.env.get("default_kernelopts", Located())))
     lines = [word for token in entry.options[:1] for word in _words(shell, token)] if entry.options else [default]
     files = [word for token in entry.initrds for word in _words(shell, token)]
-    names = [token.value for token in (entry.linux, *entry.initrds) if token]
+    names = [*([entry.linux.value] if entry.linux else ()), *(text for word in files for text in word.texts)]
     elsewhere = shell.is_unknown("root") and any(shell.files.is_on_several(name) for name in names)
     return elsewhere or any(len(word.texts) != 1 and word.matters for word in lines) or any(len(word.texts) != 1 for word in files)
 
@@ -313,7 +313,7 @@ def _chosen(shell: GrubShell, nodes: Sequence[_Node], chain: Sequence[str], reas
         # A conditional entry above shifts every number, while names stay what they are.
         if any(node.item.conditional for node in (nodes[: index + 1] if numbered or not found else nodes[index : index + 1])):
             return None, f"{reason}, but whether its entry is there depends on the machine"
-        if not numbered and not all(node.item.named for node in (nodes[:index] if found else nodes)):
+        if not numbered and not all(node.item.named for node in (nodes[: index + 1] if found else nodes)):
             return None, f"{reason}, and a title that depends on the machine may be the same"
         node, chain = nodes[index], chain[1:]
         if node.undecided:

@@ -92,7 +92,8 @@ def _one_of(a: Located | Either | None, b: Located | Either | None) -> Located |
 
 def _few(texts: Iterable[str]) -> frozenset[str]:
     found = frozenset(texts)
-    return found if len(found) <= MAX_EITHER and all(len(text) <= MAX_EITHER_LENGTH for text in found) else frozenset()
+    few = len(found) <= MAX_EITHER and all(len(text) <= MAX_EITHER_LENGTH for text in found)
+    return found if few or len(found) == 1 else frozenset()
 
 
 @dataclass(frozen=True, slots=True)
