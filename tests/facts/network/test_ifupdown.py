@@ -53,6 +53,33 @@ def test_static_to_dhcp_in_both_families(end: str) -> None:
     assert edited(files, ens192.edits.to_dhcp, PATH) == expected.replace("\n", end)
 
 
+BASE = "iface base inet static\n  netmask 255.255.255.0\n  mtu 1400\n"
+OWN = "  address 192.0.2.5\n  up ip route add 198.51.100.0/24 via 192.0.2.1\n  down true\n"
+HEIR = f"auto eth0\niface eth0 inet static inherits base\n{OWN}"
+
+
+@pytest.mark.parametrize(
+    ("base", "heirs", "after"),
+    [
+        (BASE, HEIR, HEIR.replace("static", "dhcp").replace("  address 192.0.2.5\n", "")),
+        (f"{BASE}  gateway 192.0.2.1\n", HEIR, None),
+        (f"{BASE}  address 192.0.2.1\n", HEIR, None),
+        (BASE, HEIR.replace("inet static", "inet"), None),
+        (BASE, HEIR.replace("inet static", ""), None),
+        (BASE, f"{HEIR}iface eth1 inet static inherits eth0\n", None),
+    ],
+)
+def test_to_dhcp_leaves_what_other_stanzas_say(base: str, heirs: str, after: str | None) -> None:
+    """Also where the stanza is in another file, at other offsets."""
+    path = "/etc/network/interfaces.d/eth0"
+    files: Files = {PATH: f"{base}source interfaces.d/*\n", path: heirs}
+    one = {PATH: base + heirs}
+    for given, place, start in ((files, path, ""), (one, PATH, base)):
+        eth0 = fact(Interfaces, given).interfaces[1]
+        found = edited(given, eth0.edits.to_dhcp, place) if eth0.edits.to_dhcp else None
+        assert found == (None if after is None else start + after)
+
+
 def test_sourced_files_within_limits() -> None:
     files: Files = {
         PATH: "source interfaces.d/*\nsource-directory /etc/network/more\nsource /etc/network/interfaces\nauto a\n",

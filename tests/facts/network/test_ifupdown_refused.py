@@ -12,7 +12,7 @@ import pytest
 
 from tests.facts.guests import Files, fact
 from tests.facts.network.oracle import lay
-from tests.facts.network.test_landing import IFUPDOWN, KEPT, LOST, UNSURE, land
+from tests.facts.network.test_landing import IFUPDOWN, KEPT, LOST, NM, UNSURE, land
 from v2vlint.facts.network.ifupdown import Interfaces
 from v2vlint.facts.network.match import Survival
 from v2vlint.model.rule import Link
@@ -96,7 +96,14 @@ def test_ifquery_refuses_the_same_lines_of_many_more(tmp_path: Path) -> None:
 
 
 CARD = "auto /e*=lan\niface lan inet dhcp\n"
+LO = "auto lo\niface lo inet loopback\n"
 SOURCED = "/etc/network/interfaces.d/lan"
+NM_CONF = "/etc/NetworkManager/NetworkManager.conf"
+
+
+def kernel(argument: str) -> Files:
+    """A guest whose kernel gets the argument."""
+    return {"/boot/grub/grub.cfg": f"menuentry 'x' {{\n linux /vmlinuz root=/dev/sda1 {argument}\n}}\n", "/vmlinuz": "x"}
 
 
 @pytest.mark.parametrize(
@@ -115,8 +122,24 @@ SOURCED = "/etc/network/interfaces.d/lan"
         ({PATH: "source interfaces.d/*\n", SOURCED: f"network\n{CARD}"}, LOST),
         ({PATH: "source interfaces.d/*\n", SOURCED: f"network\n{CARD}", "/sbin/ifup": Link("/bin/busybox")}, UNSURE),
         ({PATH: f"source interfaces.d/*\n{CARD}", SOURCED: f"network\n{CARD}"}, KEPT),
+        # Whatever ifupdown refuses, it was not to configure a card.
+        ({PATH: f"{LO}foo\n"}, UNSURE),
+        ({PATH: f"{LO}foo\nsource interfaces.d/*\n", SOURCED: CARD}, LOST),
+        # Other programs of that name.
+        ({PATH: f"{CARD}iface eth1\n", "/sbin/ifup": Link("/usr/share/ifupdown2/__main__.py")}, KEPT),
+        ({PATH: f"{CARD}iface eth1\n", "/var/lib/dpkg/info/ifupdown.list": None, "/var/lib/dpkg/info/ifupdown2.list": ""}, KEPT),
+        ({PATH: f"{CARD}iface eth1\n", "/var/lib/dpkg/info/ifupdown2.list": ""}, UNSURE),
+        # NetworkManager, which leaves that one card alone, may connect another.
+        ({PATH: "iface enp1s0 inet dhcp\nfoo\n", **NM, NM_CONF: "[main]\nplugins=ifupdown,keyfile\n[ifupdown]\nmanaged=false\n"}, UNSURE),
+        # What a card comes up by in the initramfs.
+        *(
+            ({PATH: f"{CARD}foo\n", **kernel(argument)}, UNSURE)
+            for argument in ("ip=dhcp", "nfsroot=192.0.2.1:/r", "BOOTIF=01-52-54-00-12-34-56")
+        ),
+        ({PATH: f"{CARD}foo\n", "/etc/initramfs-tools/initramfs.conf": "IP=dhcp\n"}, UNSURE),
+        ({PATH: f"{CARD}foo\n", **kernel("ip=off")}, LOST),
     ],
 )
-def test_what_the_refusal_means_for_the_network(files: dict[str, str | Link | None], survival: Survival) -> None:
+def test_what_the_refusal_means_for_the_network(files: dict[str, str | bytes | Link | None], survival: Survival) -> None:
     given = {path: content for path, content in {**IFUPDOWN, **DEBIAN, **files}.items() if content is not None}
     assert land(given).outlook.survival is survival

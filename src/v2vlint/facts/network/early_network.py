@@ -12,6 +12,7 @@ from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.cmdline import KernelArg
 from v2vlint.facts.initramfs.initramfs_tools import sourced_settings
 from v2vlint.facts.registry import provides
+from v2vlint.facts.syntax.conf_vars import ConfVars
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Where
@@ -40,23 +41,27 @@ class EarlyCard:
 @dataclass(frozen=True, slots=True)
 class EarlyNetwork:
     """Network that boot needs before the root is mounted. ``given`` are names that ``ifname=`` assigns to the cards with these addresses;
-    ``needed`` says that dracut waits for the network (``rd.neednet=1``); ``servers`` are ``netroot=`` and iSCSI targets."""
+    ``needed`` says that dracut waits for the network (``rd.neednet=1``); ``servers`` are ``netroot=`` and iSCSI targets. ``asked``: with
+    any of these, or with ``ip=``, which the kernel itself or the initramfs may obey, a card may come up before the root is mounted."""
 
     cards: tuple[EarlyCard, ...] = ()
     given: tuple[tuple[str, str], ...] = ()
     servers: tuple[KernelArg, ...] = ()
     needed: bool = False
+    asked: bool = False
 
 
 @provides
 def find_early_network(fs: GuestFS, bootloader: Bootloader) -> EarlyNetwork:
     """The arguments of the default entry, then ``IP=`` and ``DEVICE=`` of initramfs-tools."""
     args = bootloader.default.args if bootloader.default is not None else ()
-    cards = (*(card for arg in args for card in _cards(arg)), *_settings(fs))
+    cards, settings = tuple(card for arg in args for card in _cards(arg)), sourced_settings(fs)
     given = tuple((name, mac) for arg in args if arg.name == "ifname" and arg.value for name, _colon, mac in [arg.value.partition(":")])
     servers = tuple(arg for arg in args if arg.value and (arg.name in ("netroot", "iscsi_target_ip") or _is_nfs(arg)))
     needed = any(arg.name == "rd.neednet" and arg.value not in ("0", "no") for arg in args)
-    return EarlyNetwork(cards[:MAX_NAMES], given, servers, needed)
+    address = (*(arg.value for arg in args if arg.name == "ip"), ip.value if (ip := settings.last("IP")) else None)
+    asked = needed or bool(cards or servers) or any(value and value not in ("off", "none") for value in address)
+    return EarlyNetwork((*cards, *_settings(settings))[:MAX_NAMES], given, servers, needed, asked)
 
 
 def _is_nfs(arg: KernelArg) -> bool:
@@ -88,8 +93,7 @@ def _ip_name(value: str) -> tuple[str, ...]:
     return (parts[5],) if len(parts) >= 6 else ()
 
 
-def _settings(fs: GuestFS) -> Iterator[EarlyCard]:
-    settings = sourced_settings(fs)
+def _settings(settings: ConfVars) -> Iterator[EarlyCard]:
     for key in ("IP", "DEVICE"):
         value = settings.last(key)
         if value is None:

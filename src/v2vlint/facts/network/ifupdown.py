@@ -11,6 +11,7 @@ from __future__ import annotations
 import glob
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from v2vlint.facts.network.ifupdown_refused import lists_interfaces, refusal, refuses
 from v2vlint.facts.network.interface import (
@@ -63,7 +64,8 @@ class _Option:
 
 @dataclass(frozen=True, slots=True)
 class _Stanza:
-    """One ``iface`` stanza with what it inherits; ``family`` and ``method`` are None where ifupdown2 and ifupdown-ng allow omitting."""
+    """One ``iface`` stanza; ``family`` and ``method`` are None where ifupdown2 and ifupdown-ng allow omitting. ``options`` begin with
+    those of ``base``, the stanza that it inherits from; ``own`` are written in it."""
 
     name: Token
     family: Token | None
@@ -71,6 +73,8 @@ class _Stanza:
     options: tuple[_Option, ...]
     where: Span
     text: GuestText
+    own: tuple[_Option, ...] = ()
+    base: _Stanza | None = None
 
     def words(self, *keys: str) -> tuple[Token, ...]:
         """The words of all options called any of ``keys``."""
@@ -98,8 +102,11 @@ def parse_interfaces(fs: GuestFS) -> Interfaces:
         found.setdefault(stanza.name.value, []).append(stanza)
     auto = tuple(reader.auto)
     cards = [name for name, stanzas in found.items() if _kind(stanzas) == "ethernet"]
-    interfaces = tuple(_interface(stanzas, auto, cards == [name]) for name, stanzas in found.items())
-    return Interfaces(interfaces, auto, tuple(reader.files), tuple(reader.refused))
+    bases = {stanza.base.where for stanza in reader.stanzas if stanza.base}
+    interfaces = tuple(_interface(stanzas, auto, cards == [name], bases) for name, stanzas in found.items())
+    loses = any(_kind([stanza]) != "loopback" for stanza in reader.stanzas)
+    refused = tuple(replace(one, loses=loses) if one.whole else one for one in reader.refused)
+    return Interfaces(interfaces, auto, tuple(reader.files), refused)
 
 
 class _Reader:
@@ -149,7 +156,7 @@ class _Reader:
         if reason:
             certain = bool(self.refuses)
             where, whole = _join(block.text, words), path == PATH
-            loses = whole or _STANZA.search(block.text.content, where.start) is not None
+            loses = _STANZA.search(block.text.content, where.start) is not None
             self.refused.append(ManagerRefusal(Manager.IFUPDOWN, where, reason, certain, whole, loses))
         return bool(reason)
 
@@ -164,8 +171,9 @@ class _Reader:
             family, method = (family if at > 2 else None), None
         if base is not None:
             family, method = family or base.family, method or base.method
-        options = (*(base.options if base else ()), *block.options)
-        self.stanzas.append(_Stanza(head[1], family, method, options, _join(block.text, head), block.text))
+        own = tuple(block.options)
+        options = (*base.options, *own) if base else own
+        self.stanzas.append(_Stanza(head[1], family, method, options, _join(block.text, head), block.text, own, base))
         self.known |= {(head[1].value, ""), (head[1].value, family.value if family else "")}
 
     def _inherited(self, name: str, family: Token | None) -> _Stanza | None:
@@ -235,8 +243,8 @@ def _join(text: GuestText, words: tuple[Token, ...]) -> Span:
     return text.span(words[0].where.start, words[-1].where.end)
 
 
-def _interface(stanzas: list[_Stanza], auto: tuple[Token, ...], only: bool) -> InterfaceConfig:
-    """Merge all stanzas of one logical name into one interface; ``only`` says that no other one is a card."""
+def _interface(stanzas: list[_Stanza], auto: tuple[Token, ...], only: bool, bases: set[Span]) -> InterfaceConfig:
+    """Merge all stanzas of one logical name into one interface; ``only`` says that no other one is a card, ``bases`` which have heirs."""
     first = stanzas[0]
     started = [token for token in auto if _starts(token.value, first.name.value)]
     patterns = [pattern for token in started if (pattern := _pattern(token)) is not None]
@@ -262,7 +270,7 @@ def _interface(stanzas: list[_Stanza], auto: tuple[Token, ...], only: bool) -> I
         conditions=_conditions(names, macs, started),
         brings_up=True,
         ids=(first.name.value,),
-        edits=InterfaceEdits(match_any=_match_any(stanzas, started) if only else (), to_dhcp=_to_dhcp(stanzas)),
+        edits=InterfaceEdits(match_any=_match_any(stanzas, started) if only else (), to_dhcp=_to_dhcp(stanzas, bases)),
     )
 
 
@@ -367,10 +375,18 @@ def _match_any(stanzas: list[_Stanza], started: list[Token]) -> tuple[ReplaceTex
     return (ReplaceText(where, text.content[where.start : where.end], f"auto /{ANY_CARD}={name.value}"),)
 
 
-def _to_dhcp(stanzas: list[_Stanza]) -> tuple[ReplaceText, ...]:
+def _to_dhcp(stanzas: list[_Stanza], bases: set[Span]) -> tuple[ReplaceText, ...]:
+    """None where an address comes from another stanza, or another stanza inherits these."""
     edits: list[ReplaceText] = []
     for stanza in stanzas:
         if stanza.method and stanza.family and stanza.method.value == "static":
-            places = [option.where for option in stanza.options if option.key in _STATIC]
+            if stanza.where in bases or _inherits_address(stanza):
+                return ()
+            places = [option.where for option in stanza.own if option.key in _STATIC]
             edits += [replace_token(stanza.method, "dhcp" if stanza.family.value == "inet" else "auto"), *delete_all(stanza.text, places)]
     return tuple(edits)
+
+
+def _inherits_address(stanza: _Stanza) -> bool:
+    base = stanza.base
+    return base is not None and (stanza.method is base.method or bool(base.words("address", "gateway")))

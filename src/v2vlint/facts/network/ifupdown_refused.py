@@ -27,12 +27,13 @@ def lists_interfaces(keyword: str) -> bool:
 
 
 def refuses(fs: GuestFS) -> bool | None:
-    """Whether the guest's ``ifup`` is Debian's, which refuses a file for one line; False is ifupdown-ng, which passes over the line, and
-    None another program, or none."""
+    """Whether the guest's ``ifup`` is Debian's, which refuses a file for one line; False is ifupdown-ng or ifupdown2 (Cumulus, Proxmox),
+    which pass over the line, and None another program, or none."""
     links = [link for path in _PROGRAMS if (link := fs.readlink(path)) is not None]
-    if any(link.rpartition("/")[2] == "ifupdown" for link in links) and not fs.exists(f"{_DPKG}/ifupdown2.list"):
+    if any("ifupdown2" in link or link.rpartition("/")[2] == "ifupdown" for link in links):
         return False
-    return True if not links and fs.exists(f"{_DPKG}/ifupdown.list") else None
+    debian, second = (fs.exists(f"{_DPKG}/{name}.list") for name in ("ifupdown", "ifupdown2"))
+    return None if links or debian == second else debian
 
 
 def refusal(words: Sequence[str], block: str, known: AbstractSet[tuple[str, str]], has_script: bool) -> str:

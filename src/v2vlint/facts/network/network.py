@@ -220,7 +220,7 @@ def parse_network(
 
 def _early(store: FactStore) -> bool:
     try:
-        return store.get(EarlyNetwork).needed
+        return store.get(EarlyNetwork).asked
     except FactUnavailable:
         return True
 

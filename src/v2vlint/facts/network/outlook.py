@@ -23,9 +23,9 @@ def without_ways(network: Network, spared: Survival) -> NetworkOutlook:
     if spared is Survival.KEPT:
         return NetworkOutlook(spared, network.fallback)
     certain = network.certain and not network.cloud_init_writes and not network.early
-    stopped = next((one for one in sorted(network.broken, key=lambda one: not one.whole) if one.whole or one.loses), None)
+    stopped = next((one for one in sorted(network.broken, key=lambda one: not one.whole) if one.loses), None)
     if stopped is not None:
-        sure = certain and stopped.certain
+        sure = certain and stopped.certain and spared is Survival.LOST
         return NetworkOutlook(Survival.LOST if sure else Survival.UNSURE, stopped.text, stopped.where)
     lost = next((one for one in network.refused if one.would_connect), None)
     if lost is not None and not network.fallback:

@@ -10,7 +10,7 @@ from v2vlint.model.place import Span
 @dataclass(frozen=True, slots=True)
 class ManagerRefusal:
     """``manager`` refuses its configuration at ``where``; ``reason`` says why. ``certain``: the program that the guest has does;
-    ``whole``: it then configures nothing at all, otherwise it passes over the rest of that file, which ``loses`` interfaces."""
+    ``whole``: it then configures nothing at all, otherwise it passes over the rest of that file; ``loses``: with it, interfaces."""
 
     manager: Manager
     where: Span
