@@ -214,7 +214,7 @@ def needs(text: str) -> Files:
         ({**asked("a.service"), f"{ETC}/a.service": "[Unit]\n"}, "multi-user.target requires a.service, which has no ExecStart="),
         ({**asked("a.service"), f"{ETC}/a.service": "[Service]\nType=oneshot\nExecStop=/a\n"}, "has no ExecStart="),
         ({**asked("a.service"), f"{ETC}/a.service": "[Service]\nRemainAfterExit=yes\nExecStop=/a\n"}, ""),
-        ({**asked("a.service"), f"{ETC}/a.service": "[Service]\nSuccessAction=reboot\n"}, ""),
+        ({**asked("a.service"), f"{ETC}/a.service": "[Unit]\nSuccessAction=reboot\n"}, ""),
         ({**asked("a.service"), f"{ETC}/a.service": ".include /lib/a.service\n"}, ""),
         ({**asked("a.service"), f"{ETC}/a.service": f"{STARTS}ExecStart=/b\n"}, "several ExecStart="),
         ({**asked("a.service"), f"{ETC}/a.service": f"{STARTS}ExecStart=/b\nType=oneshot\n"}, ""),

@@ -9,7 +9,7 @@ from v2vlint.facts.environment.services import Services, starts_if_there
 from v2vlint.facts.environment.sshd_config import SshdConfig
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.edit_lines import slice_token
-from v2vlint.facts.syntax.ini import ini_from, joined, words_of
+from v2vlint.facts.syntax.ini import units_from, words_of
 from v2vlint.facts.syntax.layers import drop_ins, winner
 from v2vlint.facts.systemd.unit_files import FOLDERS
 from v2vlint.guest.fs import GuestFS
@@ -100,7 +100,7 @@ def _sockets(fs: GuestFS, key: str) -> Iterator[Token]:
     for name in ("ssh.socket", "sshd.socket"):
         own = winner(fs, FOLDERS, name)
         texts = (fs.text(path) for path in (*((own,) if own else ()), *drop_ins(fs, FOLDERS, name)))
-        merged = joined(ini_from(text) for text in texts if text is not None)
+        merged = units_from(text for text in texts if text is not None)
         for value in merged.all("Socket", key):
             # The rest are sockets of UNIX and of the hypervisor (vsock), which no network reaches.
             yield from (word for word in words_of(value) if not word.value.startswith(("/", "@", "vsock:")))

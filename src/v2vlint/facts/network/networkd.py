@@ -136,8 +136,9 @@ def _method(unit: Unit, addresses: tuple[Address, ...]) -> Method:
 
 
 def _no_default_route(unit: Unit) -> bool:
-    """``UseGateway=``, which is that of ``UseRoutes=`` where it is not said; the sections had other names once."""
-    asked = (unit.boolean(section, key) for key in ("UseGateway", "UseRoutes") for section in ("DHCPv4", "DHCP"))
+    """``UseGateway=``, which is that of ``UseRoutes=`` where it is not said or empty; the sections had other names once."""
+    places = ((section, key) for key in ("UseGateway", "UseRoutes") for section in ("DHCPv4", "DHCP"))
+    asked = (unit.boolean(section, key) for section, key in places if key == "UseRoutes" or unit.get(section, key))
     return next((value for value in asked if value is not None), True) is False
 
 

@@ -92,19 +92,28 @@ def joined(files: Iterable[IniFile]) -> IniFile:
     return IniFile(parts[0].path if parts else "", sections, tuple(place for part in parts for place in part.malformed))
 
 
+def units_from(texts: Iterable[GuestText]) -> IniFile:
+    """Several files as systemd reads and merges them: it skips a byte order mark (config_parse() of conf-parser.c)."""
+    return joined(ini_from(text, marked=True) for text in texts)
+
+
 def words_of(token: Token) -> tuple[Token, ...]:
     """The blank-separated words of a value, each with its place; continuation backslashes and comments between its lines do not count."""
     found = (match.span("word") for match in _WORD.finditer(token.value))
     return tuple(slice_token(token, start, end) for start, end in found if start >= 0)
 
 
-def ini_from(text: GuestText) -> IniFile:
-    """Parse ``text``. After :data:`MAX_SETTINGS` settings the rest counts as malformed."""
+def ini_from(text: GuestText, marked: bool = False) -> IniFile:
+    """Parse ``text``, whose byte order mark does not count if it may be ``marked``. After :data:`MAX_SETTINGS` settings the rest counts as
+    malformed.
+    """
     sections: list[tuple[str, Span, list[IniSetting]]] = []
     malformed: list[Span] = []
     count = 0
     for line in _logical(text):
         stripped = line.value.strip()
+        if marked and line.where.start == 0:
+            stripped = stripped.removeprefix("\ufeff")
         if not stripped or stripped[0] in "#;":
             continue
         if stripped[0] == "[" and stripped[-1] == "]":

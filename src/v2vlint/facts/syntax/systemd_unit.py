@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 
-from v2vlint.facts.syntax.ini import IniFile, ini_from, joined, words_of
+from v2vlint.facts.syntax.ini import IniFile, units_from, words_of
 from v2vlint.facts.syntax.layers import SYSTEMD, drop_ins, layered, winner
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
@@ -47,8 +47,13 @@ class Unit:
         return tuple(word for key in keys for value in self.ini.all(section, key) for word in words_of(value))
 
     def boolean(self, section: str, key: str) -> bool | None:
-        """The last valid value of a switch."""
-        return next((value for token in reversed(self.ini.all(section, key)) if (value := boolean(token.value)) is not None), None)
+        """The last valid value of a switch; an empty one is not valid (config_parse_bool())."""
+        return next((value for text in reversed(self.stated(section, key)) if (value := boolean(text)) is not None), None)
+
+    def stated(self, section: str, key: str) -> tuple[str, ...]:
+        """Every value of ``key`` in order, also empty ones: for settings that do not begin anew after one."""
+        every = (setting for one in self.ini.named(section) for setting in one.settings)
+        return tuple(setting.value.value for setting in every if setting.key == key)
 
     def text_of(self, where: Span) -> GuestText:
         """The text that contains ``where``."""
@@ -66,14 +71,14 @@ def read_units(fs: GuestFS, suffix: str) -> Iterator[Unit]:
     for path in layered(fs, FOLDERS, suffix):
         name = path.rpartition("/")[2]
         texts = tuple(text for file in (path, *drop_ins(fs, FOLDERS, name)) if (text := fs.text(file)) is not None)
-        yield Unit(name, path, joined(map(ini_from, texts)), texts)
+        yield Unit(name, path, units_from(texts), texts)
 
 
 def read_settings(fs: GuestFS, name: str) -> IniFile:
     """A systemd configuration file (``timesyncd.conf``) with its drop-ins. Missing files count as empty."""
     main = winner(fs, SYSTEMD, name)
     texts = (fs.text(path) for path in (*((main,) if main else ()), *drop_ins(fs, SYSTEMD, name)))
-    return joined(ini_from(text) for text in texts if text is not None)
+    return units_from(text for text in texts if text is not None)
 
 
 def in_containers_only(unit: Unit) -> bool:

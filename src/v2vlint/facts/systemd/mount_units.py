@@ -176,9 +176,12 @@ def _native(unit: Unit) -> MountUnit:
 
 
 def _where(unit: Unit) -> str:
-    """The mount point: without Where=, the one that the name stands for (mount_add_extras() and automount_add_extras())."""
-    stated = _value(unit, "Mount", "Where") or _value(unit, "Automount", "Where")
-    return stated.value if stated else path_of(unit.name.rpartition(".")[0])
+    """The mount point: without Where=, the one that the name stands for (mount_add_extras() and automount_add_extras()). A relative one or
+    one with ``..`` is passed over (config_parse_unit_path_printf()).
+    """
+    values = [expanded(text, unit.name, unit.host) for kind in ("Automount", "Mount") for text in unit.stated(kind, "Where")]
+    paths = [value for value in values if not value or (value.startswith("/") and ".." not in value.split("/"))]
+    return (paths[-1] if paths else "") or path_of(unit.name.rpartition(".")[0])
 
 
 def _value(unit: Unit, section: str, key: str) -> Token | None:

@@ -6,8 +6,9 @@ systemd in a container: tests/facts/boot/test_boot_end.py.
 
 from __future__ import annotations
 
-from v2vlint.facts.syntax.systemd_unit import Unit, boolean
+from v2vlint.facts.syntax.systemd_unit import Unit
 
+_TYPES = frozenset({"simple", "exec", "forking", "oneshot", "dbus", "notify", "notify-reload", "idle"})
 _PATHS = frozenset({"PathExists", "PathExistsGlob", "PathChanged", "PathModified", "DirectoryNotEmpty"})
 
 
@@ -30,14 +31,14 @@ def refusal(unit: Unit) -> str:
 
 
 def _service(unit: Unit) -> str:
-    starts, stated = unit.ini.all("Service", "ExecStart"), str(unit.get("Service", "Type") or "")
-    name = unit.get("Service", "BusName")
-    kind = stated or ("dbus" if name else "simple" if starts else "oneshot")
+    starts, name = unit.ini.all("Service", "ExecStart"), any(unit.stated("Service", "BusName"))
+    valid = [one for one in unit.stated("Service", "Type") if one in _TYPES]
+    kind = valid[-1] if valid else "dbus" if name else "simple" if starts else "oneshot"
     if kind == "dbus" and not name:
         return "is of Type=dbus and has no BusName="
     if starts:
         return "has several ExecStart= without Type=oneshot" if len(starts) > 1 and kind != "oneshot" else ""
-    if unit.get("Service", "SuccessAction") and kind == "oneshot":
-        return ""
-    stays = boolean(str(unit.get("Service", "RemainAfterExit") or "")) and unit.ini.all("Service", "ExecStop")
-    return "" if stays and kind == "oneshot" else "has no ExecStart="
+    # Stock units that end the session of the machine: systemd-poweroff.service.
+    acts = [one for one in unit.stated("Unit", "SuccessAction") if one]
+    stays = unit.boolean("Service", "RemainAfterExit") and unit.ini.all("Service", "ExecStop")
+    return "" if kind == "oneshot" and (stays or (acts and acts[-1] != "none")) else "has no ExecStart="

@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import field, replace
 
 from v2vlint.facts.registry import provides
-from v2vlint.facts.syntax.ini import ini_from, joined
+from v2vlint.facts.syntax.ini import units_from
 from v2vlint.facts.syntax.layers import SYSTEMD, layered, winner
 from v2vlint.facts.syntax.systemd_unit import Unit
 from v2vlint.facts.systemd.specifiers import host_values
@@ -135,14 +136,23 @@ class UnitFiles:
         return tuple(sorted({name.removesuffix(".d") for name in found}))[:MAX_UNITS]
 
     def alias_of(self, name: str) -> str:
-        """The unit that ``name`` is a link to (``default.target``), also by way of others (``runlevel5.target``), or else ``name``."""
+        """The unit that ``name`` is a link to (``default.target``), also by way of others (``runlevel5.target``), or else ``name``. A link
+        to a file elsewhere gives ``name`` its content, and no other name (unit_file_build_name_map() of unit-file.c).
+        """
         for _ in range(MAX_LINKS):
             path = self.path(name)
             link = self._fs.readlink(path) if path else None
-            if not path or not link or self._fs.is_masked(path) or link.rpartition("/")[2] == name:
+            if not path or not link or self._fs.is_masked(path) or link.rpartition("/")[2] == name or self._is_outside(path, link):
                 break
             name = link.rpartition("/")[2]
         return name
+
+    def _is_outside(self, path: str, link: str) -> bool:
+        """Whether the link at ``path`` leads to a file that is in no folder of units."""
+        target = posixpath.normpath(posixpath.join(self._fs.resolve(posixpath.dirname(path)) or "/", link))
+        folder = posixpath.dirname(target)
+        real = {self._fs.resolve(one) for one in self.listed}
+        return self._fs.exists(target) and folder not in FOLDERS and self._fs.resolve(folder) not in real
 
     def _drop_ins(self, name: str) -> tuple[str, ...]:
         """In the order of their own names, wherever they are. Of those with one name, the one nearest to the unit counts: /etc first, then
@@ -156,7 +166,7 @@ class UnitFiles:
 
     def _laid_over(self, name: str, path: str, files: tuple[str, ...]) -> Unit:
         texts = tuple(text for file in files if (text := self._fs.text(file)) is not None)
-        return Unit(name, path, joined(map(ini_from, texts)), texts, self._host)
+        return Unit(name, path, units_from(texts), texts, self._host)
 
 
 @provides

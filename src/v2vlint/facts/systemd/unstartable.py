@@ -53,6 +53,7 @@ class _Required:
         self._files, self._mounts, self._goal = files, mounts, goal
         self._above = {goal.target: ""}
         self._owned, self._wanting = dict[str, list[str]](), dict[str, list[str]]()
+        self._waited = dict[str, tuple[str, ...]]()
         for mount in mounts.units.values():
             for owner in mount.required_by:
                 self._owned.setdefault(files.alias_of(owner), []).append(mount.name)
@@ -175,16 +176,23 @@ class _Required:
 
     def _awaited(self, name: str) -> Iterator[str]:
         """The required units that ``name`` starts after, but for those that say so themselves."""
-        stated, kind = units_named(self._unit(name), "After"), _kind(name)
-        usual = self._is_usual(name)
-        added = ((_SYSINIT, _BASIC) if kind == "service" else (_SYSINIT,)) if usual and kind in _EARLY else ()
-        lower = (self._files.alias_of(asked) for asked in (*stated, *added))
-        yield from (other for other in lower if other in self._above and _kind(other) in _ORDERED)
-        if kind == "target" and usual:
+        yield from (other for other in self._lower(name) if other in self._above and _kind(other) in _ORDERED)
+        if _kind(name) == "target" and self._is_usual(name):
             yield from (other for other in self._members(name) if not self._is_after(other, name))
 
-    def _members(self, target: str) -> Iterator[str]:
+    def _lower(self, name: str) -> Iterator[str]:
+        """What ``name`` says it is after, and what systemd adds to that for its kind."""
+        kind = _kind(name)
+        added = ((_SYSINIT, _BASIC) if kind == "service" else (_SYSINIT,)) if kind in _EARLY and self._is_usual(name) else ()
+        yield from (self._files.alias_of(asked) for asked in (*units_named(self._unit(name), "After"), *added))
+
+    def _members(self, target: str) -> tuple[str, ...]:
         """The units that a target waits for without saying so (unit_add_default_target_dependency())."""
+        if target not in self._waited:
+            self._waited[target] = tuple(dict.fromkeys(self._pulled(target)))
+        return self._waited[target]
+
+    def _pulled(self, target: str) -> Iterator[str]:
         pulled = units_named(self._unit(target), "Requires", "BindsTo", "Wants", "Requisite")
         linked = (name for kind in ("requires", "wants") for name in self._files.linked(target, kind))
         for other in map(self._files.alias_of, (*pulled, *linked)):
@@ -192,8 +200,12 @@ class _Required:
                 yield other
 
     def _is_after(self, name: str, target: str) -> bool:
-        stated = map(self._files.alias_of, units_named(self._unit(name), "After"))
-        return target in stated or name in map(self._files.alias_of, units_named(self._unit(target), "Before"))
+        """Whether ``target`` does not wait for ``name`` by default, as that waits for it already. Of two targets that pull in each other
+        the first to be loaded waits for the other: which one is unknown.
+        """
+        if target in self._lower(name) or (_kind(name) == "target" and target in self._members(name)):
+            return True
+        return name in map(self._files.alias_of, units_named(self._unit(target), "Before"))
 
 
 def _kind(name: str) -> str:
