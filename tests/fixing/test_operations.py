@@ -163,3 +163,15 @@ def test_the_padding_behind_lz4_is_inside(packed_length: int) -> None:
     assert [words for _fix, words in padded.refused] == [
         f"{path}: has bytes behind its lz4, where older kernels take what is appended for more of it"
     ]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_nothing_is_appended_behind_what_ends_the_kernels_reading(packed: bool) -> None:
+    """A second archive that is misaligned: an image that boots, but what follows is lost."""
+    path, inside = f"/boot/initrd.img-{VERSION}", sample_initramfs(("ext4",)) + b"\0" + sample_initramfs(("xfs",))
+    block = lz4.block.compress(inside, store_size=False)
+    image = b"\x02\x21\x4c\x18" + len(block).to_bytes(4, "little") + block if packed else inside
+    done = build(memory_guest({**sample_kernel(), path: image}), BlockTable(), (fix(AppendInitramfs(path, VERSION, ("virtio_blk",))),))
+    assert not done.operations
+    ((_fix, words),) = done.refused
+    assert "at byte" in words

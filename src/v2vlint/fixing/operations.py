@@ -221,8 +221,9 @@ def _append(draft: _Draft, path: str, version: str, names: tuple[str, ...], file
     image, found = draft.images.of(path), draft.fs.stat(path)
     if image is None or found is None:
         raise FactUnavailable(WholeFile(path), "is absent")
-    if image.damage:
-        raise FactUnavailable(WholeFile(path), image.damage)
+    # The kernel stops at junk: nothing behind it is read.
+    if fault := image.damage or image.remark:
+        raise FactUnavailable(WholeFile(path), fault)
     view = KnownImage(path, version, image.files, image.contents, image.generator, image.compression)
     data = segment(draft.fs, view, names, files)
     # The kernel looks for the next archive at multiples of 4 and skips zeros before it (init/initramfs.c, unpack_to_rootfs).
