@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.facts.guests import HOSTILE, Files, at, edited, fact, tokens_fit
 from v2vlint.facts.network.ifupdown import Interfaces
 from v2vlint.facts.network.interface import Method
+from v2vlint.model.errors import FactUnavailable
 
 PATH = "/etc/network/interfaces"
 LO = "auto lo\niface lo inet loopback\n\n"
@@ -43,7 +46,8 @@ def test_a_static_interface_of_two_stanzas() -> None:
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_static_to_dhcp_in_both_families(end: str) -> None:
-    files = {PATH: FULL.replace("\n", end)}
+    full = FULL if end == "\n" else FULL.replace("\\\n", "")  # ifupdown continues no line that ends in a carriage return
+    files = {PATH: full.replace("\n", end)}
     ens192 = fact(Interfaces, files).interfaces[1]
     expected = (
         f"# the loopback network interface\n{LO}allow-hotplug ens192\niface ens192 inet dhcp\n"
@@ -147,6 +151,27 @@ def test_templates_and_lines_out_of_place() -> None:
     interfaces = fact(Interfaces, {PATH: text})
     assert [interface.label for interface in interfaces.interfaces] == ["lan", "eth0"]
     assert [at(refusal.where) for refusal in interfaces.refused] == ["1:1"]
+
+
+def test_long_files_are_read_in_reasonable_time() -> None:
+    """Each line costs the same, however many come before it; a stanza that thousands inherit is not copied without limit."""
+    stanza = "iface base inet dhcp\n"
+    began = time.process_time()
+    assert not fact(Interfaces, {"/sbin/ifup": "", "/var/lib/dpkg/info/ifupdown.list": "", PATH: stanza + "  a b\n" * 20_000}).refused
+    assert time.process_time() - began < 4
+    with pytest.raises(FactUnavailable, match="inherited"):
+        fact(Interfaces, {PATH: stanza + "  a b\n" * 1000 + "iface eth0 inet dhcp inherits base\n" * 101})
+    assert fact(Interfaces, {PATH: f"{stanza}  a b\n" + "iface eth0 inet dhcp inherits base\n" * 101}).interfaces
+
+
+def test_the_stanza_of_the_same_family_is_inherited() -> None:
+    text = "iface base inet6 auto\niface base inet static\n  address 192.0.2.5/24\niface eth0 inet inherits base\n"
+    assert fact(Interfaces, {PATH: text}).interfaces[1].method is Method.STATIC
+
+
+def test_the_last_line_counts_though_it_is_continued() -> None:
+    (base,) = fact(Interfaces, {PATH: "iface base inet static\n  gateway 192.0.2.1 \\"}).interfaces
+    assert [token.value for token in base.gateways] == ["192.0.2.1"]
 
 
 @pytest.mark.parametrize("text", HOSTILE)

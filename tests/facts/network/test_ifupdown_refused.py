@@ -32,7 +32,10 @@ LINES = (
     "iface eth0 inet static inherits", "iface eth0 inet dhcp inherits base", "iface eth0 inherits base6", "iface eth0 inherits",
     "iface eth0 inet6 auto inherits base", "iface eth1 inet inherits base", "#  comment \\", "sources x", "Auto eth0",
     "auto\teth1", "iface\teth2\tinet\tdhcp", "\ufeffauto eth0", "auto eth0 \\\n  eth1", "  up a \\\n  b", "",
-    "interface eth0", "}", "address 192.0.2.1", "include x", "  -", "auto eth0\r", "  mtu\r", "iface eth3 inet dhcp\r",
+    "interface eth0", "}", "address 192.0.2.1", "include x", "  -", "auto eth0\r", "  mtu\r", "\0\0\0", "\0template x", "  mtu\0 1400",
+    "  mtu 1400\0 \\", "foo\0 bar", "\u00a0", "\u00a0mtu 1400", "iface\u00a0eth4 inet dhcp", "\x1c", "\v\f", "iface\veth4\finet dhcp",
+    "  mtu 1400 \\\r\n  hostname", "  mtu 14\\\0x\n00", "#\\\n  hostname", "  \\ x",  "\v\\\n mtu", "\\\n\\\n mtu", "\\\nmtu",
+    "iface eth3 inet dhcp\r",
 )  # fmt: skip
 
 
@@ -50,7 +53,14 @@ def generated(seed: int) -> Files:
 
 
 FIXED: tuple[Files, ...] = tuple(
-    {PATH: f"iface base inet dhcp\n{line}\niface eth9 inet dhcp\n", **DEBIAN} for line in (*LINES, "\\\n  hostname")
+    {PATH: text, **DEBIAN}
+    for line in (
+        *LINES,
+        "\\\n  hostname",
+        "mapping eth0\n  script /bin/true\n  script /bin/false",
+        "iface eth0 inet manual\n script a\n script b",
+    )
+    for text in (f"iface base inet dhcp\n{line}\niface eth9 inet dhcp\n", f"iface base inet dhcp\n{line}")
 ) + tuple(
     {PATH: f"iface base inet dhcp\niface base6 inet6 auto\niface eth5 {family} {method}".rstrip() + "\n", **DEBIAN}
     for family in FAMILIES

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
+from v2vlint.facts.network.ifupdown_lines import logical_lines
 from v2vlint.facts.network.ifupdown_refused import lists_interfaces, refusal, refuses
 from v2vlint.facts.network.interface import (
     Address,
@@ -32,17 +33,17 @@ from v2vlint.facts.syntax.edit_lines import delete_all, replace_token, slice_tok
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.fix import ReplaceText
-from v2vlint.model.place import Span, Token
+from v2vlint.model.place import Span, Token, WholeFile
 
 PATH = "/etc/network/interfaces"
 ANY_CARD = "e*"
 MAX_DEPTH = 8
 MAX_FILES = 200
 MAX_STANZAS = 5000
-_WORD = re.compile(r"[^\s\\]\S*|\\\S+")
+MAX_INHERITED = 100_000
 _STANZA = re.compile(r"^[ \t]*iface\b(?!.*\bloopback\b)", re.MULTILINE)
-_NAMELESS = re.compile(r"[ \t]*\\\n\s")
 _SOURCED_NAME = re.compile(r"[a-zA-Z0-9_-]+(?:\.ifcfg|\.intf)?|[a-zA-Z0-9_.-]+\.ifquery")
 # [VARIABLE]/VALUE[/[OPTIONS]][=LOGICAL] on auto and allow- lines (interfaces(5), "INTERFACE PATTERN MATCHING").
 _PATTERN = re.compile(r"(?P<variable>[\w.]*)/(?P<value>[^/=]+)(?:/(?P<number>\d*))?(?:=(?P<logical>\S+))?")
@@ -119,7 +120,8 @@ class _Reader:
         self.auto: list[Token] = []
         self.files: list[str] = []
         self.refused: list[ManagerRefusal] = []
-        self.known: set[tuple[str, str]] = set()
+        self.known: dict[tuple[str, str], _Stanza] = {}
+        self.inherited = 0
 
     def read(self, path: str, depth: int) -> None:
         """Read one file and all it sources, depth first; none of them twice."""
@@ -129,7 +131,7 @@ class _Reader:
             return
         self.files.append(path)
         block = _OpenStanza(text)
-        for words in _logical(text):
+        for words in logical_lines(text):
             if self._is_refused(block, words) and depth and self.refuses:
                 break
             keyword = words[0].value
@@ -141,6 +143,7 @@ class _Reader:
                 self._other(path, words, depth)
             elif block.head:
                 block.options.append(_Option(keyword, words[1:], _join(text, words)))
+                block.has_script |= keyword == "script"
         self._close(block)
 
     def _is_refused(self, block: _OpenStanza, words: tuple[Token, ...]) -> bool:
@@ -152,7 +155,7 @@ class _Reader:
             self._close(block)
             block.head = ()
         keyword = block.head[0].value if block.head else ""
-        reason = refusal([word.value for word in words], keyword, self.known, any(option.key == "script" for option in block.options))
+        reason = refusal([word.value for word in words], keyword, self.known.keys(), block.has_script)
         if reason:
             certain = bool(self.refuses)
             where, whole = _join(block.text, words), path == PATH
@@ -173,13 +176,19 @@ class _Reader:
             family, method = family or base.family, method or base.method
         own = tuple(block.options)
         options = (*base.options, *own) if base else own
-        self.stanzas.append(_Stanza(head[1], family, method, options, _join(block.text, head), block.text, own, base))
-        self.known |= {(head[1].value, ""), (head[1].value, family.value if family else "")}
+        stanza = _Stanza(head[1], family, method, options, _join(block.text, head), block.text, own, base)
+        self.stanzas.append(stanza)
+        for stated in ("", family.value if family else ""):
+            self.known.setdefault((head[1].value, stated), stanza)
 
     def _inherited(self, name: str, family: Token | None) -> _Stanza | None:
         """The first stanza before it that has the name, and the family if that is stated."""
-        same = (one for one in self.stanzas if one.name.value == name)
-        return next((one for one in same if family is None or one.family is None or one.family.value == family.value), None)
+        first = self.known.get((name, ""))
+        base = first if family is None or first is None or first.family is None else self.known.get((name, family.value))
+        self.inherited += len(base.options) if base else 0
+        if self.inherited > MAX_INHERITED:
+            raise FactUnavailable(WholeFile(PATH), f"more than {MAX_INHERITED} options are inherited")
+        return base
 
     def _list(self, keyword: str, names: tuple[Token, ...]) -> None:
         if keyword == "auto" or keyword.startswith("allow-"):
@@ -211,6 +220,7 @@ class _OpenStanza:
         self.text = text
         self.head = head
         self.options: list[_Option] = []
+        self.has_script = False
 
     @property
     def is_iface(self) -> bool:
@@ -221,22 +231,6 @@ class _OpenStanza:
 def _starts_stanza(keyword: str) -> bool:
     fixed = {"iface", "mapping", "source", "rename", "template"}
     return keyword in fixed or keyword.startswith("source-dir") or lists_interfaces(keyword)
-
-
-def _logical(text: GuestText) -> Iterator[tuple[Token, ...]]:
-    start = -1
-    for line in text.lines():
-        if start < 0 and line.is_blank():
-            continue
-        start = line.start if start < 0 else start
-        if line.text.endswith("\\"):
-            continue
-        end = line.start + len(line.text)
-        nameless = _NAMELESS.match(text.content, start, end)  # its keyword is the empty word
-        words = () if nameless else tuple(text.group(match) for match in _WORD.finditer(text.content, start, end))
-        start = -1
-        if words:
-            yield words
 
 
 def _join(text: GuestText, words: tuple[Token, ...]) -> Span:

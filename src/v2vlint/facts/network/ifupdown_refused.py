@@ -19,6 +19,7 @@ _KEYWORDS = _LISTS | {"iface", "mapping", "source", "rename"}
 _INHERITS = "inherits"
 _PROGRAMS = ("/sbin/ifup", "/usr/sbin/ifup")
 _DPKG = "/var/lib/dpkg/info"
+_EMPTY = "an empty word"
 
 
 def lists_interfaces(keyword: str) -> bool:
@@ -51,7 +52,7 @@ def refusal(words: Sequence[str], block: str, known: AbstractSet[tuple[str, str]
         return f"{keyword} has no value" if len(words) == 1 else ""
     if block == "mapping" and keyword in ("script", "map"):
         return "the mapping has two scripts" if keyword == "script" and has_script else ""
-    return f"{keyword} is no option of a mapping" if block else f"{keyword} is no keyword, and in no stanza"
+    return f"{keyword or _EMPTY} is no option of a mapping" if block else f"{keyword or _EMPTY} is no keyword, and in no stanza"
 
 
 def _refused_iface(words: Sequence[str], known: AbstractSet[tuple[str, str]]) -> str:
