@@ -13,7 +13,7 @@ import pytest
 from tests.facts.guests import Files, fact
 from tests.facts.network.oracle import lay
 from tests.facts.network.test_landing import IFUPDOWN, KEPT, LOST, NM, UNSURE, land
-from v2vlint.facts.network.ifupdown import Interfaces
+from v2vlint.facts.network.ifupdown import MAX_STANZAS, Interfaces
 from v2vlint.facts.network.match import Survival
 from v2vlint.model.rule import Link
 
@@ -114,6 +114,24 @@ NM_CONF = "/etc/NetworkManager/NetworkManager.conf"
 def kernel(argument: str) -> Files:
     """A guest whose kernel gets the argument."""
     return {"/boot/grub/grub.cfg": f"menuentry 'x' {{\n linux /vmlinuz root=/dev/sda1 {argument}\n}}\n", "/vmlinuz": "x"}
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {
+            PATH: "".join(f"iface eth{number} inet manual\n" for number in range(MAX_STANZAS))
+            + "iface base inet dhcp\niface lan inherits base\n"
+        },
+        {
+            PATH: "source 0\niface lan inherits base\n",
+            **{f"/etc/network/{number}": f"source {number + 1}\n" for number in range(9)},
+            "/etc/network/9": "iface base inet dhcp\n",
+        },
+    ],
+)
+def test_what_was_not_read_is_not_missing_for_certain(files: Files) -> None:
+    assert [one.certain for one in fact(Interfaces, {**DEBIAN, **files}).refused] == [False]
 
 
 @pytest.mark.parametrize(

@@ -122,11 +122,13 @@ class _Reader:
         self.refused: list[ManagerRefusal] = []
         self.known: dict[tuple[str, str], _Stanza] = {}
         self.inherited = 0
+        self.is_cut = False  # not everything was read, so that what seems to be missing may be there
 
     def read(self, path: str, depth: int) -> None:
         """Read one file and all it sources, depth first; none of them twice."""
-        seen = depth > MAX_DEPTH or len(self.files) >= MAX_FILES or path in self.files
-        text = None if seen else self.fs.text(path)
+        too_many = depth > MAX_DEPTH or len(self.files) >= MAX_FILES
+        self.is_cut |= too_many
+        text = None if too_many or path in self.files else self.fs.text(path)
         if text is None:
             return
         self.files.append(path)
@@ -157,7 +159,7 @@ class _Reader:
         keyword = block.head[0].value if block.head else ""
         reason = refusal([word.value for word in words], keyword, self.known.keys(), block.has_script)
         if reason:
-            certain = bool(self.refuses)
+            certain = bool(self.refuses) and not self.is_cut
             where, whole = _join(block.text, words), path == PATH
             loses = _STANZA.search(block.text.content, where.start) is not None
             self.refused.append(ManagerRefusal(Manager.IFUPDOWN, where, reason, certain, whole, loses))
@@ -165,6 +167,7 @@ class _Reader:
 
     def _close(self, block: _OpenStanza) -> None:
         head = block.head
+        self.is_cut |= len(self.stanzas) >= MAX_STANZAS
         if len(head) < 2 or head[0].value == "mapping" or len(self.stanzas) >= MAX_STANZAS:
             return
         family, method = (*head[2:4], None, None)[:2]
