@@ -28,7 +28,6 @@ CONFIGS = (
 MAX_INCLUDES = 16
 _SUFFIXES = (".cbt", ".bss", ".bs", ".com", ".c32", ".bin")
 """What SYSLINUX appends to a name that is neither a label nor a file."""
-_ASKED = {"default": "asked", "ontimeout": "asked_later"}
 _KEYWORD = re.compile(r"\s*(\S+)(?:\s+(.*?))?\s*$")
 
 
@@ -50,13 +49,12 @@ class _Menu:
     append: tuple[KernelArg, ...] = ()
     files: list[str] = field(default_factory=list)
     marked: str = ""
-    asked: _Label | None = None
-    asked_later: _Label | None = None
+    commands: dict[str, _Label] = field(default_factory=dict)
 
     @property
     def has_ui(self) -> bool:
         """Whether a menu comes up: SYSLINUX' own shell knows nothing of what is said for it."""
-        return "ui" in self.settings or (self.asked is not None and self.asked.name.endswith(".c32"))
+        return "ui" in self.settings or ("default" in self.commands and self.commands["default"].name.endswith(".c32"))
 
     @property
     def waits(self) -> bool:
@@ -119,7 +117,7 @@ def _keyword(menu: _Menu, text: GuestText, line: Line, keyword: str, value: Toke
     else:  # the last one counts
         menu.settings[keyword] = value.value
         if keyword in ("default", "ontimeout"):
-            setattr(menu, _ASKED[keyword], _command(text, line, value))
+            menu.commands[keyword] = _command(text, line, value)
 
 
 def _command(text: GuestText, line: Line, value: Token) -> _Label:
@@ -204,7 +202,8 @@ def _shell(files: GrubFiles, path: str, menu: _Menu, entries: tuple[BootEntry, .
     is not there.
     """
     prompts = _number(menu.settings.get("prompt", "0")) != 0
-    why, asked = ("ONTIMEOUT", menu.asked_later) if prompts and menu.asked_later else ("DEFAULT", menu.asked)
+    why = "ONTIMEOUT" if prompts and "ontimeout" in menu.commands else "DEFAULT"
+    asked = menu.commands.get(why.lower())
     if menu.waits or asked is None:
         stops = f"{path} has {'PROMPT, but no TIMEOUT' if menu.waits else 'neither DEFAULT nor UI'}, so that SYSLINUX waits at its prompt"
         return None, stops, stops
